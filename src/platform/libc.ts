@@ -1,0 +1,146 @@
+/**
+ * Every C function that alpc calls, declared once. This is the only file of the project that imports koffi, and the seam
+ * where another foreign-function interface (`node:ffi`) could take over: numbers, strings and typed arrays go in, numbers
+ * come out, and `failed()` tells the errno of the call just made.
+ *
+ * Rules of the ground: pointers into memory that outlives the call are plain numbers (user addresses are below 2^47);
+ * errno is read in the statement after the call; no call here is made asynchronously, so every buffer outlives its call.
+ */
+import { createRequire } from 'node:module';
+import { constants as osConstants } from 'node:os';
+import type * as KoffiModule from 'koffi';
+import { AlpcError } from '../base/errors.js';
+
+type Koffi = typeof KoffiModule;
+
+/** A typed array (or Buffer) that a call reads or fills. */
+export type Memory = NodeJS.TypedArray;
+
+export interface Libc {
+  memfd_create(name: string, flags: number): number;
+  ftruncate(fd: number, size: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number;
+  munmap(address: number, length: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number;
+  bind(fd: number, address: Memory, length: number): number;
+  listen(fd: number, backlog: number): number;
+  connect(fd: number, address: Memory, length: number): number;
+  accept4(fd: number, address: null, length: null, flags: number): number;
+  send(fd: number, data: Memory, length: number, flags: number): number;
+  recv(fd: number, data: Memory, length: number, flags: number): number;
+  sendmsg(fd: number, header: Memory, flags: number): number;
+  recvmsg(fd: number, header: Memory, flags: number): number;
+  shutdown(fd: number, how: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Memory, length: Int32Array): number;
+  setsockopt(fd: number, level: number, option: number, value: Memory, length: number): number;
+  poll(fds: Memory, count: number, timeout: number): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: Memory | null): number;
+  epoll_wait(epoll: number, events: Memory, max: number, timeout: number): number;
+  close(fd: number): number;
+  flock(fd: number, operation: number): number;
+  open(path: string, flags: number, mode: number): number;
+  unlinkat(directory: number, name: string, flags: number): number;
+  renameat(from: number, fromName: string, to: number, toName: string): number;
+  /** renameat2 by number: exchange or no-replace. */
+  syscall_renameat2(number: number, from: number, fromName: string, to: number, toName: string, flags: number): number;
+  mkdirat(directory: number, name: string, mode: number): number;
+  symlinkat(target: string, directory: number, name: string): number;
+  readlinkat(directory: number, name: string, buffer: Memory, size: number): number;
+  fchmodat(directory: number, name: string, mode: number, flags: number): number;
+  fchownat(directory: number, name: string, uid: number, gid: number, flags: number): number;
+  syscall_openat2(number: number, directory: number, path: string, how: Memory, size: number): number;
+  syscall_gettid(number: number): number;
+  getuid(): number;
+  geteuid(): number;
+  getegid(): number;
+  umask(mode: number): number;
+}
+
+/** System call numbers that are alike on x64 and arm64, for calls that old C libraries do not wrap. */
+export const SYS = { openat2: 437, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316 } as const;
+
+/** The platform floor's hands: the C library, and views of mapped memory. */
+export interface Native {
+  readonly c: Libc;
+  /** errno of the call just made. */
+  errno(): number;
+  /** An ArrayBuffer over `length` bytes at `address`. It does not own them: whoever unmaps must first let go of every view. */
+  view(address: number, length: number): ArrayBuffer;
+  /** The address of a typed array's first byte. Good for as long as the caller keeps the array. */
+  address(memory: Memory): number;
+  /** See loop-watch.ts, the only caller. */
+  pollOnLoop: Koffi['node']['poll'];
+}
+
+/**
+ * Loads the C library. Called once per thread.
+ * @throws AlpcError ERR_ALPC_UNSUPPORTED_PLATFORM on anything but Linux on x64 or arm64, or where koffi has no binary
+ */
+export function loadNative(): Native {
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
+    throw new AlpcError('ERR_ALPC_UNSUPPORTED_PLATFORM', `alpc runs on Linux on x64 and arm64; this is ${process.platform} on ${process.arch}`);
+  }
+  let koffi: Koffi;
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  } catch (cause) {
+    throw new AlpcError('ERR_ALPC_UNSUPPORTED_PLATFORM', 'koffi, which makes the system calls, could not be loaded (under --permission it needs --allow-addons)', { cause });
+  }
+  return { c: bindLibc(koffi), errno: () => koffi.errno(), view: koffi.view as (address: unknown, length: number) => ArrayBuffer, address: (memory) => Number(koffi.address(memory)), pollOnLoop: koffi.node.poll };
+}
+
+function bindLibc(koffi: Koffi): Libc {
+  const library = koffi.load(null);
+  const bind = (signature: string): never => library.func(signature) as never;
+  return {
+    memfd_create: bind('int memfd_create(const char *name, uint flags)'),
+    ftruncate: bind('int ftruncate(int fd, int64_t size)'),
+    fcntl: bind('int fcntl(int fd, int command, intptr_t argument)'),
+    mmap: bind('intptr_t mmap(intptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)'),
+    munmap: bind('int munmap(intptr_t address, size_t length)'),
+    socket: bind('int socket(int domain, int type, int protocol)'),
+    socketpair: bind('int socketpair(int domain, int type, int protocol, void *pair)'),
+    bind: bind('int bind(int fd, void *address, uint length)'),
+    listen: bind('int listen(int fd, int backlog)'),
+    connect: bind('int connect(int fd, void *address, uint length)'),
+    accept4: bind('int accept4(int fd, void *address, void *length, int flags)'),
+    send: bind('long send(int fd, void *data, size_t length, int flags)'),
+    recv: bind('long recv(int fd, void *data, size_t length, int flags)'),
+    sendmsg: bind('long sendmsg(int fd, void *header, int flags)'),
+    recvmsg: bind('long recvmsg(int fd, void *header, int flags)'),
+    shutdown: bind('int shutdown(int fd, int how)'),
+    getsockopt: bind('int getsockopt(int fd, int level, int option, void *value, void *length)'),
+    setsockopt: bind('int setsockopt(int fd, int level, int option, void *value, uint length)'),
+    poll: bind('int poll(void *fds, ulong count, int timeout)'),
+    epoll_create1: bind('int epoll_create1(int flags)'),
+    epoll_ctl: bind('int epoll_ctl(int epoll, int operation, int fd, void *event)'),
+    epoll_wait: bind('int epoll_wait(int epoll, void *events, int max, int timeout)'),
+    close: bind('int close(int fd)'),
+    flock: bind('int flock(int fd, int operation)'),
+    open: bind('int open(const char *path, int flags, int mode)'),
+    unlinkat: bind('int unlinkat(int directory, const char *name, int flags)'),
+    renameat: bind('int renameat(int from, const char *fromName, int to, const char *toName)'),
+    syscall_renameat2: bind('long syscall(long number, long from, const char *fromName, long to, const char *toName, long flags)'),
+    mkdirat: bind('int mkdirat(int directory, const char *name, uint mode)'),
+    symlinkat: bind('int symlinkat(const char *target, int directory, const char *name)'),
+    readlinkat: bind('long readlinkat(int directory, const char *name, void *buffer, size_t size)'),
+    fchmodat: bind('int fchmodat(int directory, const char *name, uint mode, int flags)'),
+    fchownat: bind('int fchownat(int directory, const char *name, uint uid, uint gid, int flags)'),
+    syscall_openat2: bind('long syscall(long number, long directory, const char *path, void *how, size_t size)'),
+    syscall_gettid: bind('long syscall(long number)'),
+    getuid: bind('uint getuid()'),
+    geteuid: bind('uint geteuid()'),
+    getegid: bind('uint getegid()'),
+    umask: bind('uint umask(uint mode)'),
+  };
+}
+
+const ERRNO_NAMES = new Map(Object.entries(osConstants.errno).map(([name, value]) => [value, name]));
+
+/** EAGAIN for 11, `errno 4095` for what has no name. */
+export function errnoName(errno: number): string {
+  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+}
