@@ -1,0 +1,70 @@
+/**
+ * What is compared: a *peer* is one way to talk between two sides on one machine, be it a socket, a library or alpc itself.
+ * A *session* is a peer at work: the other side has been started (a process of its own, or a thread where the peer is about
+ * threads) and is connected. Each peer offers what it can do, and the scenarios ask for what they measure; so alpc plugs in
+ * exactly as everything that it is held against.
+ *
+ * Rules of fairness, which each peer's file keeps:
+ * - tuned as its own documentation advises, and no further than a user of its public API can;
+ * - the answer holds the bytes of the question (the scenarios check it), and each message reaches a handler of its own;
+ * - what is one-way is counted by the receiver, and a burst is over when the receiver says that it has counted all.
+ */
+
+export const SCENARIO_NAMES = ['round trip', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle'] as const;
+export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+
+export interface Session {
+  /** One call: the answer's bytes. May be called again before the first has been answered where the peer is in 'in flight'. */
+  echo?(data: Buffer): Promise<Uint8Array>;
+  /** The same, blocking the calling thread until the answer is there. */
+  echoSync?(data: Buffer): Uint8Array;
+  /** Sends `data` `count` times one way; resolves once the receiver has counted them all, rejects if it counted otherwise. */
+  burst?(count: number, data: Buffer): Promise<void>;
+  /** Connects once more, is accepted, and closes. */
+  connectOnce?(): Promise<void>;
+  /** Where `Peer.hold` of another process can connect to. */
+  readonly address?: string;
+  /** The other side, where it is a process. */
+  readonly server?: ServerProcess;
+  close(): Promise<void>;
+}
+
+export interface ServerProcess {
+  readonly pid: number;
+  /** Microseconds of CPU, user and system, that the server has used so far: by its own word. */
+  cpuMicroseconds(): Promise<number>;
+  end(): Promise<void>;
+}
+
+export interface Peer {
+  /** Starts the other side and connects to it. The scenario is told, as some peers have a socket type for each pattern. */
+  start(scenario: ScenarioName): Promise<Session>;
+  /** Opens `count` connections from this process and keeps them, doing nothing, until the process ends. */
+  hold?(address: string, count: number): Promise<void>;
+}
+
+/** What one job reports: a number with its place in the tables. */
+export interface Measured {
+  /** '64 B', '8 in flight' */
+  readonly case: string;
+  /** 'median', 'p99', 'per second' */
+  readonly metric: string;
+  readonly value: number;
+}
+
+/** How long to look, in one place. */
+export interface Pace {
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+  /** Calls with a pause before each. */
+  readonly sleepyCalls: number;
+  readonly idleConnections: number;
+  readonly idleMs: number;
+  /** Until what connecting has left behind (collections, timers) is over. */
+  readonly settleMs: number;
+}
+
+export const PACES: { readonly full: Pace; readonly quick: Pace } = {
+  full: { warmUpMs: 250, measureMs: 300, sleepyCalls: 100, idleConnections: 10_000, idleMs: 5000, settleMs: 1500 },
+  quick: { warmUpMs: 200, measureMs: 150, sleepyCalls: 40, idleConnections: 1000, idleMs: 1000, settleMs: 500 },
+};

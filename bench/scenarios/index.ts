@@ -1,0 +1,28 @@
+/** All scenarios, in the order in which they are run and shown. */
+import { SCENARIO_NAMES, type ScenarioName } from '../peer.js';
+import { asleep } from './asleep.js';
+import { connect } from './connect.js';
+import { garbage } from './garbage.js';
+import { idle } from './idle.js';
+import { inFlight } from './in-flight.js';
+import { oneWay } from './one-way.js';
+import { roundTrip } from './round-trip.js';
+import type { Scenario } from './scenario.js';
+
+const BY_NAME: Record<ScenarioName, Scenario> = {
+  'round trip': roundTrip,
+  asleep,
+  'one way': oneWay,
+  'in flight': inFlight,
+  connect,
+  garbage,
+  idle,
+};
+
+export const SCENARIOS: readonly Scenario[] = SCENARIO_NAMES.map((name) => BY_NAME[name]);
+
+export function scenarioNamed(name: string): Scenario {
+  const scenario = SCENARIOS.find((scenario) => scenario.name === name);
+  if (scenario === undefined) throw new Error(`there is no scenario '${name}'`);
+  return scenario;
+}
