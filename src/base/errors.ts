@@ -54,9 +54,9 @@ export class AlpcError extends Error {
   readonly status: AlpcStatus;
   /** The NTSTATUS value, to compare with Windows tools. */
   readonly statusCode: number;
-  readonly errno?: string;
-  readonly syscall?: string;
-  readonly data?: Uint8Array;
+  declare readonly errno?: string;
+  declare readonly syscall?: string;
+  declare readonly data?: Uint8Array;
 
   constructor(code: AlpcErrorCode, message: string, details: AlpcErrorDetails = {}) {
     super(`${message} [${STATUS[code][0]}]`, details.cause === undefined ? undefined : { cause: details.cause });

@@ -40,6 +40,8 @@ export interface Libc {
   epoll_ctl(epoll: number, operation: number, fd: number, event: Memory | null): number;
   epoll_wait(epoll: number, events: Memory, max: number, timeout: number): number;
   close(fd: number): number;
+  dup3(from: number, to: number, flags: number): number;
+  getpagesize(): number;
   flock(fd: number, operation: number): number;
   open(path: string, flags: number, mode: number): number;
   unlinkat(directory: number, name: string, flags: number): number;
@@ -119,6 +121,8 @@ function bindLibc(koffi: Koffi): Libc {
     epoll_ctl: bind('int epoll_ctl(int epoll, int operation, int fd, void *event)'),
     epoll_wait: bind('int epoll_wait(int epoll, void *events, int max, int timeout)'),
     close: bind('int close(int fd)'),
+    dup3: bind('int dup3(int from, int to, int flags)'),
+    getpagesize: bind('int getpagesize()'),
     flock: bind('int flock(int fd, int operation)'),
     open: bind('int open(const char *path, int flags, int mode)'),
     unlinkat: bind('int unlinkat(int directory, const char *name, int flags)'),
@@ -138,7 +142,12 @@ function bindLibc(koffi: Koffi): Libc {
   };
 }
 
-const ERRNO_NAMES = new Map(Object.entries(osConstants.errno).map(([name, value]) => [value, name]));
+/** Some numbers have two names; the first in the alphabet (EAGAIN, ENOTSUP) is the one used here. */
+const ERRNO_NAMES = new Map(
+  Object.entries(osConstants.errno)
+    .toSorted(([a], [b]) => (a < b ? 1 : -1))
+    .map(([name, value]) => [value, name]),
+);
 
 /** EAGAIN for 11, `errno 4095` for what has no name. */
 export function errnoName(errno: number): string {

@@ -1,0 +1,44 @@
+/**
+ * How long to look at memory before going to sleep.
+ *
+ * The budget, in looks, is full while spinning pays, halves each time it does not, and ends at nothing; then every 32nd
+ * wait spins once in full, to see whether it pays again. On one core it is always nothing: whoever is awaited needs the core.
+ */
+import { availableParallelism } from 'node:os';
+
+const PROBE_EVERY = 32;
+const SMALLEST = 16;
+
+export class AdaptiveSpin {
+  readonly #max: number;
+  #budget: number;
+  #skipped = 0;
+
+  /** `max` is the largest number of looks; a look takes about 10 to 20 ns. */
+  constructor(max: number) {
+    this.#max = max;
+    this.#budget = max;
+  }
+
+  /** How many looks to take in this wait. */
+  next(): number {
+    if (this.#budget > 0 || this.#max === 0) return this.#budget;
+    if (++this.#skipped < PROBE_EVERY) return 0;
+    this.#skipped = 0;
+    return this.#max;
+  }
+
+  paid(): void {
+    this.#budget = this.#max;
+  }
+
+  wasted(): void {
+    this.#budget >>= 1;
+    if (this.#budget < SMALLEST) this.#budget = 0;
+  }
+}
+
+/** The default: about as long as it takes to be woken; nothing on one core, or where ALPC_SPIN=0 says so. */
+export function defaultSpin(): number {
+  return process.env['ALPC_SPIN'] === '0' || availableParallelism() === 1 ? 0 : 3000;
+}

@@ -1,0 +1,39 @@
+/**
+ * Copies payloads out of a ring. Small ones are cut from slabs, one allocation for some hundred messages; as with Node's
+ * own Buffers, a small payload that is kept keeps its slab. Slabs are marked untransferable: nobody can detach the
+ * payloads of others by posting one to a thread.
+ */
+import { markAsUntransferable } from 'node:worker_threads';
+import type { Copies } from './ring.js';
+
+const SLAB = 32 * 1024;
+const LARGE = 4 * 1024;
+const EMPTY = Buffer.alloc(0);
+
+export class SlabCopies implements Copies {
+  #slab = new ArrayBuffer(0);
+  #bytes = new Uint8Array(0);
+  #used = 0;
+
+  copy(source: Buffer, at: number, length: number): Buffer {
+    if (length === 0) return EMPTY;
+    if (length > LARGE) {
+      const own = Buffer.allocUnsafeSlow(length);
+      own.set(source.subarray(at, at + length));
+      return own;
+    }
+    if (this.#used + length > this.#slab.byteLength) this.#renew();
+    const start = this.#used;
+    this.#used = (start + length + 7) & ~7;
+    if (length <= 48) for (let i = 0; i < length; i++) this.#bytes[start + i] = source[at + i]!;
+    else this.#bytes.set(source.subarray(at, at + length), start);
+    return Buffer.from(this.#slab, start, length);
+  }
+
+  #renew(): void {
+    this.#slab = new ArrayBuffer(SLAB);
+    markAsUntransferable(this.#slab);
+    this.#bytes = new Uint8Array(this.#slab);
+    this.#used = 0;
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What stands where in shared memory, as data: one table each for the control page, a record and a wait page. The
+ * accessors, the drawing in docs/protocol.md and the fuzzers' field lists all come from these tables.
+ *
+ * All words are 32-bit little-endian integers. Words that the two sides' protocol rests on are used through `Atomics`
+ * alone; the counters are plain, read by inspectors who can bear a value that is a moment old. Words that one side writes
+ * often stand 128 bytes apart from words that it writes seldom, so that a peer that spins on one is not disturbed by another.
+ */
+
+export interface Field {
+  readonly name: string;
+  /** In bytes from the start of the page or record; a multiple of 4. */
+  readonly offset: number;
+  readonly atomic?: true;
+  readonly meaning: string;
+}
+
+type WordsOf<F extends readonly Field[]> = { readonly [K in F[number]['name']]: number };
+
+/** The fields' places as indexes into an Int32Array. */
+function wordsOf<const F extends readonly Field[]>(fields: F): WordsOf<F> {
+  return Object.fromEntries(fields.map((field) => [field.name, field.offset / 4])) as WordsOf<F>;
+}
+
+/** "ALPC" in memory. */
+export const MAGIC = 0x43504c41;
+export const PROTOCOL_VERSION = 1;
+
+/** The control page of an outbox: the outbox's owner writes it, the peer reads it. */
+export const CONTROL_FIELDS = [
+  { name: 'magic', offset: 0, meaning: 'the letters ALPC' },
+  { name: 'version', offset: 4, meaning: 'protocol version' },
+  { name: 'controlLength', offset: 8, meaning: 'bytes of this page; the ring begins behind it' },
+  { name: 'ringLength', offset: 12, meaning: 'bytes of the ring, a power of two' },
+  { name: 'ownerPid', offset: 16, meaning: 'pid of the owner, for inspectors' },
+  { name: 'role', offset: 20, meaning: '0 client, 1 server, 2 unconnected' },
+  { name: 'tail', offset: 128, atomic: true, meaning: 'bytes ever published in this ring, modulo 2^32' },
+  { name: 'sentMessages', offset: 132, meaning: 'records published' },
+  { name: 'sentKiB', offset: 136, meaning: 'payload published, in KiB' },
+  { name: 'head', offset: 256, atomic: true, meaning: "bytes ever consumed from the peer's ring, modulo 2^32" },
+  { name: 'receivedMessages', offset: 260, meaning: "records consumed from the peer's ring" },
+  { name: 'dataSleep', offset: 384, atomic: true, meaning: 'odd: the owner sleeps until the peer publishes' },
+  { name: 'spaceSleep', offset: 388, atomic: true, meaning: "odd: the owner sleeps until the peer makes room in this ring" },
+  { name: 'state', offset: 392, atomic: true, meaning: '1 open, 2 closed' },
+  { name: 'bellsRung', offset: 396, meaning: 'doorbell packets sent' },
+  { name: 'lateReplies', offset: 400, meaning: 'replies that came when nobody waited for them any more' },
+  { name: 'pendingRequests', offset: 404, meaning: 'requests of the owner that wait for their reply' },
+  { name: 'queuedMessages', offset: 408, meaning: 'messages taken from the ring and not yet received' },
+] as const satisfies readonly Field[];
+export const Control = wordsOf(CONTROL_FIELDS);
+
+/** A record in the ring: the header, then the payload, then padding to a multiple of 8. */
+export const RECORD_FIELDS = [
+  { name: 'length', offset: 0, meaning: 'bytes of header and payload, 32 to 65,535' },
+  { name: 'type', offset: 4, meaning: 'low byte: type; bit 8: retracted by the sender' },
+  { name: 'messageId', offset: 8, meaning: "the request's number, given by whoever asked" },
+  { name: 'callbackId', offset: 12, meaning: "the receiver's own request that this one belongs to, or 0" },
+  { name: 'status', offset: 16, meaning: 'in a reply: 0, or why there is none' },
+  { name: 'sequence', offset: 20, meaning: 'number of the record on this connection, from 1' },
+  { name: 'reserved0', offset: 24, meaning: '0' },
+  { name: 'reserved1', offset: 28, meaning: '0' },
+] as const satisfies readonly Field[];
+export const Record = wordsOf(RECORD_FIELDS);
+export const RECORD_HEADER = 32;
+
+/** The longest message, header included, as on Windows. */
+export const MAX_MESSAGE_LENGTH = 65_535;
+/** The longest payload of a message. */
+export const MAX_DATA_LENGTH = MAX_MESSAGE_LENGTH - RECORD_HEADER;
+
+export const RecordType = { request: 1, reply: 2, datagram: 3, cancel: 12 } as const;
+/** Set by the sender, in place, in a request that it takes back before it was read. */
+export const RETRACTED = 0x100;
+
+/** `status` of a reply record. */
+export const ReplyStatus = { ok: 0, canceled: 1, deadlock: 2, quota: 3 } as const;
+
+/** The wait page of a thread: whether it is blocked, on whom, for which message. */
+export const WAIT_PAGE_FIELDS = [
+  { name: 'magic', offset: 0, meaning: 'the letters ALPC' },
+  { name: 'version', offset: 4, meaning: 'protocol version' },
+  { name: 'ownerPid', offset: 8, meaning: 'pid of the owner, for inspectors' },
+  { name: 'ownerTid', offset: 12, meaning: 'thread id of the owner, for inspectors' },
+  { name: 'sequence', offset: 128, atomic: true, meaning: 'odd: the thread is blocked; changes with each wait' },
+  { name: 'onLow', offset: 132, atomic: true, meaning: 'inode number of the wait page of the thread it waits for, low half' },
+  { name: 'onHigh', offset: 136, atomic: true, meaning: 'the high half' },
+  { name: 'connectionLow', offset: 140, atomic: true, meaning: "inode number of the client's outbox of the connection, low half" },
+  { name: 'connectionHigh', offset: 144, atomic: true, meaning: 'the high half' },
+  { name: 'messageId', offset: 148, atomic: true, meaning: 'the request whose reply it waits for' },
+  { name: 'sinceSeconds', offset: 152, meaning: 'when the wait began, seconds since 1970' },
+] as const satisfies readonly Field[];
+export const WaitPageWords = wordsOf(WAIT_PAGE_FIELDS);
+
+export function align8(length: number): number {
+  return (length + 7) & ~7;
+}
+
+/** A peer that broke the rules of the wire. Dropped by the floor above, with the reason told. */
+export class ProtocolViolation extends Error {
+  override readonly name = 'ProtocolViolation';
+}

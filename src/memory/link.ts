@@ -1,0 +1,90 @@
+/**
+ * A link: both outboxes of a connection and the socket between them, seen from one side. It knows how to publish,
+ * consume, ring and prepare for sleep; what the records mean is for the ports to say.
+ *
+ * The socket is rung only for a peer that said that it sleeps. Everything else is memory.
+ */
+import type { MessageData } from '../base/arguments.js';
+import { ringBell } from '../platform/unix-socket.js';
+import { Ringer, Sleeper } from './doorbell.js';
+import { Control } from './layout.js';
+import type { Outbox } from './outbox.js';
+import { RingReader, RingWriter } from './ring.js';
+
+export class Link {
+  readonly own: Outbox;
+  readonly peer: Outbox;
+  readonly writer: RingWriter;
+  readonly reader: RingReader;
+  readonly #socket: number;
+  readonly #forData: Sleeper;
+  readonly #forSpace: Sleeper;
+  readonly #peerForData: Ringer;
+  readonly #peerForSpace: Ringer;
+  #bells = 0;
+
+  constructor(own: Outbox, peer: Outbox, socket: number, maxMessageLength: number) {
+    this.own = own;
+    this.peer = peer;
+    this.#socket = socket;
+    this.writer = new RingWriter(own, peer);
+    this.reader = new RingReader(own, peer, maxMessageLength);
+    this.#forData = new Sleeper(own, Control.dataSleep);
+    this.#forSpace = new Sleeper(own, Control.spaceSleep);
+    this.#peerForData = new Ringer(peer, Control.dataSleep);
+    this.#peerForSpace = new Ringer(peer, Control.spaceSleep);
+  }
+
+  /** Publishes a record and wakes the peer if it sleeps. False when there is no room. */
+  send(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): boolean {
+    if (!this.writer.write(type, messageId, callbackId, status, data, dataLength)) return false;
+    if (this.#peerForData.owes()) this.#ring();
+    return true;
+  }
+
+  /** Done with the record that `reader.next` found; wakes a peer that waits for room. */
+  release(): void {
+    this.reader.release();
+    if (this.#peerForSpace.owes()) this.#ring();
+  }
+
+  /** Prepares to sleep until the peer publishes. False: something is there already, stay awake. */
+  armForData(): boolean {
+    this.#forData.arm();
+    if (!this.reader.hasData()) return true;
+    this.#forData.disarm();
+    return false;
+  }
+
+  /** Prepares to sleep until there is room for `dataLength` bytes. False: there is room already. */
+  armForSpace(dataLength: number): boolean {
+    this.#forSpace.arm();
+    if (!this.writer.hasRoomFor(dataLength)) return true;
+    this.#forSpace.disarm();
+    return false;
+  }
+
+  disarm(): void {
+    this.#forData.disarm();
+  }
+
+  disarmForSpace(): void {
+    this.#forSpace.disarm();
+  }
+
+  get isArmed(): boolean {
+    return this.#forData.isArmed;
+  }
+
+  /** Lets go of the memory of both sides. The socket is its owner's to close. */
+  close(): void {
+    this.own.close();
+    this.peer.close();
+  }
+
+  /** A full socket means that the peer has bells unread, a gone one that it needs none: neither is an error here. */
+  #ring(): void {
+    this.own.words[Control.bellsRung] = ++this.#bells;
+    ringBell(this.#socket);
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * An outbox: the memory that one side of a connection writes and the other may only read.
+ *
+ *   | control page | ring | the same ring again |
+ *
+ * The ring is mapped twice in a row, so a record is contiguous wherever it begins. The owner maps the file read-write and
+ * seals it; the peer checks the seals and maps it read-only. So a peer can lie but never scribble.
+ */
+import type { Arena, Slot } from '../platform/arena.js';
+import { adoptDescriptor, pageSize, releaseDescriptor } from '../platform/descriptors.js';
+import { createMemoryFile, inodeOf, inspectMemoryFile, sealMemoryFile } from '../platform/memory-file.js';
+import { closeDescriptor } from '../platform/system.js';
+import { Control, MAGIC, PROTOCOL_VERSION, ProtocolViolation } from './layout.js';
+
+export const MIN_RING_LENGTH = 4096;
+export const MAX_RING_LENGTH = 64 * 1024 * 1024;
+export const DEFAULT_RING_LENGTH = 128 * 1024;
+
+/** What a closed outbox shows: zeros, so that a late look finds nothing and touches nothing. */
+const NO_WORDS = new Int32Array(1024);
+const NO_BYTES = Buffer.alloc(0);
+
+export type Role = 0 | 1 | 2;
+
+/** One side's view of an outbox, its own or the peer's. */
+export class Outbox {
+  words: Int32Array;
+  bytes: Buffer;
+  readonly ringLength: number;
+  /** Where the ring begins, in bytes. */
+  readonly ringStart: number;
+  readonly inode: number;
+  readonly #arena: Arena;
+  #slot: Slot | undefined;
+  #fd: number | undefined;
+
+  private constructor(arena: Arena, slot: Slot, ringLength: number, controlLength: number, inode: number) {
+    this.#arena = arena;
+    this.#slot = slot;
+    this.words = new Int32Array(slot.buffer, slot.offset, slot.length / 4);
+    this.bytes = Buffer.from(slot.buffer, slot.offset, slot.length);
+    this.ringLength = ringLength;
+    this.ringStart = controlLength;
+    this.inode = inode;
+  }
+
+  /** A new outbox of this side. `name` is seen in /proc/<pid>/fd for as long as the descriptor is kept. */
+  static create(arena: Arena, name: string, ringLength: number, role: Role): Outbox {
+    const controlLength = pageSize();
+    const fd = createMemoryFile(name, controlLength + ringLength);
+    try {
+      const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, inodeOf(fd));
+      try {
+        outbox.words.set([MAGIC, PROTOCOL_VERSION, controlLength, ringLength, process.pid, role], Control.magic);
+        Atomics.store(outbox.words, Control.state, 1);
+        sealMemoryFile(fd);
+        outbox.#fd = adoptDescriptor(fd);
+        return outbox;
+      } catch (error) {
+        outbox.close();
+        throw error;
+      }
+    } catch (error) {
+      closeDescriptor(fd);
+      throw error;
+    }
+  }
+
+  /**
+   * The peer's outbox, from the descriptor that it sent. Takes the descriptor over, on success and on failure; the
+   * mapping needs it no longer.
+   * @throws ProtocolViolation that says what is wrong with it
+   */
+  static open(arena: Arena, fd: number, ringLength: number): Outbox {
+    try {
+      const controlLength = pageSize();
+      const inode = inspectMemoryFile(fd, controlLength + ringLength);
+      if (typeof inode === 'string') throw new ProtocolViolation(`the peer's outbox is refused: ${inode}`);
+      return new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, false), ringLength, controlLength, inode);
+    } finally {
+      closeDescriptor(fd);
+    }
+  }
+
+  /** The descriptor to hand to the peer; only of an own outbox, until `closeDescriptor`. */
+  get fd(): number {
+    return this.#fd!;
+  }
+
+  /** Lets go of the descriptor; the mapping stays. A server does this as soon as the peer has it. */
+  closeDescriptor(): void {
+    if (this.#fd !== undefined) releaseDescriptor(this.#fd);
+    this.#fd = undefined;
+  }
+
+  /** Lets go of mapping and descriptor. What looks here later sees zeros. */
+  close(): void {
+    this.closeDescriptor();
+    if (this.#slot === undefined) return;
+    this.words = NO_WORDS;
+    this.bytes = NO_BYTES;
+    this.#arena.unmap(this.#slot);
+    this.#slot = undefined;
+  }
+}
+
+/** Whether a ring can have this length: a power of two, whole pages, within the bounds. */
+export function isRingLength(length: number): boolean {
+  return Number.isInteger(length) && length >= pageSize() && length <= MAX_RING_LENGTH && (length & (length - 1)) === 0;
+}
+
+function mapOutbox(arena: Arena, fd: number, controlLength: number, ringLength: number, writable: boolean): Slot {
+  const parts = [
+    { offset: 0, length: controlLength + ringLength },
+    { offset: controlLength, length: ringLength },
+  ];
+  return arena.map(fd, parts, writable);
+}

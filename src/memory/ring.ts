@@ -1,0 +1,189 @@
+/**
+ * The ring of records in an outbox: `RingWriter` for its owner, `RingReader` for the peer.
+ *
+ * Invariant: 0 <= tail - head <= ring length (modulo 2^32), both multiples of 8, or the peer broke the rules. The owner
+ * alone writes the records and `tail`; the reader alone writes `head`, in its own outbox. Each keeps its own counter in
+ * private and looks at the other's once per decision.
+ *
+ *   SYNC ring.tail: the writer's store publishes a record; the reader's load makes it visible.
+ *   SYNC ring.head: the reader's store frees room; the writer's load sees it.
+ *
+ * Nothing here waits, rings or throws for a full or an empty ring; a peer's lie is a ProtocolViolation.
+ */
+import type { MessageData } from '../base/arguments.js';
+import { untrustedNumber, within } from '../base/untrusted.js';
+import { align8, Control, MAX_MESSAGE_LENGTH, ProtocolViolation, Record, RECORD_HEADER, RETRACTED } from './layout.js';
+import type { Outbox } from './outbox.js';
+
+const { tail: TAIL, head: HEAD, sentMessages: SENT_MESSAGES, sentKiB: SENT_KIB, receivedMessages: RECEIVED_MESSAGES } = Control;
+const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, callbackId: CALLBACK_ID, status: STATUS, sequence: SEQUENCE } = Record;
+
+export class RingWriter {
+  readonly #own: Outbox;
+  readonly #peer: Outbox;
+  readonly #length: number;
+  readonly #mask: number;
+  #tail = 0;
+  /** The peer's head as last seen: enough while there is room. */
+  #head = 0;
+  #sequence = 0;
+  #sentBytes = 0;
+
+  /** `start` is where both counters begin: 0, but for tests of their wrap-around. */
+  constructor(own: Outbox, peer: Outbox, start = 0) {
+    this.#own = own;
+    this.#peer = peer;
+    this.#length = own.ringLength;
+    this.#mask = own.ringLength - 1;
+    this.#tail = start | 0;
+    this.#head = start | 0;
+    Atomics.store(own.words, TAIL, this.#tail);
+  }
+
+  /** Where the next record will begin; names a record for `retract`. */
+  get position(): number {
+    return this.#tail;
+  }
+
+  /** Whether everything written has been consumed. */
+  get isDrained(): boolean {
+    this.#look();
+    return this.#head === this.#tail;
+  }
+
+  hasRoomFor(dataLength: number): boolean {
+    const needed = align8(RECORD_HEADER + dataLength);
+    if (this.#length - ((this.#tail - this.#head) >>> 0) >= needed) return true;
+    this.#look();
+    return this.#length - ((this.#tail - this.#head) >>> 0) >= needed;
+  }
+
+  /** Writes and publishes one record, or returns false and has done nothing when there is no room. `dataLength` is the data's length in bytes. */
+  write(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): boolean {
+    if (!this.hasRoomFor(dataLength)) return false;
+    const own = this.#own;
+    const words = own.words;
+    const start = own.ringStart + (this.#tail & this.#mask);
+    const at = start >> 2;
+    words[at + LENGTH] = RECORD_HEADER + dataLength;
+    words[at + TYPE] = type;
+    words[at + MESSAGE_ID] = messageId;
+    words[at + CALLBACK_ID] = callbackId;
+    words[at + STATUS] = status;
+    words[at + SEQUENCE] = ++this.#sequence;
+    if (dataLength !== 0) {
+      if (typeof data === 'string') own.bytes.write(data, start + RECORD_HEADER, dataLength, 'utf8');
+      else own.bytes.set(data!, start + RECORD_HEADER);
+    }
+    words[SENT_MESSAGES] = this.#sequence;
+    words[SENT_KIB] = (this.#sentBytes += dataLength) / 1024;
+    this.#tail = (this.#tail + align8(RECORD_HEADER + dataLength)) | 0;
+    Atomics.store(words, TAIL, this.#tail); // SYNC ring.tail: publishes the record to RingReader.next
+    return true;
+  }
+
+  /** Marks the record at `position` as taken back, if the peer has not consumed it yet. A race with its reading is for the caller to settle. */
+  retract(position: number, type: number): boolean {
+    this.#look();
+    const used = (this.#tail - this.#head) >>> 0;
+    if ((this.#tail - position) >>> 0 > used) return false;
+    Atomics.store(this.#own.words, ((this.#own.ringStart + (position & this.#mask)) >> 2) + TYPE, type | RETRACTED);
+    return true;
+  }
+
+  /** SYNC ring.head: sees the room that RingReader.release made. */
+  #look(): void {
+    const head = Atomics.load(this.#peer.words, HEAD);
+    if (head === this.#head) return;
+    const used = within(untrustedNumber((this.#tail - head) >>> 0), 0, (this.#tail - this.#head) >>> 0);
+    if (used === undefined || (head & 7) !== 0) throw new ProtocolViolation(`the peer's head ${head >>> 0} is not between ${this.#head >>> 0} and ${this.#tail >>> 0}`);
+    this.#head = head;
+  }
+}
+
+export class RingReader {
+  // The record at hand: private copies, checked.
+  type = 0;
+  flags = 0;
+  messageId = 0;
+  callbackId = 0;
+  status = 0;
+  dataLength = 0;
+
+  readonly #own: Outbox;
+  readonly #peer: Outbox;
+  readonly #length: number;
+  readonly #mask: number;
+  readonly #maxMessageLength: number;
+  #head = 0;
+  /** The peer's tail as last seen and checked: what lies before it may be read. */
+  #tail = 0;
+  #dataAt = 0;
+  #next = 0;
+  #received = 0;
+
+  constructor(own: Outbox, peer: Outbox, maxMessageLength = MAX_MESSAGE_LENGTH, start = 0) {
+    this.#own = own;
+    this.#peer = peer;
+    this.#length = peer.ringLength;
+    this.#mask = peer.ringLength - 1;
+    this.#maxMessageLength = maxMessageLength;
+    this.#head = start | 0;
+    this.#tail = start | 0;
+    Atomics.store(own.words, HEAD, this.#head);
+  }
+
+  /** Whether a record waits; the look that spinning and the sleeper's second look are made of. */
+  hasData(): boolean {
+    return this.#head !== this.#tail || Atomics.load(this.#peer.words, TAIL) !== this.#head; // SYNC ring.tail
+  }
+
+  /** Copies out and checks the next record's header. False when the ring is empty. Follow with `copyData`, if wanted, and `release`. */
+  next(): boolean {
+    if (this.#head === this.#tail && !this.#look()) return false;
+    const words = this.#peer.words;
+    const start = this.#peer.ringStart + (this.#head & this.#mask);
+    const at = start >> 2;
+    const length = words[at + LENGTH]!;
+    const type = words[at + TYPE]!;
+    this.messageId = words[at + MESSAGE_ID]!;
+    this.callbackId = words[at + CALLBACK_ID]!;
+    this.status = words[at + STATUS]!;
+    if (length < RECORD_HEADER || length > this.#maxMessageLength || align8(length) > (this.#tail - this.#head) >>> 0) {
+      throw new ProtocolViolation(`a record says that it has ${length} bytes, of ${(this.#tail - this.#head) >>> 0} published and at most ${this.#maxMessageLength} allowed`);
+    }
+    this.type = type & 0xff;
+    this.flags = type & ~0xff;
+    this.dataLength = length - RECORD_HEADER;
+    this.#dataAt = start + RECORD_HEADER;
+    this.#next = (this.#head + align8(length)) | 0;
+    return true;
+  }
+
+  /** The payload of the record at hand, in memory of this process. */
+  copyData(copies: Copies): Buffer {
+    return copies.copy(this.#peer.bytes, this.#dataAt, this.dataLength);
+  }
+
+  /** Done with the record at hand: its room is the writer's again. */
+  release(): void {
+    this.#head = this.#next;
+    this.#own.words[RECEIVED_MESSAGES] = ++this.#received;
+    Atomics.store(this.#own.words, HEAD, this.#head); // SYNC ring.head: frees the room for RingWriter.#look
+  }
+
+  /** SYNC ring.tail: sees what RingWriter.write published. One load, checked before it is believed. */
+  #look(): boolean {
+    const tail = Atomics.load(this.#peer.words, TAIL);
+    if (tail === this.#head) return false;
+    const published = within(untrustedNumber((tail - this.#head) >>> 0), 0, this.#length);
+    if (published === undefined || (tail & 7) !== 0) throw new ProtocolViolation(`the peer's tail ${tail >>> 0} is not within ${this.#length} bytes of ${this.#head >>> 0}`);
+    this.#tail = tail;
+    return true;
+  }
+}
+
+/** Where payloads are copied to. Small ones share a slab, as Node's own Buffers do; a slab can't be transferred away. */
+export interface Copies {
+  copy(source: Buffer, at: number, length: number): Buffer;
+}

@@ -1,0 +1,66 @@
+/**
+ * Anonymous files in memory (memfd), the stuff of outboxes and wait pages.
+ *
+ * The owner maps its file read-write and then seals it: no growing, no shrinking, no new writer, no further seals. From
+ * then on a peer that holds the descriptor can map it read-only and nothing else, and nobody can pull the ground away
+ * from under a reader. A descriptor that a peer sent is looked at before it is mapped: type, exact size, all the seals.
+ */
+import { fstatSync } from 'node:fs';
+import { check, closeDescriptor, libc } from './system.js';
+
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const F_ADD_SEALS = 1033;
+const F_GET_SEALS = 1034;
+const F_SEAL_SEAL = 1;
+const F_SEAL_SHRINK = 2;
+const F_SEAL_GROW = 4;
+const F_SEAL_FUTURE_WRITE = 16;
+const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
+
+/** The kernel allows 249 bytes in a memfd's name. */
+const MAX_NAME_BYTES = 249;
+
+/** Creates a file of zeros. Its name is seen in /proc/<pid>/fd. The caller owns the descriptor. */
+export function createMemoryFile(name: string, size: number): number {
+  const fd = check('memfd_create', libc().memfd_create(cutToBytes(name, MAX_NAME_BYTES), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  try {
+    check('ftruncate', libc().ftruncate(fd, size));
+    return fd;
+  } catch (error) {
+    closeDescriptor(fd);
+    throw error;
+  }
+}
+
+/** Seals the file; mappings that exist keep their right to write. */
+export function sealMemoryFile(fd: number): void {
+  check('fcntl', libc().fcntl(fd, F_ADD_SEALS, ALL_SEALS));
+}
+
+/** The file's inode number, which names it among all memory files of this machine; the kernel gives it, nobody can claim it. */
+export function inodeOf(fd: number): number {
+  return fstatSync(fd).ino;
+}
+
+/**
+ * Looks at a descriptor that came from a peer.
+ * @returns its inode number, or in words what is wrong with it
+ */
+export function inspectMemoryFile(fd: number, size: number): number | string {
+  const seals = libc().fcntl(fd, F_GET_SEALS, 0);
+  if (seals < 0) return 'not a memory file';
+  if (seals !== ALL_SEALS) return `seals are 0x${seals.toString(16)}, expected 0x${ALL_SEALS.toString(16)}`;
+  const stat = fstatSync(fd);
+  if (!stat.isFile()) return 'not a regular file';
+  if (stat.size !== size) return `size is ${stat.size}, expected ${size}`;
+  // A file on huge pages can be sealed too, but can't be mapped at the offsets used here.
+  if (stat.blksize > 65_536) return `block size is ${stat.blksize}`;
+  return stat.ino;
+}
+
+function cutToBytes(text: string, limit: number): string {
+  let cut = text.slice(0, limit);
+  while (Buffer.byteLength(cut) > limit) cut = cut.slice(0, -1);
+  return cut;
+}

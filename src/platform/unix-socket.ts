@@ -1,0 +1,139 @@
+/**
+ * SOCK_SEQPACKET Unix sockets: packets that arrive whole, descriptors beside them, and an end of file that is the peer's
+ * death. Every call here is non-blocking by flag of the call (MSG_DONTWAIT), which a peer cannot take away, and none
+ * raises SIGPIPE. Outcomes that are expected come back as values.
+ */
+import { addressOf, check, closeDescriptor, lastErrno, libc, SystemError } from './system.js';
+
+const AF_UNIX = 1;
+const SOCK_SEQPACKET = 5;
+const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_CTRUNC = 0x8;
+const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+const CMSG_HEADER = 16;
+
+/** More descriptors than the kernel passes in one packet (253): so a peer that sends too many is seen, and not only truncated. */
+const MAX_DESCRIPTORS = 253;
+
+export function createSeqpacketSocket(): number {
+  return check('socket', libc().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+/** Two connected sockets, for a port that talks with itself. */
+export function createSocketPair(): [number, number] {
+  const pair = new Int32Array(2);
+  check('socketpair', libc().socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair));
+  return [pair[0]!, pair[1]!];
+}
+
+/** 'busy': the server's backlog is full, try again. 'dead': nobody listens there any more. */
+export function connectSocket(fd: number, address: Uint8Array): 'connected' | 'busy' | 'dead' {
+  if (libc().connect(fd, address, address.length) === 0) return 'connected';
+  const errno = lastErrno();
+  if (errno === 'EAGAIN' || errno === 'EINTR') return 'busy';
+  if (errno === 'ECONNREFUSED') return 'dead';
+  throw new SystemError('connect', errno);
+}
+
+/** The next connection's descriptor, or 'none' waits, or 'full': this process has no descriptor left for it. */
+export function acceptConnection(listener: number): number | 'none' | 'full' {
+  const fd = libc().accept4(listener, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd >= 0) return fd;
+  const errno = lastErrno();
+  if (errno === 'EMFILE' || errno === 'ENFILE' || errno === 'ENOMEM' || errno === 'ENOBUFS') return 'full';
+  if (errno === 'EAGAIN' || errno === 'ECONNABORTED' || errno === 'EINTR') return 'none';
+  throw new SystemError('accept4', errno);
+}
+
+/** 'full' means that packets wait unread: a bell has been rung then already. 'gone': the peer closed or died. */
+export type SendOutcome = 'sent' | 'full' | 'gone';
+
+const BELL = new Uint8Array([0]);
+
+/** Rings the peer's bell: one packet of one byte. */
+export function ringBell(fd: number): SendOutcome {
+  return libc().send(fd, BELL, 1, MSG_DONTWAIT | MSG_NOSIGNAL) === 1 ? 'sent' : outcomeOf(lastErrno());
+}
+
+/** Sends one packet, with descriptors beside it. The caller keeps its own descriptors. */
+export function sendPacket(fd: number, data: Uint8Array, descriptors: readonly number[] = []): SendOutcome {
+  const control = new Int32Array((CMSG_HEADER + Math.ceil(descriptors.length / 2) * 8) / 4);
+  control.set([CMSG_HEADER + descriptors.length * 4, 0, SOL_SOCKET, SCM_RIGHTS, ...descriptors]);
+  const header = messageHeader(data, data.length, control, descriptors.length === 0 ? 0 : control.byteLength);
+  const sent = libc().sendmsg(fd, header, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent >= 0 ? 'sent' : outcomeOf(lastErrno());
+}
+
+/** A packet that came. Whoever gets it owns `descriptors` and must close them. */
+export interface Packet {
+  readonly length: number;
+  readonly descriptors: number[];
+  /** Bytes or descriptors were cut off (too long, too many, or no descriptor free): nothing in it is to be believed. */
+  readonly truncated: boolean;
+}
+
+/** Reads one packet into `buffer`. A packet of no bytes is what the end of file looks like too: both are the end. */
+export function receivePacket(fd: number, buffer: Uint8Array): Packet | 'none' | 'end' {
+  const control = new Int32Array((CMSG_HEADER + (MAX_DESCRIPTORS + 1) * 4) / 4);
+  const header = messageHeader(buffer, buffer.length, control, control.byteLength);
+  const length = libc().recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (length < 0) return endOrNone(lastErrno());
+  const descriptors = descriptorsIn(control, Number(header[5]));
+  const flags = Number(header[6]! & 0xffffffffn);
+  if (length === 0) {
+    descriptors.forEach(closeDescriptor);
+    return 'end';
+  }
+  return { length, descriptors, truncated: (flags & (MSG_CTRUNC | MSG_TRUNC)) !== 0 };
+}
+
+/** Reads one packet where no descriptor is expected; the kernel closes any that came. */
+export function receiveBytes(fd: number, buffer: Uint8Array): number | 'none' | 'end' {
+  const length = libc().recv(fd, buffer, buffer.length, MSG_DONTWAIT);
+  if (length < 0) return endOrNone(lastErrno());
+  return length === 0 ? 'end' : length;
+}
+
+/** struct msghdr with one iovec behind it; 64-bit Linux, glibc and musl alike. */
+function messageHeader(data: Uint8Array, length: number, control: Int32Array, controlLength: number): BigUint64Array {
+  const header = new BigUint64Array(9);
+  header[7] = BigInt(addressOf(data));
+  header[8] = BigInt(length);
+  header[2] = BigInt(addressOf(header)) + 56n;
+  header[3] = 1n;
+  header[4] = controlLength === 0 ? 0n : BigInt(addressOf(control));
+  header[5] = BigInt(controlLength);
+  return header;
+}
+
+function descriptorsIn(control: Int32Array, controlLength: number): number[] {
+  const descriptors: number[] = [];
+  let at = 0;
+  while (at + CMSG_HEADER <= controlLength) {
+    const length = control[at / 4]!;
+    if (length < CMSG_HEADER || at + length > controlLength) break;
+    if (control[at / 4 + 2] === SOL_SOCKET && control[at / 4 + 3] === SCM_RIGHTS) {
+      for (let i = at + CMSG_HEADER; i + 4 <= at + length; i += 4) descriptors.push(control[i / 4]!);
+    }
+    at += Math.ceil(length / 8) * 8;
+  }
+  return descriptors;
+}
+
+function outcomeOf(errno: string): SendOutcome {
+  if (errno === 'EAGAIN' || errno === 'ENOBUFS' || errno === 'ENOMEM' || errno === 'ETOOMANYREFS' || errno === 'EINTR') return 'full';
+  if (errno === 'EPIPE' || errno === 'ECONNRESET' || errno === 'ENOTCONN' || errno === 'ECONNREFUSED') return 'gone';
+  throw new SystemError('send', errno);
+}
+
+function endOrNone(errno: string): 'none' | 'end' {
+  if (errno === 'EAGAIN' || errno === 'EINTR') return 'none';
+  if (errno === 'ECONNRESET' || errno === 'ENOTCONN') return 'end';
+  throw new SystemError('recv', errno);
+}

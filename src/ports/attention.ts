@@ -1,0 +1,94 @@
+/**
+ * Who on this thread's event loop is being looked after: ports with something to look at, or that had a moment ago.
+ *
+ * A port under attention is looked at once per turn of the loop (`setImmediate`); it stays for a short, adaptive while
+ * after its last activity, then it prepares its doorbell and rests. At every moment a port that expects something either
+ * rests with its doorbell armed or is under attention: nothing is missed, and an idle process uses no CPU.
+ */
+
+export interface Attentive {
+  readonly linger: Linger;
+  /** Looks at everything once; whether there was anything. May throw what a user's handler threw. */
+  look(): boolean;
+  /** Prepares the doorbell. False when something came meanwhile: then it must be looked at again. */
+  rest(): boolean;
+  /** Back under attention: no doorbell is needed. */
+  attend(): void;
+}
+
+/** How long one port is looked at after its last activity. Full while that pays, halved when not, nothing at last. */
+export class Linger {
+  attended = false;
+  readonly #max: number;
+  #current: number;
+  #lastActivity = 0;
+  #restedAt = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+    this.#current = max;
+  }
+
+  active(now: number): void {
+    if (now - this.#restedAt < this.#max || now - this.#lastActivity < this.#current) this.#current = this.#max;
+    this.#lastActivity = now;
+  }
+
+  isOver(now: number): boolean {
+    return now - this.#lastActivity >= this.#current;
+  }
+
+  rested(now: number): void {
+    this.#current = this.#current < 0.005 ? 0 : this.#current / 2;
+    this.#restedAt = now;
+  }
+}
+
+/** One per thread. */
+export class Attention {
+  readonly #watched: Attentive[] = [];
+  #scheduled = false;
+
+  watch(port: Attentive): void {
+    if (!port.linger.attended) {
+      port.linger.attended = true;
+      port.attend();
+      this.#watched.push(port);
+    }
+    this.#schedule();
+  }
+
+  /** A closed port needs none. */
+  forget(port: Attentive): void {
+    const at = this.#watched.indexOf(port);
+    if (at >= 0) this.#watched.splice(at, 1);
+    port.linger.attended = false;
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    const now = performance.now();
+    // Backwards, because a port may leave while it is looked at; a handler's exception ends this turn and not the watch.
+    let at = this.#watched.length;
+    try {
+      while (--at >= 0) {
+        const port = this.#watched[at];
+        if (port === undefined) continue;
+        if (port.look()) port.linger.active(now);
+        else if (port.linger.isOver(now) && this.#watched[at] === port && port.rest()) {
+          port.linger.rested(now);
+          port.linger.attended = false;
+          this.#watched.splice(at, 1);
+        }
+      }
+    } finally {
+      if (this.#watched.length > 0) this.#schedule();
+    }
+  };
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#turn);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Blocking calls: look at memory for a while, then sleep on the connection's socket, where doorbell, death and timeout are
+ * one `poll`. While it waits the thread reads what comes: replies settle, requests go to `onCallback`, the rest is queued.
+ *
+ * Around each sleep the thread says on its wait page on whom it waits, and then looks at that thread's page: when both
+ * sleep for each other and neither has anything unread of the other, nobody will ever wake them. Then both calls end with
+ * ERR_ALPC_DEADLOCK at once. (Longer circles are for inspectors to find; timeouts end them.)
+ */
+import type { MessageData } from '../base/arguments.js';
+import { deadlineAfter, isOver, timeLeft, type Deadline } from '../base/deadline.js';
+import { AlpcError } from '../base/errors.js';
+import { RecordType, ReplyStatus } from '../memory/layout.js';
+import { waitReadable } from '../platform/poller.js';
+import { BlockedCall, Outgoing, type OnCallback } from './calls.js';
+import type { Connection } from './connection.js';
+import { channels } from './diagnostics.js';
+import type { ReplyMessage } from './message.js';
+
+/** Sends a request and blocks this thread until it is settled. */
+export function requestBlocking(connection: Connection, data: MessageData, dataLength: number, callbackId: number, timeout: number, onCallback: OnCallback | undefined): ReplyMessage {
+  const deadline = deadlineAfter(timeout);
+  const call = new BlockedCall(connection.calls.nextId(), onCallback);
+  sendOrQueue(connection, call, data, dataLength, callbackId);
+  connection.calls.block(call);
+  try {
+    return awaitReply(connection, call, deadline, timeout);
+  } catch (error) {
+    if (!call.isSettled) connection.cancelRequest(call.id, call.position, call.outgoing);
+    throw error;
+  } finally {
+    connection.calls.unblock();
+    if (connection.hasQueued || connection.waitingForRoom.length > 0) connection.wake();
+  }
+}
+
+/** Blocks this thread until there is room for a datagram behind everything that waits already. */
+export function postBlocking(connection: Connection, data: MessageData, dataLength: number, timeout: number): void {
+  const deadline = deadlineAfter(timeout);
+  try {
+    while (!connection.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) {
+      if (connection.state !== 'open') throw connection.closedError();
+      if (connection.flush() || connection.readWhileBlocked(undefined)) continue;
+      if (!sleepForRoom(connection, dataLength, deadline)) throw new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: there was no room for a message within ${timeout} ms`);
+    }
+  } finally {
+    connection.wake();
+  }
+}
+
+function sendOrQueue(connection: Connection, call: BlockedCall, data: MessageData, dataLength: number, callbackId: number): void {
+  const position = connection.link.writer.position;
+  if (connection.transmit(RecordType.request, call.id, callbackId, 0, data, dataLength)) {
+    call.position = position;
+    return;
+  }
+  if (connection.state !== 'open') throw connection.closedError();
+  connection.checkRoomQuota(dataLength);
+  call.outgoing = new Outgoing(RecordType.request, call.id, callbackId, 0, data, dataLength, (at) => void (call.position = at));
+  connection.enqueueOutgoing(call.outgoing);
+}
+
+function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadline, timeout: number): ReplyMessage {
+  const reader = connection.link.reader;
+  const budget = connection.looks.next();
+  let looks = budget;
+  let slept = false;
+  for (;;) {
+    while (looks > 0 && !reader.hasData()) looks--;
+    if (connection.readWhileBlocked(call.onCallback)) {
+      if (!call.isSettled && isOver(deadline)) throw timedOut(connection, call, timeout);
+    } else if (!call.isSettled) {
+      if (!slept && budget > 0) connection.looks.wasted();
+      slept = true;
+      if (!sleepForReply(connection, call, deadline)) throw timedOut(connection, call, timeout);
+    }
+    if (call.reply !== undefined) {
+      if (slept) connection.wake();
+      else if (budget > 0) connection.looks.paid();
+      return call.reply;
+    }
+    if (call.error !== undefined) throw call.error;
+  }
+}
+
+/** One sleep, ended by a bell, the peer's end, a signal or the deadline. False when the deadline was there before. */
+function sleepForReply(connection: Connection, call: BlockedCall, deadline: Deadline): boolean {
+  const left = timeLeft(deadline);
+  if (left <= 0) return false;
+  const { thread, peerPage } = connection;
+  thread.waitPage.publish(peerPage.inode, connection.inode, call.id);
+  try {
+    if (connection.arm(true)) {
+      endCircle(connection, call);
+      sleep(connection, left, call.id);
+    }
+  } finally {
+    thread.waitPage.withdraw();
+    connection.disarm();
+  }
+  connection.readSocket();
+  connection.flush();
+  return true;
+}
+
+function sleepForRoom(connection: Connection, dataLength: number, deadline: Deadline): boolean {
+  const left = timeLeft(deadline);
+  if (left <= 0) return false;
+  if (connection.peerPage.inode === connection.thread.waitPage.inode) throw new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: this thread waits for room that only it can make`);
+  // Room is asked for even when nothing waits in the queue: the record at hand is not in it.
+  if (connection.arm(true) && (connection.waitingForRoom.length > 0 || connection.link.armForSpace(dataLength))) sleep(connection, left, 0);
+  connection.disarm();
+  connection.readSocket();
+  return true;
+}
+
+function sleep(connection: Connection, milliseconds: number, id: number): void {
+  if (channels.wait.hasSubscribers) channels.wait.publish({ port: connection.portName, role: connection.role, id });
+  waitReadable(connection.socket, Math.min(Math.ceil(milliseconds), connection.thread.longestSleep));
+  if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: connection.portName, role: connection.role, id });
+}
+
+/**
+ * Ends a circle of two. The other thread sleeps for a reply of this thread; it has consumed everything that this side sent
+ * on that connection, so the reply is not on its way; its page did not change meanwhile, so it sleeps still.
+ */
+function endCircle(connection: Connection, call: BlockedCall): void {
+  const { thread, peerPage } = connection;
+  if (peerPage.inode === thread.waitPage.inode) throw inACircle(connection, call, 'this thread itself');
+  const other = peerPage.read();
+  if (other === undefined || other.thread !== thread.waitPage.inode) return;
+  for (const theirs of thread.connections.get(other.connection) ?? []) {
+    if (theirs.peerPage !== peerPage || !theirs.link.writer.isDrained || theirs.waitingForRoom.length > 0) continue;
+    if (peerPage.read()?.sequence !== other.sequence) continue;
+    theirs.refuseById(other.messageId, ReplyStatus.deadlock);
+    throw inACircle(connection, call, `its own request ${other.messageId} on ${theirs.portName}`);
+  }
+}
+
+function inACircle(connection: Connection, call: BlockedCall, whom: string): AlpcError {
+  return new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: request ${call.id} waits for a peer that waits for ${whom}`);
+}
+
+function timedOut(connection: Connection, call: BlockedCall, timeout: number): AlpcError {
+  return new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: request ${call.id} was not answered within ${timeout} ms`);
+}

@@ -1,0 +1,133 @@
+/**
+ * The requests of this side that wait for their reply: awaited ones in a table by id, blocking ones on a stack (a thread can
+ * block again inside a callback). Each settles exactly once: with its reply, its timeout, its signal, or the connection's end.
+ */
+import type { MessageData } from '../base/arguments.js';
+import type { AlpcError } from '../base/errors.js';
+import type { ReplyMessage, RequestMessage } from './message.js';
+
+/** A record that waits for room in the ring. Holds a copy of the data. */
+export class Outgoing {
+  constructor(
+    readonly type: number,
+    readonly messageId: number,
+    readonly callbackId: number,
+    readonly status: number,
+    readonly data: MessageData | undefined,
+    readonly dataLength: number,
+    /** Told when it is in the ring. */
+    readonly sent?: (position: number) => void,
+    /** Told when it never will be. */
+    readonly failed?: (error: Error) => void,
+  ) {}
+}
+
+export type OnCallback = (message: RequestMessage) => void;
+
+/** An awaited request. */
+export class PendingCall {
+  /** Where its record begins in the ring; undefined while it waits for room. */
+  position: number | undefined;
+  outgoing: Outgoing | undefined;
+  timer: NodeJS.Timeout | undefined;
+  signal: AbortSignal | undefined;
+  onAbort: (() => void) | undefined;
+  onCallback: OnCallback | undefined;
+  resolve!: (reply: ReplyMessage) => void;
+  reject!: (error: unknown) => void;
+  id = 0;
+
+  /** Lets go of timer and signal: the call settles now. */
+  disarm(): void {
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    if (this.onAbort !== undefined) this.signal!.removeEventListener('abort', this.onAbort);
+  }
+}
+
+/** A blocking request, on the stack of its thread. */
+export class BlockedCall {
+  reply: ReplyMessage | undefined;
+  error: AlpcError | undefined;
+  position: number | undefined;
+  outgoing: Outgoing | undefined;
+
+  constructor(
+    readonly id: number,
+    readonly onCallback: OnCallback | undefined,
+  ) {}
+
+  get isSettled(): boolean {
+    return this.reply !== undefined || this.error !== undefined;
+  }
+}
+
+/** All of one connection. */
+export class Calls {
+  readonly #pending = new Map<number, PendingCall>();
+  readonly #blocked: BlockedCall[] = [];
+  #lastId = 0;
+  #wrapped = false;
+
+  /** Requests that wait for their reply. */
+  get count(): number {
+    return this.#pending.size + this.#blocked.length;
+  }
+
+  get awaited(): number {
+    return this.#pending.size;
+  }
+
+  /** An id that no live request of this connection has; never 0. */
+  nextId(): number {
+    do {
+      this.#lastId = (this.#lastId + 1) | 0;
+      if (this.#lastId === 0) this.#wrapped = true;
+    } while (this.#lastId === 0 || (this.#wrapped && this.#isLive(this.#lastId)));
+    return this.#lastId;
+  }
+
+  add(call: PendingCall): void {
+    this.#pending.set(call.id, call);
+  }
+
+  block(call: BlockedCall): void {
+    this.#blocked.push(call);
+  }
+
+  unblock(): void {
+    this.#blocked.pop();
+  }
+
+  /** The blocking call on top: the one whose callbacks this thread serves. */
+  get innermost(): BlockedCall | undefined {
+    return this.#blocked[this.#blocked.length - 1];
+  }
+
+  findBlocked(id: number): BlockedCall | undefined {
+    for (let i = this.#blocked.length - 1; i >= 0; i--) if (this.#blocked[i]!.id === id && !this.#blocked[i]!.isSettled) return this.#blocked[i];
+    return undefined;
+  }
+
+  findPending(id: number): PendingCall | undefined {
+    return this.#pending.get(id);
+  }
+
+  /** Takes an awaited call out, for whoever settles it. Undefined when it has been settled already. */
+  take(id: number): PendingCall | undefined {
+    const call = this.#pending.get(id);
+    if (call === undefined) return undefined;
+    this.#pending.delete(id);
+    call.disarm();
+    return call;
+  }
+
+  /** Settles all of them with one error each. */
+  failAll(makeError: () => AlpcError): void {
+    for (const id of Array.from(this.#pending.keys())) this.take(id)!.reject(makeError());
+    for (const call of this.#blocked) if (!call.isSettled) call.error = makeError();
+  }
+
+  #isLive(id: number): boolean {
+    return this.#pending.has(id) || this.#blocked.some((call) => call.id === id);
+  }
+}

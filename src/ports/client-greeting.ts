@@ -1,0 +1,190 @@
+/**
+ * The client's half of the handshake: find the name, connect its socket, check who listens there, say hello with this side's
+ * outbox and wait page, and read the answer. Steps only; whoever calls decides how to wait between them.
+ *
+ * Before the hello nothing of this side reaches the server's process: a server that is not the required one sees a
+ * connection that ends without a byte.
+ */
+import type { MessageData } from '../base/arguments.js';
+import { AlpcError, type AlpcErrorCode } from '../base/errors.js';
+import { MAX_DATA_LENGTH, PROTOCOL_VERSION, ProtocolViolation } from '../memory/layout.js';
+import { Link } from '../memory/link.js';
+import { Outbox } from '../memory/outbox.js';
+import type { PeerWaitPage } from '../memory/wait-page.js';
+import { openPort, parseObjectName } from '../objects/index.js';
+import { peerCredentials } from '../platform/credentials.js';
+import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { addressOfSocketFile } from '../platform/listener.js';
+import { closeDescriptor, translate } from '../platform/system.js';
+import { connectSocket, createSeqpacketSocket, receivePacket, sendPacket } from '../platform/unix-socket.js';
+import type { CheckedConnectOptions } from './client-port.js';
+import { decodePacket, encodePacket, type HandshakePacket, MAX_PACKET } from './handshake.js';
+import { checkMessage } from './message-arguments.js';
+import { PeerIdentity } from './peer-identity.js';
+import type { Thread } from './thread.js';
+
+/** Who the server must be: each figure that is given must be what the kernel recorded when the server began to listen. */
+export interface RequiredServer {
+  uid?: number;
+  gid?: number;
+  pid?: number;
+}
+
+/** What a finished handshake leaves. */
+export interface Greeted {
+  readonly thread: Thread;
+  readonly link: Link;
+  readonly socket: number;
+  readonly inode: number;
+  readonly peerPage: PeerWaitPage;
+  readonly peer: PeerIdentity;
+  readonly portName: string;
+  readonly maxMessageLength: number;
+  readonly data: Buffer;
+}
+
+export class ClientGreeting {
+  readonly socket: number;
+  readonly #thread: Thread;
+  readonly #name: string;
+  readonly #options: CheckedConnectOptions;
+  readonly #address: Uint8Array;
+  readonly #file: number;
+  #peer: PeerIdentity | undefined;
+  #outbox: Outbox | undefined;
+  #wait = 0.5;
+  #abandoned = false;
+
+  constructor(thread: Thread, name: string, options: CheckedConnectOptions) {
+    this.#thread = thread;
+    this.#options = options;
+    this.#name = parseObjectName(name).text;
+    if (options.data !== undefined) checkMessage(options.data, MAX_DATA_LENGTH, this);
+    this.#file = openPort(name, options.root === undefined ? {} : { root: options.root }).fd;
+    try {
+      this.#address = addressOfSocketFile(this.#file);
+      this.socket = adoptDescriptor(createSeqpacketSocket());
+    } catch (error) {
+      closeDescriptor(this.#file);
+      throw translate(error, String(this));
+    }
+  }
+
+  /** Connects, checks the server and says hello. False: the server's backlog is full, try again after `backoff` ms. */
+  connect(): boolean {
+    try {
+      const outcome = connectSocket(this.socket, this.#address);
+      if (outcome === 'busy') return false;
+      if (outcome === 'dead') throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `${this}: its server is gone`);
+      this.#peer = new PeerIdentity(peerCredentials(this.socket));
+      this.#checkServer(this.#peer);
+      this.#sayHello();
+      return true;
+    } catch (error) {
+      throw translate(error, String(this));
+    }
+  }
+
+  backoff(): number {
+    return (this.#wait = Math.min(20, this.#wait * 2));
+  }
+
+  /** Reads the server's answer; undefined when it is not there yet. */
+  read(): Greeted | undefined {
+    const buffer = new Uint8Array(MAX_PACKET);
+    try {
+      const packet = receivePacket(this.socket, buffer);
+      if (packet === 'none') return undefined;
+      if (packet === 'end') throw new AlpcError('ERR_ALPC_DISCONNECTED', `${this}: the server (${this.#peer}) ended the connection without an answer`);
+      const { descriptors } = packet;
+      try {
+        if (packet.truncated) throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the server's answer was cut off; is this process's table of descriptors full?`);
+        const answer = decodePacket(buffer.subarray(0, packet.length));
+        if (answer.kind !== 'welcome') throw this.#refusal(answer);
+        if (descriptors.length !== 2) throw new ProtocolViolation(`the welcome carries ${descriptors.length} descriptors, expected 2`);
+        return this.#finish(answer, descriptors);
+      } finally {
+        descriptors.forEach(closeDescriptor);
+      }
+    } catch (error) {
+      if (error instanceof ProtocolViolation) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this}: ${error.message}`, { cause: error });
+      throw translate(error, String(this));
+    }
+  }
+
+  /** The handshake came to nothing. */
+  abandon(): void {
+    if (this.#abandoned) return;
+    this.#abandoned = true;
+    releaseDescriptor(this.socket);
+    closeDescriptor(this.#file);
+    this.#outbox?.close();
+  }
+
+  toString(): string {
+    return `connection to ${this.#name}`;
+  }
+
+  #checkServer(peer: PeerIdentity): void {
+    const required = this.#options.requiredServer;
+    if (required === undefined) return;
+    for (const key of ['uid', 'gid', 'pid'] as const) {
+      if (required[key] !== undefined && required[key] !== peer[key]) {
+        throw new AlpcError('ERR_ALPC_SERVER_MISMATCH', `${this}: the server's ${key} is ${peer[key]}, required is ${required[key]}`);
+      }
+    }
+  }
+
+  #sayHello(): void {
+    const { limits, data } = this.#options;
+    this.#outbox = Outbox.create(this.#thread.arena, `alpc:${this.#name}`, limits.ringLength, 0);
+    const hello = encodePacket('hello', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data: bytesOf(data) });
+    const outcome = sendPacket(this.socket, hello, [this.#outbox.fd, this.#thread.waitPage.fd]);
+    if (outcome === 'full') throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the kernel takes no packet of ${hello.length} bytes`);
+    // When the server is gone already, its refusal may be there to be read.
+  }
+
+  #finish(answer: HandshakePacket, descriptors: number[]): Greeted {
+    const { arena } = this.#thread;
+    const peerOutbox = Outbox.open(arena, descriptors.shift()!, answer.ringLength);
+    let peerPage: PeerWaitPage | undefined;
+    try {
+      peerPage = this.#thread.openPeerPage(descriptors.shift()!);
+      const own = this.#outbox!;
+      const maxMessageLength = Math.min(this.#options.limits.maxMessageLength, answer.maxMessageLength, own.ringLength);
+      const greeted: Greeted = {
+        thread: this.#thread,
+        link: new Link(own, peerOutbox, this.socket, this.#options.limits.maxMessageLength),
+        socket: this.socket,
+        inode: own.inode,
+        peerPage,
+        peer: this.#peer!,
+        portName: this.#name,
+        maxMessageLength,
+        data: answer.data,
+      };
+      closeDescriptor(this.#file);
+      return greeted;
+    } catch (error) {
+      peerOutbox.close();
+      if (peerPage !== undefined) this.#thread.closePeerPage(peerPage);
+      throw error;
+    }
+  }
+
+  #refusal(answer: HandshakePacket): AlpcError {
+    const why: Partial<Record<HandshakePacket['reason'], [AlpcErrorCode, string]>> = {
+      accessDenied: ['ERR_ALPC_ACCESS_DENIED', "the port's security descriptor does not allow it"],
+      quota: ['ERR_ALPC_QUOTA_EXCEEDED', 'the server holds as many connections as it may'],
+      version: ['ERR_ALPC_PROTOCOL', `the server speaks version ${answer.version} of the protocol, this side ${PROTOCOL_VERSION}`],
+      protocol: ['ERR_ALPC_PROTOCOL', 'the server takes the hello for a breach of the protocol'],
+      closed: ['ERR_ALPC_DISCONNECTED', 'the server closed its port'],
+    };
+    const [code, text] = why[answer.reason] ?? ['ERR_ALPC_REFUSED', 'the server refused'];
+    return new AlpcError(code, `${this}: ${text}`, { data: answer.data });
+  }
+}
+
+function bytesOf(data: MessageData | undefined): Uint8Array {
+  return data === undefined ? new Uint8Array(0) : typeof data === 'string' ? Buffer.from(data) : data;
+}

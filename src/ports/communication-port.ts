@@ -1,0 +1,132 @@
+/**
+ * A communication port: one side's end of one connection, with everything that both sides can do with it. The client's is
+ * a `ClientPort`, which also receives; a server has a `ServerPort` for each client, and receives from its connection port.
+ */
+import { EventEmitter } from 'node:events';
+import type { MessageData } from '../base/arguments.js';
+import type { OnCallback } from './calls.js';
+import type { Connection } from './connection.js';
+import type { ReplyMessage } from './message.js';
+import type { PeerIdentity } from './peer-identity.js';
+
+export interface RequestSyncOptions {
+  /** Milliseconds until the call fails with ERR_ALPC_TIMEOUT: 0 looks once, Infinity (the default) waits for as long as the peer lives. */
+  timeout?: number;
+  /** Gets the requests that the peer sends while this call waits; without it they wait to be received. It may answer at once or later, and may block in calls of its own. What it throws ends the call. */
+  onCallback?: OnCallback;
+}
+
+export interface RequestOptions extends RequestSyncOptions {
+  /** Ends the call: it rejects with the signal's reason, and the peer is told. */
+  signal?: AbortSignal;
+}
+
+export interface PostOptions {
+  /** Milliseconds to wait for room. */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+/** What a communication port tells about itself. */
+export interface CommunicationPortInformation {
+  readonly name: string;
+  readonly role: 'client' | 'server' | 'unconnected';
+  readonly state: 'open' | 'ending' | 'closed';
+  readonly peer: PeerIdentity;
+  /** Requests of this side that wait for their reply. */
+  readonly pendingRequests: number;
+  /** Requests of the peer that were received and not yet answered. */
+  readonly unansweredRequests: number;
+  /** Messages read ahead and not yet received. */
+  readonly queuedMessages: number;
+  /** Messages that wait for room in the ring. */
+  readonly waitingForRoom: number;
+  /** Replies that came when nobody waited for them any more, and were dropped. */
+  readonly lateReplies: number;
+}
+
+/** @fires close (reason: string, error?: Error) once, when the connection has ended */
+export abstract class CommunicationPort extends EventEmitter {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    super();
+    this.#connection = connection;
+    connection.port = this;
+  }
+
+  /** The name of the connection port that the connection was made through. */
+  get name(): string {
+    return this.#connection.portName;
+  }
+
+  /** Who is at the other end, as the kernel says. */
+  get peer(): PeerIdentity {
+    return this.#connection.peer;
+  }
+
+  /** Whether the connection has ended, for whatever reason. */
+  get closed(): boolean {
+    return this.#connection.state !== 'open';
+  }
+
+  /**
+   * Sends a request and waits for its reply, without blocking the thread. Many may be outstanding at once.
+   * NtAlpcSendWaitReceivePort, flags 0, and the receive of the reply.
+   * @param data bytes or text (UTF-8), at most 65,503 bytes or what the stricter side's limit leaves; the caller may reuse it at once
+   * @returns the reply; when the peer dies the promise rejects at once with ERR_ALPC_MESSAGE_LOST
+   * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_MESSAGE_LOST, ERR_ALPC_DISCONNECTED, ERR_ALPC_CLOSED; ERR_ALPC_CANCELED
+   *   when the peer declines or this side closes; ERR_ALPC_QUOTA_EXCEEDED; ERR_ALPC_DEADLOCK; ERR_ALPC_MESSAGE_TOO_LONG;
+   *   ERR_ALPC_INVALID_ARGUMENT; the signal's reason
+   */
+  request(data: MessageData, options?: RequestOptions): Promise<ReplyMessage> {
+    return this.#connection.request(data, options);
+  }
+
+  /**
+   * Sends a request and blocks this thread until the reply is there: under a microsecond when the peer is awake.
+   * NtAlpcSendWaitReceivePort with SYNC_REQUEST. Arguments, result and errors as in `request`; two threads that block on each
+   * other both get ERR_ALPC_DEADLOCK.
+   */
+  requestSync(data: MessageData, options?: RequestSyncOptions): ReplyMessage {
+    return this.#connection.requestSync(data, options);
+  }
+
+  /**
+   * Sends a datagram: no answer is possible. Resolves when it is in the peer's reach; waits for room when the ring is full.
+   * What was posted before an orderly exit arrives. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
+   * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT, ERR_ALPC_QUOTA_EXCEEDED when too much waits for room already,
+   *   ERR_ALPC_DISCONNECTED, ERR_ALPC_MESSAGE_LOST, ERR_ALPC_CLOSED, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT; the signal's reason
+   */
+  post(data: MessageData, options?: PostOptions): Promise<void> {
+    return this.#connection.post(data, options);
+  }
+
+  /** As `post`, but blocks this thread while there is no room. */
+  postSync(data: MessageData, options?: { timeout?: number }): void {
+    this.#connection.postSync(data, options);
+  }
+
+  /** Sends a datagram if there is room now. Never waits. @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT */
+  tryPost(data: MessageData): 'sent' | 'full' | 'disconnected' {
+    return this.#connection.tryPost(data);
+  }
+
+  /** What is going on here. NtAlpcQueryInformation. */
+  info(): CommunicationPortInformation {
+    const connection = this.#connection;
+    return { name: connection.portName, role: connection.role, state: connection.state, peer: connection.peer, ...connection.figures };
+  }
+
+  /** Whether the port keeps the process alive. */
+  abstract hasRef(): boolean;
+
+  /** Engine room: the connection has ended. */
+  onEnd(reason: string, error?: Error): void {
+    setImmediate(() => this.emit('close', reason, error));
+  }
+
+  override toString(): string {
+    return String(this.#connection);
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * The connection port: a server's name in the object namespace, and the one place where it receives the messages of all its
+ * clients, connection requests among them. `createPort` and `createPortSync` make one.
+ *
+ * Each client has a ring of its own; the port takes from those that have something in turn, a few messages at a time, so
+ * that no client starves another. Clients that were active a moment ago are looked at directly; all others are armed and
+ * come through one epoll descriptor, so ten thousand idle ones cost nothing.
+ */
+import { EventEmitter } from 'node:events';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
+import { AlpcError } from '../base/errors.js';
+import { bindPortName, bindPortNameSync, type BoundPortName, createSecurityDescriptor, fileMode, type SecurityDescriptor, type SecurityOptions } from '../objects/index.js';
+import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { LoopWatch } from '../platform/loop-watch.js';
+import { type Attentive, Linger } from './attention.js';
+import type { ConnectionMessage } from './connection.js';
+import type { ConnectionRequestMessage } from './connection-request.js';
+import { Intake, type ReceiveOptions } from './intake.js';
+import { checkLimits, type Limits, type PortLimits } from './limits.js';
+import { ServerConnections } from './server-connections.js';
+import type { ServerPort } from './server-port.js';
+import { checkSpin, type Spin, type SpinOptions } from './spin-options.js';
+import { type Thread, thisThread } from './thread.js';
+
+/** What a connection port receives. */
+export type Message = ConnectionMessage | ConnectionRequestMessage;
+
+export interface CreatePortSyncOptions {
+  /** The namespace's root directory; see `namespaceRoot`. */
+  root?: string;
+  /** 'allow' (the default) accepts everyone whom `security` allows; 'ask' hands each connection request to the server as a message. */
+  connect?: 'allow' | 'ask';
+  /** Who may connect; by default the same user and root. */
+  security?: SecurityOptions;
+  limits?: PortLimits;
+  spin?: boolean | SpinOptions;
+  /** Connections that may wait in the kernel to be accepted; 511 by default. */
+  backlog?: number;
+  /** Tell with a `client-died` message, before `port-closed`, when a client ended without disconnecting. */
+  notifyClientDied?: boolean;
+  /** Milliseconds to wait for the directory's lock, if another process holds it; 5,000 by default. */
+  timeout?: number;
+}
+
+export interface CreatePortOptions extends CreatePortSyncOptions {
+  signal?: AbortSignal;
+}
+
+/**
+ * Creates a connection port under a name. A name that a dead server left is taken over. NtAlpcCreatePort.
+ * @param name an object name, `\RPC Control\spooler`; its directory must be there
+ * @returns the port; the caller owns it and closes it, or its name goes when the process ends
+ * @throws AlpcError (as rejections) ERR_ALPC_NAME_IN_USE when a server lives there; ERR_ALPC_NAME_NOT_FOUND when its directory is
+ *   missing; ERR_ALPC_ACCESS_DENIED; ERR_ALPC_OBJECT_TYPE_MISMATCH; ERR_ALPC_NAME_INVALID; ERR_ALPC_TIMEOUT; ERR_ALPC_INVALID_ARGUMENT;
+ *   ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_UNSUPPORTED_PLATFORM; the signal's reason
+ */
+export async function createPort(name: string, options?: CreatePortOptions): Promise<ConnectionPort> {
+  const checked = checkCreateOptions(options);
+  const signal = checkSignal(options?.signal, 'options.signal');
+  signal?.throwIfAborted();
+  const bound = await bindPortName(name, { ...checked.binding, ...(signal === undefined ? {} : { signal }) });
+  return new ConnectionPort(thisThread(), bound, checked);
+}
+
+/** As `createPort`, but blocks this thread while another process holds the directory's lock. */
+export function createPortSync(name: string, options?: CreatePortSyncOptions): ConnectionPort {
+  const checked = checkCreateOptions(options);
+  return new ConnectionPort(thisThread(), bindPortNameSync(name, checked.binding), checked);
+}
+
+/**
+ * A server's port. Events: `message` (message) for each message, while there is a listener; `connect` (port: ServerPort) and
+ * `disconnect` (port: ServerPort, reason) for each client; `close` once, when the port has been closed.
+ */
+export class ConnectionPort extends EventEmitter implements Attentive {
+  readonly linger: Linger;
+  readonly #thread: Thread;
+  readonly #bound: BoundPortName;
+  readonly #listener: number;
+  readonly #connections: ServerConnections;
+  readonly #intake: Intake<Message>;
+  #watch: LoopWatch | undefined;
+  #rung = true;
+  #closed = false;
+
+  /** Engine room: made by `createPort`. */
+  constructor(thread: Thread, bound: BoundPortName, options: CheckedCreateOptions) {
+    super();
+    this.#thread = thread;
+    this.#bound = bound;
+    this.#listener = adoptDescriptor(bound.fd);
+    this.linger = new Linger(options.spin.linger);
+    this.#connections = new ServerConnections({ ...options, thread, portName: bound.name, listener: this.#listener, events: this, hasRef: () => this.hasRef(), wake: () => this.#attend() });
+    const source = {
+      take: () => this.#connections.take(),
+      hasMessages: () => this.#connections.hasMessages(),
+      demand: () => thread.attention.watch(this),
+      over: () => (this.#closed ? this.#closedError() : undefined),
+    };
+    this.#intake = new Intake(source, this, options.spin.linger > 0);
+    this.#watch = new LoopWatch(this.#connections.pollDescriptor, () => {
+      this.#rung = true;
+      thread.attention.watch(this);
+    });
+  }
+
+  /** The port's full name. */
+  get name(): string {
+    return this.#bound.name;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The connections that are open now. */
+  get connections(): ServerPort[] {
+    return this.#connections.list();
+  }
+
+  /** Takes the next message that is there, without waiting. */
+  tryReceive(): Message | undefined {
+    if (this.#closed) return undefined;
+    const message = this.#intake.tryReceive();
+    if (message !== undefined || !this.#connections.serve(0)) return message;
+    return this.#intake.tryReceive();
+  }
+
+  /** Waits for the next message. @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED when the port is closed; the signal's reason */
+  receive(options?: ReceiveOptions): Promise<Message> {
+    return this.#intake.receive(options);
+  }
+
+  /**
+   * As `receive`, but blocks this thread: in a loop the fastest way to serve. Nothing else of this thread's event loop runs meanwhile.
+   * NtAlpcSendWaitReceivePort, receive only. @throws AlpcError ERR_ALPC_TIMEOUT, ERR_ALPC_CLOSED, ERR_ALPC_INVALID_ARGUMENT
+   */
+  receiveSync(options?: { timeout?: number }): Message {
+    const timeout = options === undefined ? Infinity : checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
+    if (this.#closed) throw this.#closedError();
+    return this.#connections.takeBlocking(timeout);
+  }
+
+  /** Messages as they come; ends when the port is closed. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
+    return this.#intake.iterate();
+  }
+
+  /** Keeps the process alive while the port is open: the default. */
+  ref(): this {
+    this.#watch?.ref();
+    return this;
+  }
+
+  unref(): this {
+    this.#watch?.unref();
+    return this;
+  }
+
+  hasRef(): boolean {
+    return this.#watch?.hasRef() ?? false;
+  }
+
+  /**
+   * Closes: the name goes first, then every client is disconnected; whoever waits for a message is told. A second call does nothing.
+   * NtClose of the connection port's last handle.
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await this.#bound.remove();
+    } finally {
+      this.#shut();
+    }
+  }
+
+  /** As `close`, but blocks this thread while another process holds the directory's lock. */
+  closeSync(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#bound.removeSync();
+    } finally {
+      this.#shut();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.closeSync();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  override toString(): string {
+    return `connection port ${this.name} (${this.#closed ? 'closed' : 'open'}, ${this.#connections.count} connections)`;
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  look(): boolean {
+    if (this.#closed) return false;
+    let any = false;
+    if (this.#rung) {
+      this.#rung = false;
+      any = this.#connections.serve(0);
+    }
+    any = this.#connections.flush() || any;
+    any = (this.#intake.isWanted ? this.#intake.deliver() : this.#connections.pump()) || any;
+    if (!this.#closed) this.#connections.settleDown(this.#intake.isWanted);
+    return any;
+  }
+
+  rest(): boolean {
+    return this.#closed || this.#connections.rest(this.#intake.isWanted);
+  }
+
+  /** Active connections are not armed while they are looked at; the connections see to that. */
+  attend(): void {}
+
+  #attend(): void {
+    if (!this.#closed) this.#thread.attention.watch(this);
+  }
+
+  #shut(): void {
+    this.#thread.attention.forget(this);
+    this.#watch?.close();
+    this.#watch = undefined;
+    this.#connections.close();
+    releaseDescriptor(this.#listener);
+    this.#intake.end(this.#closedError());
+    setImmediate(() => this.emit('close'));
+  }
+
+  #closedError(): AlpcError {
+    return new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.name}: it has been closed`);
+  }
+}
+
+export interface CheckedCreateOptions {
+  readonly binding: { root?: string; mode: number; backlog: number; timeout?: number };
+  readonly asks: boolean;
+  readonly security: SecurityDescriptor;
+  readonly limits: Limits;
+  readonly spin: Spin;
+  readonly notifyClientDied: boolean;
+}
+
+function checkCreateOptions(options: CreatePortOptions | undefined): CheckedCreateOptions {
+  const given = checkOptions(options, 'options', ['root', 'connect', 'security', 'limits', 'spin', 'backlog', 'notifyClientDied', 'timeout', 'signal']);
+  const security = createSecurityDescriptor(given.security, 'options.security');
+  return {
+    binding: {
+      ...(given.root === undefined ? {} : { root: given.root }),
+      ...(given.timeout === undefined ? {} : { timeout: checkTimeout(given.timeout, 'options.timeout') }),
+      mode: fileMode(security),
+      backlog: given.backlog === undefined ? 511 : checkInteger(given.backlog, 'options.backlog', 1, 65_535),
+    },
+    asks: given.connect !== undefined && checkOneOf(given.connect, 'options.connect', ['allow', 'ask']) === 'ask',
+    security,
+    limits: checkLimits(given.limits),
+    spin: checkSpin(given.spin),
+    notifyClientDied: given.notifyClientDied === undefined ? false : checkBoolean(given.notifyClientDied, 'options.notifyClientDied'),
+  };
+}

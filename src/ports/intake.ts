@@ -1,0 +1,171 @@
+/**
+ * The three ways to take messages from a port, with one meaning: `on('message')`, `for await`, and `receive` with its
+ * blocking form. The intake pulls from its source only for somebody who wants a message, so what nobody takes stays in the
+ * ring, and the sender feels it. Each message goes to exactly one taker: first to who waits in `receive` or an iterator,
+ * in the order of their asking, else to the listeners.
+ */
+import type { EventEmitter } from 'node:events';
+import { checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
+import { AlpcError } from '../base/errors.js';
+import { AdaptiveSpin } from '../memory/adaptive-spin.js';
+import { Fifo } from './fifo.js';
+
+export interface ReceiveOptions {
+  /** Milliseconds to wait: 0 looks once, Infinity (the default) waits for as long as it takes. */
+  timeout?: number;
+  /** Ends the wait; the call rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** Where messages come from. */
+export interface Source<M> {
+  /** The next message, or undefined. Never waits. */
+  take(): M | undefined;
+  /** A quick look whether `take` may find something. */
+  hasMessages(): boolean;
+  /** Somebody wants messages: look on the event loop from now on. */
+  demand(): void;
+  /** The error for takers when nothing will ever come again; undefined while something may. */
+  over(): AlpcError | undefined;
+}
+
+interface Taker<M> {
+  give(message: M): void;
+  fail(error: Error): void;
+}
+
+/** Messages taken in one turn of the event loop, before others get theirs. */
+const BATCH = 64;
+/** Looks at memory for a next message before the turn ends: one to two microseconds, while it pays. */
+const LOOKS = 150;
+
+export class Intake<M> {
+  readonly #source: Source<M>;
+  readonly #emitter: EventEmitter;
+  readonly #takers = new Fifo<Taker<M>>();
+  readonly #looks: AdaptiveSpin;
+  #inARow = 0;
+
+  constructor(source: Source<M>, emitter: EventEmitter, spins: boolean) {
+    this.#source = source;
+    this.#emitter = emitter;
+    this.#looks = new AdaptiveSpin(spins ? LOOKS : 0);
+    emitter.on('newListener', (event) => {
+      if (event === 'message') source.demand();
+    });
+  }
+
+  /** Whether anybody waits for a message. */
+  get isWanted(): boolean {
+    return this.#takers.length > 0 || this.#emitter.listenerCount('message') > 0;
+  }
+
+  /** Hands out what there is, a batch at most. Whether there was anything. A listener's exception passes through. */
+  deliver(): boolean {
+    this.#inARow = 0;
+    let count = 0;
+    while (count < BATCH && this.isWanted) {
+      const message = this.#source.take();
+      if (message !== undefined) {
+        count++;
+        const taker = this.#takers.shift();
+        if (taker !== undefined) taker.give(message);
+        else this.#emitter.emit('message', message);
+      } else if (count === 0 || this.#takers.length > 0 || !this.#spin()) break;
+    }
+    if (this.#takers.length > 0) this.#failIfOver();
+    return count > 0;
+  }
+
+  tryReceive(): M | undefined {
+    return this.#source.take();
+  }
+
+  receive(options?: ReceiveOptions): Promise<M> {
+    return new Promise((resolve, reject) => {
+      const given = checkOptions(options, 'options', ['timeout', 'signal']);
+      const timeout = checkTimeout(given.timeout, 'options.timeout');
+      const signal = checkSignal(given.signal, 'options.signal');
+      signal?.throwIfAborted();
+      const message = this.#takers.length === 0 ? this.#source.take() : undefined;
+      if (message !== undefined) return resolve(message);
+      const over = this.#source.over();
+      if (over !== undefined) throw over;
+      this.#wait(resolve, reject, timeout, signal);
+    });
+  }
+
+  /** Iterators share the port's messages; one that ends takes nothing with it. */
+  iterate(): AsyncIterableIterator<M> {
+    const iterator: AsyncIterableIterator<M> = {
+      next: () => this.#next(),
+      return: () => Promise.resolve({ done: true, value: undefined }),
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /** Nothing will come any more: whoever waits is told. */
+  end(error: AlpcError): void {
+    for (const taker of this.#takers.clear()) taker.fail(error);
+  }
+
+  #next(): Promise<IteratorResult<M>> {
+    if (this.#takers.length === 0) {
+      // A consumer that is always fed must leave the microtask queue now and then, or the event loop starves.
+      if (++this.#inARow < BATCH) {
+        let message = this.#source.take();
+        if (message === undefined && this.#inARow > 1 && this.#spin()) message = this.#source.take();
+        if (message !== undefined) return Promise.resolve({ done: false, value: message });
+      }
+      if (this.#source.over() !== undefined && !this.#source.hasMessages()) return Promise.resolve({ done: true, value: undefined });
+    }
+    return new Promise((resolve) => {
+      this.#takers.push({ give: (value) => resolve({ done: false, value }), fail: () => resolve({ done: true, value: undefined }) });
+      this.#source.demand();
+    });
+  }
+
+  #wait(resolve: (message: M) => void, reject: (error: unknown) => void, timeout: number, signal: AbortSignal | undefined): void {
+    let timer: NodeJS.Timeout | undefined;
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const taker: Taker<M> = {
+      give: (message) => { settle(); resolve(message); },
+      fail: (error) => { settle(); reject(error); },
+    };
+    const giveUp = (error: Error): void => {
+      this.#takers.remove(taker);
+      taker.fail(error);
+    };
+    const onAbort = (): void => giveUp(signal!.reason as Error);
+    if (timeout !== Infinity) timer = setTimeout(() => giveUp(noMessage(timeout)), timeout);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#takers.push(taker);
+    this.#source.demand();
+  }
+
+  /** Looks for a while; true when a message may be there. */
+  #spin(): boolean {
+    const budget = this.#looks.next();
+    for (let i = 0; i < budget; i++) {
+      if (this.#source.hasMessages()) {
+        this.#looks.paid();
+        return true;
+      }
+    }
+    if (budget > 0) this.#looks.wasted();
+    return false;
+  }
+
+  #failIfOver(): void {
+    const over = this.#source.over();
+    if (over !== undefined && !this.#source.hasMessages()) this.end(over);
+  }
+}
+
+export function noMessage(timeout: number): AlpcError {
+  return new AlpcError('ERR_ALPC_TIMEOUT', `no message came within ${timeout} ms`);
+}

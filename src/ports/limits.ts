@@ -1,0 +1,36 @@
+/**
+ * Limits and quotas of a port: the options, checked, with their defaults. Each side of a connection has its own; the
+ * stricter of the two holds for the length of a message.
+ */
+import { checkInteger, checkOptions, invalidArgument } from '../base/arguments.js';
+import { MAX_MESSAGE_LENGTH, RECORD_HEADER } from '../memory/layout.js';
+import { DEFAULT_RING_LENGTH, isRingLength, MAX_RING_LENGTH } from '../memory/outbox.js';
+import { pageSize } from '../platform/descriptors.js';
+
+export interface PortLimits {
+  /** The longest message that this side sends or receives, in bytes, header of 32 included: 64 to 65,535 (the default). */
+  maxMessageLength?: number;
+  /** Bytes of the ring that this side sends through: a power of two from one page to 64 MiB; 131,072 by default. */
+  ringLength?: number;
+  /** Messages that may be pending for one connection: requests taken and not yet answered, messages taken from the ring and not yet received, messages that wait for room. 1 to 1,000,000; 4,096 by default. */
+  pendingMessages?: number;
+  /** The same in bytes of payload. 1 to 2^31-1; 16 MiB by default. */
+  pendingBytes?: number;
+  /** Connections that a connection port holds at once. 1 to 1,000,000; 16,384 by default. */
+  connections?: number;
+}
+
+export type Limits = Required<PortLimits>;
+
+export function checkLimits(value: PortLimits | undefined): Limits {
+  const given = checkOptions(value, 'limits', ['maxMessageLength', 'ringLength', 'pendingMessages', 'pendingBytes', 'connections']);
+  const limits: Limits = {
+    maxMessageLength: checkInteger(given.maxMessageLength ?? MAX_MESSAGE_LENGTH, 'limits.maxMessageLength', RECORD_HEADER * 2, MAX_MESSAGE_LENGTH),
+    ringLength: given.ringLength ?? DEFAULT_RING_LENGTH,
+    pendingMessages: checkInteger(given.pendingMessages ?? 4096, 'limits.pendingMessages', 1, 1_000_000),
+    pendingBytes: checkInteger(given.pendingBytes ?? 16 * 1024 * 1024, 'limits.pendingBytes', 1, 2 ** 31 - 1),
+    connections: checkInteger(given.connections ?? 16_384, 'limits.connections', 1, 1_000_000),
+  };
+  if (!isRingLength(limits.ringLength)) throw invalidArgument('limits.ringLength', `a power of two from ${pageSize()} to ${MAX_RING_LENGTH}`, limits.ringLength);
+  return limits;
+}

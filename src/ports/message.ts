@@ -1,0 +1,151 @@
+/**
+ * The messages that a port receives. `type` tells them apart, as the header's type does on Windows; each carries only what
+ * its kind can do, so that answering what can't be answered does not compile.
+ */
+import type { MessageData } from '../base/arguments.js';
+import type { CommunicationPort, RequestOptions, RequestSyncOptions } from './communication-port.js';
+import type { Connection } from './connection.js';
+import type { PeerIdentity } from './peer-identity.js';
+
+/** What every message has. */
+abstract class MessageBase {
+  readonly #connection: Connection;
+  /** The number that the sender gave it; unique among the sender's live messages, and used again later. */
+  readonly id: number;
+  /** The payload, in memory of this process. */
+  readonly data: Buffer;
+  /** The number of the message among those received on its connection, from 1. */
+  readonly sequence: number;
+
+  constructor(connection: Connection, id: number, data: Buffer, sequence: number) {
+    this.#connection = connection;
+    this.id = id;
+    this.data = data;
+    this.sequence = sequence;
+  }
+
+  /** The communication port that it came through: for a server, the way to this one client. */
+  get port(): CommunicationPort {
+    return this.#connection.port;
+  }
+
+  /** What `accept` was given as `context`; there from the connection's first message to its last. */
+  get portContext(): unknown {
+    return this.#connection.context;
+  }
+
+  /** Who sent it, as the kernel says. */
+  get sender(): PeerIdentity {
+    return this.#connection.peer;
+  }
+}
+
+/** How an answer ended: 'canceled' and 'disconnected' are routine, the caller no longer waits for it. */
+export type ReplyOutcome = 'sent' | 'canceled' | 'disconnected';
+
+/** A request: answer it once, now or later. LPC_REQUEST. */
+export class RequestMessage extends MessageBase {
+  readonly type = 'request';
+  /** The id of this side's own request that the sender works on, when it calls back; else 0. */
+  readonly callbackId: number;
+  /** Engine room: where it stands among the unanswered ones of its connection, or why it no longer does. */
+  place: number;
+  readonly #connection: Connection;
+  #abort: AbortController | undefined;
+
+  constructor(connection: Connection, id: number, callbackId: number, data: Buffer, sequence: number, place: number) {
+    super(connection, id, data, sequence);
+    this.callbackId = callbackId;
+    this.place = place;
+    this.#connection = connection;
+  }
+
+  /**
+   * Answers. Never blocks: what finds no room in the ring waits in this process's memory, charged to the connection's quota.
+   * NtAlpcSendWaitReceivePort with the request's MessageId and RELEASE_MESSAGE.
+   * @param data at most the connection's message length less the header of 32 bytes; the caller may reuse it at once
+   * @returns 'sent'; 'canceled' when the caller gave up; 'disconnected' when it is gone
+   * @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
+   */
+  reply(data: MessageData): ReplyOutcome {
+    return this.#connection.reply(this, data);
+  }
+
+  /** Declines: the caller gets ERR_ALPC_CANCELED. @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already */
+  cancel(): ReplyOutcome {
+    return this.#connection.decline(this);
+  }
+
+  /** Aborts when the caller gives up or goes away before the answer: hand it to whatever works on the answer. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.place === PLACE_GONE) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  /** Whether the caller still waits for the answer. */
+  get isPending(): boolean {
+    return this.place >= 0;
+  }
+
+  /** Engine room: the caller no longer waits. */
+  giveUp(): void {
+    this.place = PLACE_GONE;
+    this.#abort?.abort();
+  }
+
+  /** Calls the sender back while it waits for this message: its `onCallback` gets the request. Like `port.request`. */
+  callback(data: MessageData, options?: RequestOptions): Promise<ReplyMessage> {
+    return this.#connection.request(data, options, this.id);
+  }
+
+  /** The blocking form of `callback`. */
+  callbackSync(data: MessageData, options?: RequestSyncOptions): ReplyMessage {
+    return this.#connection.requestSync(data, options, this.id);
+  }
+}
+
+export const PLACE_ANSWERED = -1;
+export const PLACE_GONE = -2;
+
+/** The answer to a request of this side. LPC_REPLY. */
+export class ReplyMessage extends MessageBase {
+  readonly type = 'reply';
+}
+
+/** A message that can't be answered. LPC_DATAGRAM. */
+export class DatagramMessage extends MessageBase {
+  readonly type = 'datagram';
+}
+
+/** The sender of a request that was taken here gave it up, or is gone: stop working on it. LPC_CANCELED. */
+export class CanceledMessage extends MessageBase {
+  readonly type = 'canceled';
+  readonly request: RequestMessage;
+
+  constructor(connection: Connection, request: RequestMessage, sequence: number) {
+    super(connection, request.id, EMPTY, sequence);
+    this.request = request;
+  }
+}
+
+/** Why a connection ended: 'disconnected' by the peer's own will, 'died' without a word, dropped for breaking the 'protocol' or being over a 'quota'. */
+export type EndReason = 'disconnected' | 'died' | 'protocol' | 'quota';
+
+/** The last message of a connection. LPC_PORT_CLOSED. */
+export class PortClosedMessage extends MessageBase {
+  readonly type = 'port-closed';
+  readonly reason: EndReason;
+
+  constructor(connection: Connection, reason: EndReason, sequence: number) {
+    super(connection, 0, EMPTY, sequence);
+    this.reason = reason;
+  }
+}
+
+/** The client's process or thread ended without disconnecting; only on ports with `notifyClientDied`, before `port-closed`. LPC_CLIENT_DIED. */
+export class ClientDiedMessage extends MessageBase {
+  readonly type = 'client-died';
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,155 @@
+/**
+ * The reception of a connection port: it accepts sockets, lets the security descriptor and the quota decide, and waits for
+ * each newcomer's hello. A newcomer that says nothing is shown out after a while, and only so many may stand there at once.
+ *
+ * At the limit of descriptors one that is kept in reserve is given up for a moment, so that the newcomer can be sent away:
+ * else it would stay in the backlog and wake the server again and again.
+ */
+import { openSync } from 'node:fs';
+import { ProtocolViolation } from '../memory/layout.js';
+import { checkAccess, type SecurityDescriptor } from '../objects/index.js';
+import { peerCredentials, peerGroups } from '../platform/credentials.js';
+import { closeDescriptor, SystemError } from '../platform/system.js';
+import { acceptConnection, sendPacket } from '../platform/unix-socket.js';
+import type { Poller } from '../platform/poller.js';
+import { channels } from './diagnostics.js';
+import { encodePacket, type ReasonName } from './handshake.js';
+import type { Limits } from './limits.js';
+import { PeerIdentity } from './peer-identity.js';
+import { helloBuffer, ServerGreeting } from './server-greeting.js';
+import type { Thread } from './thread.js';
+
+/** Newcomers accepted in one go, and newcomers that may stand without a word. */
+const ACCEPTS_AT_ONCE = 64;
+const MAX_SILENT = 1024;
+/** Milliseconds for a newcomer to say hello. */
+const PATIENCE = 10_000;
+
+export interface ReceptionParts {
+  readonly thread: Thread;
+  readonly portName: string;
+  readonly listener: number;
+  readonly poller: Poller;
+  readonly security: SecurityDescriptor;
+  readonly limits: Limits;
+  /** How many connections there are now, those waiting for their accept included. */
+  readonly connections: () => number;
+  /** A newcomer has said hello, and it is good so far. */
+  readonly onHello: (greeting: ServerGreeting) => void;
+}
+
+export class Reception {
+  readonly #parts: ReceptionParts;
+  readonly #silent = new Map<number, ServerGreeting>();
+  readonly #buffer = helloBuffer();
+  #reserve: number | undefined;
+
+  constructor(parts: ReceptionParts) {
+    this.#parts = parts;
+    this.#reserve = reserveDescriptor();
+  }
+
+  /** Takes in who waits at the door. */
+  accept(): void {
+    for (let i = 0; i < ACCEPTS_AT_ONCE; i++) {
+      const socket = acceptConnection(this.#parts.listener);
+      if (socket === 'none') break;
+      if (socket === 'full') {
+        if (!this.#sendOneAway()) break;
+      } else this.#greet(socket);
+    }
+    this.#showOutSilent();
+  }
+
+  /** Something came from a newcomer, or it left. False: the descriptor is not one of a newcomer. */
+  hear(socket: number): boolean {
+    const greeting = this.#silent.get(socket);
+    if (greeting === undefined) return false;
+    this.#listen(greeting);
+    return true;
+  }
+
+  close(): void {
+    for (const greeting of this.#silent.values()) greeting.refuse('closed');
+    this.#silent.clear();
+    if (this.#reserve !== undefined) closeDescriptor(this.#reserve);
+    this.#reserve = undefined;
+  }
+
+  #greet(socket: number): void {
+    const { thread, portName, limits, security } = this.#parts;
+    const peer = new PeerIdentity(peerCredentials(socket), peerGroups(socket));
+    if (!checkAccess(security, peer, 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
+    if (this.#parts.connections() + this.#silent.size >= limits.connections || this.#silent.size >= MAX_SILENT) return this.#sendAway(socket, peer, 'quota');
+    let greeting: ServerGreeting;
+    try {
+      greeting = new ServerGreeting(thread, portName, socket, peer, performance.now() + PATIENCE);
+    } catch {
+      return this.#sendAway(socket, peer, 'quota'); // no descriptor for it in this worker
+    }
+    this.#silent.set(greeting.socket, greeting);
+    this.#listen(greeting, true);
+  }
+
+  /** Reads the hello if it is there; else the poller will tell. */
+  #listen(greeting: ServerGreeting, first = false): void {
+    const { poller, onHello } = this.#parts;
+    try {
+      const heard = greeting.read(this.#buffer);
+      if (heard === 'none') {
+        if (first) poller.add(greeting.socket);
+        return;
+      }
+      this.#silent.delete(greeting.socket);
+      if (!first) poller.remove(greeting.socket);
+      if (heard === 'end') greeting.abandon();
+      else if (!greeting.speaksOurVersion) greeting.refuse('version');
+      else onHello(greeting);
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
+      this.#silent.delete(greeting.socket);
+      if (!first) poller.remove(greeting.socket);
+      greeting.refuse('protocol');
+      this.#tell(greeting.peer, 'protocol', error);
+    }
+  }
+
+  #sendAway(socket: number, peer: PeerIdentity, reason: ReasonName): void {
+    sendPacket(socket, encodePacket('refusal', { reason }));
+    closeDescriptor(socket);
+    this.#tell(peer, reason);
+  }
+
+  /** The table of descriptors is full: uses the reserve to refuse one newcomer. */
+  #sendOneAway(): boolean {
+    if (this.#reserve === undefined) return false;
+    closeDescriptor(this.#reserve);
+    const socket = acceptConnection(this.#parts.listener);
+    if (typeof socket === 'number') this.#sendAway(socket, new PeerIdentity(peerCredentials(socket)), 'quota');
+    this.#reserve = reserveDescriptor();
+    return typeof socket === 'number';
+  }
+
+  #showOutSilent(): void {
+    const now = performance.now();
+    for (const greeting of this.#silent.values()) {
+      if (greeting.deadline > now) break; // in the order of their coming
+      this.#silent.delete(greeting.socket);
+      this.#parts.poller.remove(greeting.socket);
+      greeting.refuse('protocol');
+      this.#tell(greeting.peer, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
+    }
+  }
+
+  #tell(peer: PeerIdentity, reason: string, error?: Error): void {
+    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.#parts.portName, role: 'server', peer, reason, error });
+  }
+}
+
+function reserveDescriptor(): number | undefined {
+  try {
+    return openSync('/dev/null', 'r');
+  } catch {
+    return undefined;
+  }
+}

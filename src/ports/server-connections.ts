@@ -1,0 +1,330 @@
+/**
+ * All connections of one connection port: who is active, who rests behind the poller, and whose turn it is.
+ *
+ * Invariant: every open connection is either in `#active` (its doorbell is not armed, somebody looks at its ring) or armed
+ * and watched by the poller; its socket is watched in both cases, for its end. A connection that has ended stays active
+ * until its last message has been taken.
+ */
+import type { EventEmitter } from 'node:events';
+import { deadlineAfter, timeLeft } from '../base/deadline.js';
+import { AlpcError } from '../base/errors.js';
+import { AdaptiveSpin } from '../memory/adaptive-spin.js';
+import { ProtocolViolation } from '../memory/layout.js';
+import type { SecurityDescriptor } from '../objects/index.js';
+import { Poller } from '../platform/poller.js';
+import { translate } from '../platform/system.js';
+import { ConnectionRequestMessage } from './connection-request.js';
+import { Connection, type ConnectionOwner } from './connection.js';
+import type { Message } from './connection-port.js';
+import { channels } from './diagnostics.js';
+import { Fifo } from './fifo.js';
+import { noMessage } from './intake.js';
+import type { Limits } from './limits.js';
+import { Reception } from './reception.js';
+import type { ServerGreeting } from './server-greeting.js';
+import { ServerPort } from './server-port.js';
+import type { Spin } from './spin-options.js';
+import type { Thread } from './thread.js';
+
+/** Messages of one connection before the next one has its turn. */
+const QUANTUM = 16;
+/** A blocking server that is never idle looks at its sockets after so many messages. */
+const SERVE_EVERY = 64;
+const EMPTY = new Uint8Array(0);
+
+export interface ServerConnectionsParts {
+  readonly thread: Thread;
+  readonly portName: string;
+  readonly listener: number;
+  readonly asks: boolean;
+  readonly security: SecurityDescriptor;
+  readonly limits: Limits;
+  readonly spin: Spin;
+  readonly notifyClientDied: boolean;
+  /** Where `connect` and `disconnect` are told. */
+  readonly events: EventEmitter;
+  readonly hasRef: () => boolean;
+  /** The event loop is to look at this port. */
+  readonly wake: () => void;
+}
+
+export class ServerConnections implements ConnectionOwner {
+  readonly #parts: ServerConnectionsParts;
+  readonly #poller = new Poller();
+  readonly #reception: Reception;
+  readonly #looks: AdaptiveSpin;
+  readonly #bySocket = new Map<number, Connection>();
+  readonly #active: Connection[] = [];
+  readonly #requests = new Fifo<ConnectionRequestMessage>();
+  readonly #asking = new Set<ServerGreeting>();
+  #cursor = 0;
+  #taken = 0;
+  #sinceServed = 0;
+  #closed = false;
+
+  constructor(parts: ServerConnectionsParts) {
+    this.#parts = parts;
+    this.#looks = new AdaptiveSpin(parts.spin.looks);
+    this.#reception = new Reception({
+      ...parts,
+      poller: this.#poller,
+      connections: () => this.#bySocket.size + this.#asking.size,
+      onHello: (greeting) => this.#onHello(greeting),
+    });
+    this.#poller.add(parts.listener);
+  }
+
+  /** Readable when any of the sockets is. */
+  get pollDescriptor(): number {
+    return this.#poller.fd;
+  }
+
+  get count(): number {
+    return this.#bySocket.size;
+  }
+
+  list(): ServerPort[] {
+    return Array.from(this.#bySocket.values(), (connection) => connection.port as ServerPort);
+  }
+
+  /** The next message, fairly, or undefined. */
+  take(): Message | undefined {
+    if (this.#requests.length > 0) return this.#requests.shift();
+    const active = this.#active;
+    for (let tries = active.length; tries > 0; tries--) {
+      if (this.#cursor >= active.length) this.#cursor = 0;
+      const connection = active[this.#cursor]!;
+      const message = connection.take();
+      if (message !== undefined) {
+        connection.lastActive = this.#now;
+        if (++this.#taken >= QUANTUM) this.#nextTurn();
+        return message;
+      }
+      if (connection.isSpent) this.#deactivate(connection);
+      else this.#nextTurn();
+    }
+    return undefined;
+  }
+
+  hasMessages(): boolean {
+    if (this.#requests.length > 0) return true;
+    for (const connection of this.#active) if (connection.hasMessages()) return true;
+    return false;
+  }
+
+  /** Takes a message, blocking this thread until there is one. */
+  takeBlocking(timeout: number): Message {
+    const deadline = deadlineAfter(timeout);
+    if (++this.#sinceServed >= SERVE_EVERY) this.serve(0);
+    let budget = this.#looks.next();
+    for (let looks = budget; ; ) {
+      const message = this.take();
+      if (message !== undefined) {
+        if (looks < budget) this.#looks.paid();
+        return message;
+      }
+      while (looks > 0 && !this.hasMessages()) looks--;
+      if (looks > 0) continue;
+      if (budget > 0) this.#looks.wasted();
+      budget = 0;
+      const left = timeLeft(deadline);
+      this.flush();
+      if (left <= 0) {
+        if (this.serve(0)) continue;
+        throw noMessage(timeout);
+      }
+      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#parts.thread.longestSleep)));
+      else this.serve(0);
+    }
+  }
+
+  /** Looks at the sockets, waiting for at most `milliseconds`: newcomers, bells, ends. Whether there was anything. */
+  serve(milliseconds: number): boolean {
+    this.#sinceServed = 0;
+    this.#now = performance.now();
+    const count = this.#poller.wait(milliseconds);
+    for (let i = 0; i < count; i++) {
+      const socket = this.#poller.at(i);
+      if (socket === this.#parts.listener) this.#reception.accept();
+      else if (!this.#reception.hear(socket)) this.#ring(socket);
+      if (this.#closed) return true;
+    }
+    return count > 0;
+  }
+
+  /** Reads ahead for replies that this server itself awaits, while nobody takes messages. */
+  pump(): boolean {
+    let any = false;
+    for (const connection of this.#active) if (connection.calls.awaited > 0 && connection.pump()) any = true;
+    return any;
+  }
+
+  /** Moves on what waits for room. */
+  flush(): boolean {
+    let any = false;
+    for (const connection of this.#active) if (connection.waitingForRoom.length > 0 && connection.flush()) any = true;
+    return any;
+  }
+
+  /** Now and then: connections that were quiet for a while are armed, so that the active ones stay few. */
+  settleDown(wanted: boolean): void {
+    const now = performance.now();
+    const since = this.#now;
+    this.#now = now;
+    if (this.#active.length < 2 || now === since) return;
+    for (let i = this.#active.length - 1; i >= 0; i--) {
+      const connection = this.#active[i]!;
+      if (connection.isSpent) this.#deactivate(connection);
+      else if (now - connection.lastActive > this.#parts.spin.linger && isExpecting(connection, wanted) && canRest(connection, wanted)) this.#deactivate(connection);
+    }
+  }
+
+  /** Arms every active connection from which something is expected. False when one of them has something: look again. */
+  rest(wanted: boolean): boolean {
+    if (wanted && this.#requests.length > 0) return false;
+    let quiet = true;
+    for (let i = this.#active.length - 1; i >= 0; i--) {
+      const connection = this.#active[i]!;
+      if (connection.isSpent) this.#deactivate(connection);
+      else if (!isExpecting(connection, wanted)) continue; // stays among the active ones, where it is found again
+      else if (canRest(connection, wanted)) this.#deactivate(connection);
+      else quiet = false;
+    }
+    return quiet;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const greeting of this.#asking) greeting.refuse('closed');
+    this.#asking.clear();
+    this.#requests.clear();
+    this.#reception.close();
+    for (const connection of Array.from(this.#bySocket.values())) connection.close();
+    this.#active.length = 0;
+    this.#poller.close();
+  }
+
+  wake(connection: Connection): void {
+    if (this.#closed) return;
+    this.#activate(connection);
+    this.#parts.wake();
+  }
+
+  unwatch(connection: Connection): void {
+    this.#poller.remove(connection.socket);
+    this.#bySocket.delete(connection.socket);
+    if (this.#closed) return;
+    if (this.#parts.events.listenerCount('disconnect') > 0) {
+      setImmediate(() => this.#parts.events.emit('disconnect', connection.port, connection.endReason ?? 'closed'));
+    }
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  #now = 0;
+
+  #sleep(milliseconds: number): void {
+    if (channels.wait.hasSubscribers) channels.wait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
+    this.serve(milliseconds);
+    if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
+  }
+
+  /** A bell, a goodbye or the end came from a client. */
+  #ring(socket: number): void {
+    const connection = this.#bySocket.get(socket);
+    if (connection === undefined) return;
+    this.#activate(connection);
+    connection.readSocket();
+  }
+
+  #activate(connection: Connection): void {
+    connection.disarm();
+    connection.lastActive = this.#now;
+    if (connection.activeAt >= 0) return;
+    connection.activeAt = this.#active.length;
+    this.#active.push(connection);
+  }
+
+  /** Takes it out; the last one moves into its place. */
+  #deactivate(connection: Connection): void {
+    const at = connection.activeAt;
+    if (at < 0) return;
+    connection.activeAt = -1;
+    const last = this.#active.pop()!;
+    if (last !== connection) {
+      this.#active[at] = last;
+      last.activeAt = at;
+    }
+    if (this.#cursor === at) this.#taken = 0;
+  }
+
+  #nextTurn(): void {
+    this.#taken = 0;
+    this.#cursor++;
+  }
+
+  #onHello(greeting: ServerGreeting): void {
+    if (!this.#parts.asks) {
+      try {
+        this.#admit(greeting, this.#parts.limits, EMPTY, undefined);
+      } catch (error) {
+        // Its memory is not as it must be, or there is no room for it here: it has been refused, the others go on.
+        if (!AlpcError.is(error)) throw error;
+        if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.#parts.portName, role: 'server', peer: greeting.peer, reason: 'refused', error });
+      }
+      return;
+    }
+    this.#asking.add(greeting);
+    const decided = (): void => {
+      if (!this.#asking.delete(greeting)) throw new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.#parts.portName}: it has been closed`);
+    };
+    const actions = {
+      accept: (limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort => {
+        decided();
+        return this.#admit(greeting, limits ?? this.#parts.limits, data, context);
+      },
+      reject: (data: Uint8Array): void => {
+        decided();
+        greeting.refuse('rejected', data);
+      },
+    };
+    this.#requests.push(new ConnectionRequestMessage(greeting.data, greeting.peer, actions));
+  }
+
+  #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort {
+    const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
+    let greeted;
+    try {
+      greeted = greeting.welcome(limits, data);
+      if (greeted === 'gone') throw new AlpcError('ERR_ALPC_DISCONNECTED', `connection port ${portName}: the client (${greeting.peer}) gave up before it was accepted`);
+      this.#poller.add(greeted.socket);
+    } catch (error) {
+      if (greeted !== undefined && greeted !== 'gone') {
+        greeted.link.close();
+        thread.closePeerPage(greeted.peerPage);
+      }
+      greeting.refuse(error instanceof ProtocolViolation ? 'protocol' : 'quota');
+      if (error instanceof ProtocolViolation) throw new AlpcError('ERR_ALPC_PROTOCOL', `connection port ${portName}: the client (${greeting.peer}) broke the rules: ${error.message}`, { cause: error });
+      throw translate(error, `connection port ${portName}`);
+    }
+    const connection = new Connection({ ...greeted, owner: this, role: 'server', limits, spin, notifyClientDied });
+    connection.context = context;
+    const port = new ServerPort(connection, hasRef, () => this.#deactivate(connection));
+    this.#bySocket.set(connection.socket, connection);
+    this.#activate(connection);
+    if (channels.connect.hasSubscribers) channels.connect.publish({ port: portName, role: 'server', peer: connection.peer });
+    if (events.listenerCount('connect') > 0) setImmediate(() => events.emit('connect', port));
+    return port;
+  }
+}
+
+/** Whether anybody waits for what may come from it, or for room towards it. */
+function isExpecting(connection: Connection, wanted: boolean): boolean {
+  return wanted || connection.calls.awaited > 0 || connection.waitingForRoom.length > 0;
+}
+
+/** Arms it; false when there is something for whoever expects it. */
+function canRest(connection: Connection, wanted: boolean): boolean {
+  if (wanted && connection.hasQueued) return false;
+  return connection.arm(wanted || connection.calls.awaited > 0);
+}

@@ -1,0 +1,110 @@
+/**
+ * The server's half of the handshake, for one newcomer: who it is, what its hello says, and the answer. Everything in the
+ * hello is the newcomer's claim: its descriptors are checked before they are mapped, its figures before they are used, and
+ * its identity comes from the kernel alone.
+ */
+import { ProtocolViolation, PROTOCOL_VERSION } from '../memory/layout.js';
+import { Link } from '../memory/link.js';
+import { Outbox } from '../memory/outbox.js';
+import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { closeDescriptor } from '../platform/system.js';
+import { receivePacket, sendPacket } from '../platform/unix-socket.js';
+import { decodePacket, encodePacket, type HandshakePacket, MAX_PACKET, type ReasonName } from './handshake.js';
+import type { Limits } from './limits.js';
+import type { PeerIdentity } from './peer-identity.js';
+import type { Thread } from './thread.js';
+import type { Greeted } from './client-greeting.js';
+
+export class ServerGreeting {
+  readonly socket: number;
+  readonly peer: PeerIdentity;
+  /** Until when the hello must be there, in ms on the monotonic clock. */
+  readonly deadline: number;
+  data: Buffer = Buffer.alloc(0);
+  readonly #thread: Thread;
+  readonly #portName: string;
+  #hello: HandshakePacket | undefined;
+  #descriptors: number[] = [];
+
+  /** Takes over `socket`. */
+  constructor(thread: Thread, portName: string, socket: number, peer: PeerIdentity, deadline: number) {
+    this.#thread = thread;
+    this.#portName = portName;
+    this.socket = adoptDescriptor(socket);
+    this.peer = peer;
+    this.deadline = deadline;
+  }
+
+  /** Reads the hello. 'none': not there yet. 'end': the newcomer left. @throws ProtocolViolation */
+  read(buffer: Uint8Array): 'hello' | 'none' | 'end' {
+    const packet = receivePacket(this.socket, buffer);
+    if (packet === 'none' || packet === 'end') return packet;
+    this.#descriptors = packet.descriptors;
+    if (packet.truncated) throw new ProtocolViolation('the hello was cut off: too long, or too many descriptors');
+    const hello = decodePacket(buffer.subarray(0, packet.length));
+    if (hello.kind !== 'hello') throw new ProtocolViolation(`the first packet is a ${hello.kind}`);
+    if (this.#descriptors.length !== 2) throw new ProtocolViolation(`the hello carries ${this.#descriptors.length} descriptors, expected 2`);
+    this.#hello = hello;
+    this.data = hello.data;
+    return 'hello';
+  }
+
+  get speaksOurVersion(): boolean {
+    return this.#hello?.version === PROTOCOL_VERSION;
+  }
+
+  /**
+   * Welcomes the newcomer with this side's outbox. 'gone': it left meanwhile.
+   * @throws ProtocolViolation when its memory is not as it must be; SystemError when this process has no room for it
+   */
+  welcome(limits: Limits, data: Uint8Array): Greeted | 'gone' {
+    const thread = this.#thread;
+    const hello = this.#hello!;
+    const peerOutbox = Outbox.open(thread.arena, this.#descriptors.shift()!, hello.ringLength);
+    let own: Outbox | undefined;
+    try {
+      own = Outbox.create(thread.arena, `alpc:${this.#portName}`, limits.ringLength, 1);
+      const peerPage = thread.openPeerPage(this.#descriptors.shift()!);
+      const packet = encodePacket('welcome', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data });
+      if (sendPacket(this.socket, packet, [own.fd, thread.waitPage.fd]) !== 'sent') {
+        thread.closePeerPage(peerPage);
+        own.close();
+        peerOutbox.close();
+        return 'gone';
+      }
+      own.closeDescriptor(); // the client has it, and there inspectors find it
+      return {
+        thread,
+        link: new Link(own, peerOutbox, this.socket, limits.maxMessageLength),
+        socket: this.socket,
+        inode: peerOutbox.inode,
+        peerPage,
+        peer: this.peer,
+        portName: this.#portName,
+        maxMessageLength: Math.min(limits.maxMessageLength, hello.maxMessageLength, limits.ringLength),
+        data: this.data,
+      };
+    } catch (error) {
+      own?.close();
+      peerOutbox.close();
+      throw error;
+    }
+  }
+
+  /** Sends the newcomer away. */
+  refuse(reason: ReasonName, data?: Uint8Array): void {
+    sendPacket(this.socket, encodePacket('refusal', { reason, ...(data === undefined ? {} : { data }) }));
+    this.abandon();
+  }
+
+  /** Lets go of everything that came with the newcomer. The socket must not be watched any more. */
+  abandon(): void {
+    this.#descriptors.splice(0).forEach(closeDescriptor);
+    releaseDescriptor(this.socket);
+  }
+}
+
+/** One buffer for the hellos of a port. */
+export function helloBuffer(): Uint8Array {
+  return new Uint8Array(MAX_PACKET);
+}
