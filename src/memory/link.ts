@@ -23,6 +23,7 @@ export class Link {
   readonly #peerForSpace: Ringer;
   #bells = 0;
 
+  /** `socket` is where the peer's bell hangs; it belongs to the caller. `maxMessageLength` is this side's limit for what it reads. */
   constructor(own: Outbox, peer: Outbox, socket: number, maxMessageLength: number) {
     this.own = own;
     this.peer = peer;

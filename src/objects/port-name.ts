@@ -13,14 +13,14 @@ import type { BigIntStats } from 'node:fs';
 import { checkInteger, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { type Deadline, deadlineAfter } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
-import { changeMode, Descriptor, fileKind, hasErrno, OPEN, openAbsolute, openBeneath, pathOf, removeName, renameIn, sameFile, statIn, statOf } from '../platform/directory.js';
+import { changeMode, Descriptor, fileKind, hasErrno, OPEN, openAbsolute, openBeneath, removeName, renameIn, sameFile, statIn, statOf } from '../platform/directory.js';
 import { LockedDirectory, runAwaited, runBlocking, type Steps } from '../platform/file-lock.js';
 import { bindIn, listenOn } from '../platform/listener.js';
 import { SystemError, translate } from '../platform/system.js';
 import { createSeqpacketSocket } from '../platform/unix-socket.js';
 import { LOCK_TIMEOUT, lockOrThrow, lockParent, temporaryName } from './locked-parent.js';
 import { openObject, typeMismatch, typeOf } from './lookup.js';
-import { leafOf, type ObjectName, parseObjectName } from './object-name.js';
+import { leafOf, type ObjectName, parentOf, parseObjectName, pathOfName } from './object-name.js';
 import { checkDead } from './removal.js';
 import { openRoot, type RootOptions } from './root.js';
 
@@ -42,17 +42,18 @@ export class BoundPortName {
   /** Device and inode of the socket file. */
   readonly dev: bigint;
   readonly ino: bigint;
-  readonly #directory: { readonly path: string; readonly dev: bigint; readonly ino: bigint };
+  readonly #root: string;
+  readonly #directory: BigIntStats;
 
   /**
    * @param name the full name, in its canonical form
    * @param fd the socket: listening, non-blocking, close-on-exec; the caller owns it, and closes it after `remove`
    */
-  constructor(readonly name: string, readonly fd: number, file: BigIntStats, directory: number) {
+  constructor(readonly name: string, readonly fd: number, file: BigIntStats, directory: BigIntStats, root: string) {
     this.dev = file.dev;
     this.ino = file.ino;
-    const { dev, ino } = statOf(directory);
-    this.#directory = { path: pathOf(directory), dev, ino };
+    this.#directory = directory;
+    this.#root = root;
   }
 
   /**
@@ -75,7 +76,8 @@ export class BoundPortName {
   *#remove(deadline: Deadline): Steps<boolean> {
     const name = parseObjectName(this.name);
     try {
-      using directory = new LockedDirectory(openAbsolute(this.#directory.path, OPEN.read).take());
+      using root = openAbsolute(this.#root, OPEN.directory); // as it is: a root that is gone is not made again
+      using directory = new LockedDirectory(openBeneath(root.fd, pathOfName(parentOf(name)), OPEN.read).take());
       yield* lockOrThrow(directory.fd, name, deadline);
       const held = statIn(directory.fd, leafOf(name));
       if (held === undefined || !sameFile(held, this) || !sameFile(statOf(directory.fd), this.#directory)) return false;
@@ -130,13 +132,13 @@ function* bindSteps(name: string, options: BindOptions): Steps<BoundPortName> {
   try {
     using root = openRoot(options.root === undefined ? {} : { root: options.root });
     using directory = yield* lockParent(root.fd, parsed, deadline);
-    return bindLocked(directory, parsed, mode, backlog);
+    return bindLocked(directory, parsed, mode, backlog, root.path);
   } catch (error) {
     throw translate(error, `'${parsed.text}'`);
   }
 }
 
-function bindLocked(directory: LockedDirectory, name: ObjectName, mode: number, backlog: number): BoundPortName {
+function bindLocked(directory: LockedDirectory, name: ObjectName, mode: number, backlog: number, root: string): BoundPortName {
   const overDead = isHeldByDead(directory, name);
   const temporary = temporaryName(directory);
   using socket = new Descriptor(createSeqpacketSocket());
@@ -147,7 +149,7 @@ function bindLocked(directory: LockedDirectory, name: ObjectName, mode: number, 
     if (!made.isSocket()) throw new SystemError('bind', 'EEXIST'); // exchanged by somebody who did not take the lock
     changeMode(file.fd, mode);
     listenOn(socket.fd, backlog);
-    const bound = new BoundPortName(name.text, socket.fd, made, directory.fd);
+    const bound = new BoundPortName(name.text, socket.fd, made, statOf(directory.fd), root);
     renameIn(directory.fd, temporary, leafOf(name), overDead);
     socket.take();
     return bound;

@@ -3,14 +3,14 @@
  * another. Watched first and listed then, so that nothing falls between.
  *
  * Invariant: no descriptor of the directory is kept, for an open directory would not be reported as gone. So the directory
- * is opened anew at each look, by its path, and known again by device, inode and time of birth.
+ * is opened anew at each look, by its name, and known again by device, inode and time of birth.
  */
 import { type BigIntStats, type FSWatcher, watch } from 'node:fs';
 import { AlpcError } from '../base/errors.js';
-import { descriptorPath, fileKind, hasErrno, listOf, OPEN, openAbsolute, pathOf, statIn, statOf } from '../platform/directory.js';
+import { descriptorPath, fileKind, hasErrno, listOf, OPEN, openAbsolute, openBeneath, statIn, statOf } from '../platform/directory.js';
 import { SystemError, translate } from '../platform/system.js';
 import { naming, type ObjectType, openByName, typeOf } from './lookup.js';
-import { isObjectPart, parseObjectName } from './object-name.js';
+import { isObjectPart, parseObjectName, pathOfName } from './object-name.js';
 import { openRoot, type RootOptions } from './root.js';
 
 /** What is remembered of an object: which one it is, and how it is. */
@@ -29,7 +29,7 @@ export interface Difference {
 export class WatchedDirectory {
   /** Something happened since the last look. */
   stale = true;
-  readonly #path: string;
+  readonly #root: string;
   readonly #identity: string;
   readonly #watcher: FSWatcher;
   #seen: ReadonlyMap<string, Seen> = new Map();
@@ -39,7 +39,7 @@ export class WatchedDirectory {
     const what = `'${name}'`;
     using root = openRoot(options);
     using directory = openByName(root.fd, parseObjectName(name), OPEN.read);
-    this.#path = naming(what, () => pathOf(directory.fd));
+    this.#root = root.path;
     this.#identity = identityOf(naming(what, () => statOf(directory.fd)));
     this.#watcher = naming(what, () => startWatching(descriptorPath(directory.fd)));
     this.#watcher.on('change', () => {
@@ -77,7 +77,8 @@ export class WatchedDirectory {
 
   #list(): ReadonlyMap<string, Seen> {
     try {
-      using directory = openAbsolute(this.#path, OPEN.read);
+      using root = openAbsolute(this.#root, OPEN.directory); // as it is: a root that is gone is not made again
+      using directory = openBeneath(root.fd, pathOfName(parseObjectName(this.name)), OPEN.read);
       if (identityOf(statOf(directory.fd)) !== this.#identity) throw new SystemError('open', 'ENOENT');
       return new Map(listOf(directory.fd).filter(({ name }) => isObjectPart(name)).flatMap(({ name }) => seenAs(directory.fd, name)));
     } catch (error) {

@@ -11,6 +11,7 @@ import { isMainThread } from 'node:worker_threads';
 import { check, closeDescriptor, libc } from './system.js';
 
 const O_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
 
 /** Takes over `fd` and returns the number to use in its place. On failure `fd` stays the caller's. */
 export function adoptDescriptor(fd: number): number {
@@ -24,6 +25,11 @@ export function adoptDescriptor(fd: number): number {
   }
   closeDescriptor(fd);
   return tracked;
+}
+
+/** A second descriptor for the same thing; the caller owns it. */
+export function duplicateDescriptor(fd: number): number {
+  return check('fcntl', libc().fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 /** Closes what `adoptDescriptor` returned. */

@@ -1,22 +1,19 @@
 /**
- * The client's end: `connectPort` and `connectPortSync` make one. It sends, and it receives what the server sends of its own
- * accord. On the event loop it watches its socket for bells and for the server's end, and rests otherwise.
+ * The client's end: `connectPort` and `connectPortSync` make one, by the same steps; they differ in how they wait between
+ * them. What a client port can do is in communication-port.ts (sending) and receiving-port.ts (receiving).
  */
 import { checkData, checkFunction, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { waitReadable } from '../platform/poller.js';
 import { LoopWatch } from '../platform/loop-watch.js';
-import { type Attentive, Linger } from './attention.js';
 import type { OnCallback } from './calls.js';
-import { CommunicationPort } from './communication-port.js';
 import { ClientGreeting, type Greeted, type RequiredServer } from './client-greeting.js';
-import { Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
 import { channels } from './diagnostics.js';
-import { Intake, noMessage, type ReceiveOptions } from './intake.js';
 import { checkLimits, type Limits, type PortLimits } from './limits.js';
+import { ReceivingPort } from './receiving-port.js';
 import { checkSpin, type Spin, type SpinOptions } from './spin-options.js';
-import { type Thread, thisThread } from './thread.js';
+import { thisThread } from './thread.js';
 
 export type { RequiredServer } from './client-greeting.js';
 
@@ -87,150 +84,15 @@ export function connectPortSync(name: string, options?: ConnectSyncOptions): Cli
 }
 
 /** The client communication port. @fires message (message) each message of the server; @fires close (reason, error?) */
-export class ClientPort extends CommunicationPort implements ConnectionOwner, Attentive {
-  readonly linger: Linger;
-  readonly #thread: Thread;
-  readonly #connection: Connection;
-  readonly #intake: Intake<ConnectionMessage>;
-  #watch: LoopWatch | undefined;
-  #rung = false;
-
-  /** Engine room: made by `connectPort`. */
-  constructor(greeted: Greeted, options: CheckedConnectOptions) {
-    const owner: ConnectionOwner = { wake: () => this.wake(), unwatch: () => this.unwatch() };
-    const connection = new Connection({ ...greeted, owner, role: 'client', limits: options.limits, spin: options.spin, notifyClientDied: false });
-    super(connection);
-    connection.onCallback = options.onCallback;
-    this.#connection = connection;
-    this.#thread = greeted.thread;
-    this.linger = new Linger(options.spin.linger);
-    const source = {
-      take: () => connection.take(),
-      hasMessages: () => connection.hasMessages(),
-      demand: () => this.#thread.attention.watch(this),
-      over: () => (connection.isSpent ? connection.closedError() : undefined),
-    };
-    this.#intake = new Intake(source, this, options.spin.linger > 0);
-    this.connectData = greeted.data;
-    this.#watch = new LoopWatch(connection.socket, () => {
-      this.#rung = true;
-      this.#thread.attention.watch(this);
-    });
-    if (channels.connect.hasSubscribers) channels.connect.publish({ port: this.name, role: 'client', peer: this.peer });
-  }
-
+export class ClientPort extends ReceivingPort {
   /** The payload that the server gave to `accept`. */
   readonly connectData: Buffer;
 
-  /** Takes the next message that is there, without waiting. */
-  tryReceive(): ConnectionMessage | undefined {
-    return this.#intake.tryReceive();
-  }
-
-  /** Waits for the next message of the server. @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED when none will come; the signal's reason */
-  receive(options?: ReceiveOptions): Promise<ConnectionMessage> {
-    return this.#intake.receive(options);
-  }
-
-  /** As `receive`, but blocks this thread. */
-  receiveSync(options?: { timeout?: number }): ConnectionMessage {
-    const timeout = checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
-    const connection = this.#connection;
-    const deadline = deadlineAfter(timeout);
-    for (let budget = connection.looks.next(), looks = budget; ; ) {
-      while (looks > 0 && !connection.hasMessages()) looks--;
-      const message = connection.take();
-      if (message !== undefined) {
-        if (looks > 0) connection.looks.paid();
-        return message;
-      }
-      if (connection.state !== 'open') throw connection.closedError();
-      if (looks === 0 && budget > 0) connection.looks.wasted();
-      looks = budget = 0;
-      const left = timeLeft(deadline);
-      if (left <= 0) throw noMessage(timeout);
-      if (connection.arm(true)) waitReadable(connection.socket, Math.ceil(Math.min(left, this.#thread.longestSleep)));
-      connection.disarm();
-      connection.readSocket();
-      connection.flush();
-      this.wake();
-    }
-  }
-
-  /** Messages as they come; ends after `port-closed`, or when this side closes. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<ConnectionMessage> {
-    return this.#intake.iterate();
-  }
-
-  /** Keeps the process alive while the connection is open: the default. */
-  ref(): this {
-    this.#watch?.ref();
-    return this;
-  }
-
-  /** Lets the process end while the connection is open, pending calls or not. */
-  unref(): this {
-    this.#watch?.unref();
-    return this;
-  }
-
-  hasRef(): boolean {
-    return this.#watch?.hasRef() ?? false;
-  }
-
-  /**
-   * Ends the connection: the server gets `port-closed`, outstanding calls of this side ERR_ALPC_CANCELED. What was posted
-   * arrives. Never waits; a second call does nothing. NtAlpcDisconnectPort.
-   */
-  close(): void {
-    this.#connection.close();
-    this.#thread.attention.forget(this);
-    this.#intake.end(this.#connection.closedError());
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-    return Promise.resolve();
-  }
-
-  // ---- engine room -------------------------------------------------------------------------------------------------
-
-  wake(): void {
-    if (this.#expects() || this.#connection.hasQueued || this.#connection.isSpent) this.#thread.attention.watch(this);
-  }
-
-  unwatch(): void {
-    this.#watch?.close();
-    this.#watch = undefined;
-  }
-
-  look(): boolean {
-    const connection = this.#connection;
-    if (this.#rung) {
-      this.#rung = false;
-      connection.readSocket();
-    }
-    const flushed = connection.waitingForRoom.length > 0 && connection.flush();
-    if (this.#intake.isWanted) return this.#intake.deliver() || flushed;
-    return (connection.calls.awaited > 0 && connection.pump()) || flushed;
-  }
-
-  rest(): boolean {
-    const wanted = this.#intake.isWanted;
-    if (wanted && this.#connection.hasQueued) return false;
-    return this.#connection.arm(wanted || this.#connection.calls.awaited > 0);
-  }
-
-  attend(): void {
-    this.#connection.disarm();
-  }
-
-  #expects(): boolean {
-    return this.#intake.isWanted || this.#connection.calls.awaited > 0 || this.#connection.waitingForRoom.length > 0;
+  /** Engine room: made by `connectPort`. */
+  constructor(greeted: Greeted, options: CheckedConnectOptions) {
+    super(greeted, { role: 'client', limits: options.limits, spin: options.spin, onCallback: options.onCallback });
+    this.connectData = greeted.data;
+    if (channels.connect.hasSubscribers) channels.connect.publish({ port: this.name, role: 'client', peer: this.peer });
   }
 }
 

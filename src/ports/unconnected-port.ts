@@ -1,0 +1,85 @@
+/**
+ * An unconnected communication port: a port that talks with itself, as LPC has it. What is sent through it is received from
+ * it, with the same meaning as everywhere: requests are answered, datagrams are not, quotas hold. Useful to decouple the
+ * parts of one thread, and to test handlers without a second process.
+ *
+ * Its outbox is its own peer, and its bell hangs on a pair of sockets.
+ */
+import { checkFunction, checkOptions } from '../base/arguments.js';
+import { Link } from '../memory/link.js';
+import { Outbox } from '../memory/outbox.js';
+import { adoptDescriptor, duplicateDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { closeDescriptor, translate } from '../platform/system.js';
+import { createSocketPair } from '../platform/unix-socket.js';
+import type { OnCallback } from './calls.js';
+import { checkLimits, type PortLimits } from './limits.js';
+import { PeerIdentity } from './peer-identity.js';
+import { ReceivingPort } from './receiving-port.js';
+import { checkSpin, type SpinOptions } from './spin-options.js';
+import { type Thread, thisThread } from './thread.js';
+
+export interface UnconnectedPortOptions {
+  limits?: PortLimits;
+  spin?: boolean | SpinOptions;
+  /** Gets the requests of a blocking call, which only this thread could answer. */
+  onCallback?: OnCallback;
+}
+
+/**
+ * Creates a port that talks with itself. Never waits. A blocking request is answered by its `onCallback`, or fails with
+ * ERR_ALPC_DEADLOCK at once. The unconnected port of LPC's NtCreatePort.
+ * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_INSUFFICIENT_RESOURCES, ERR_ALPC_UNSUPPORTED_PLATFORM
+ */
+export function createUnconnectedPort(options?: UnconnectedPortOptions): UnconnectedPort {
+  const given = checkOptions(options, 'options', ['limits', 'spin', 'onCallback']);
+  const limits = checkLimits(given.limits);
+  const spin = checkSpin(given.spin);
+  const onCallback = given.onCallback === undefined ? undefined : checkFunction(given.onCallback, 'options.onCallback');
+  const thread = thisThread();
+  try {
+    return new UnconnectedPort(thread, selfLink(thread, limits.ringLength, limits.maxMessageLength), { role: 'unconnected', limits, spin, onCallback });
+  } catch (error) {
+    throw translate(error, 'unconnected port');
+  }
+}
+
+export class UnconnectedPort extends ReceivingPort {
+  readonly #bell: number;
+
+  /** Engine room: made by `createUnconnectedPort`. */
+  constructor(thread: Thread, parts: SelfLink, options: ConstructorParameters<typeof ReceivingPort>[1]) {
+    const maxMessageLength = Math.min(options.limits.maxMessageLength, options.limits.ringLength);
+    const peerPage = thread.openPeerPage(duplicateDescriptor(thread.waitPage.fd));
+    super({ thread, link: parts.link, socket: parts.socket, inode: parts.outbox.inode, peerPage, peer: thisProcess(), portName: 'itself', maxMessageLength }, options);
+    this.#bell = parts.bell;
+  }
+
+  override onEnd(reason: string, error?: Error): void {
+    releaseDescriptor(this.#bell);
+    super.onEnd(reason, error);
+  }
+}
+
+interface SelfLink {
+  readonly link: Link;
+  readonly outbox: Outbox;
+  /** Where this port listens, and the other end, where its bell is rung. */
+  readonly socket: number;
+  readonly bell: number;
+}
+
+function selfLink(thread: Thread, ringLength: number, maxMessageLength: number): SelfLink {
+  const pair = createSocketPair();
+  try {
+    const outbox = Outbox.create(thread.arena, 'alpc:unconnected', ringLength, 2);
+    const [socket, bell] = [adoptDescriptor(pair[0]), adoptDescriptor(pair[1])];
+    return { link: new Link(outbox, outbox, bell, maxMessageLength), outbox, socket, bell };
+  } catch (error) {
+    pair.forEach(closeDescriptor);
+    throw error;
+  }
+}
+
+function thisProcess(): PeerIdentity {
+  return new PeerIdentity({ pid: process.pid, uid: process.geteuid!(), gid: process.getegid!() });
+}
