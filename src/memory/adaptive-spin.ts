@@ -38,7 +38,10 @@ export class AdaptiveSpin {
   }
 }
 
+/** Asked once: both answers cost system calls. */
+const DEFAULT_LOOKS = process.env['ALPC_SPIN'] === '0' || availableParallelism() === 1 ? 0 : 3000;
+
 /** The default: about as long as it takes to be woken; nothing on one core, or where ALPC_SPIN=0 says so. */
 export function defaultSpin(): number {
-  return process.env['ALPC_SPIN'] === '0' || availableParallelism() === 1 ? 0 : 3000;
+  return DEFAULT_LOOKS;
 }

@@ -41,7 +41,7 @@ export const CONTROL_FIELDS = [
   { name: 'receivedMessages', offset: 260, meaning: "records consumed from the peer's ring" },
   { name: 'dataSleep', offset: 384, atomic: true, meaning: 'odd: the owner sleeps until the peer publishes' },
   { name: 'spaceSleep', offset: 388, atomic: true, meaning: "odd: the owner sleeps until the peer makes room in this ring" },
-  { name: 'state', offset: 392, atomic: true, meaning: '1 open, 2 closed' },
+  { name: 'state', offset: 392, atomic: true, meaning: '1 open, 2 closed, 3 closed for a breach of the protocol, 4 closed for a quota' },
   { name: 'bellsRung', offset: 396, meaning: 'doorbell packets sent' },
   { name: 'lateReplies', offset: 400, meaning: 'replies that came when nobody waited for them any more' },
   { name: 'pendingRequests', offset: 404, meaning: 'requests of the owner that wait for their reply' },
@@ -74,6 +74,9 @@ export const RETRACTED = 0x100;
 
 /** `status` of a reply record. */
 export const ReplyStatus = { ok: 0, canceled: 1, deadlock: 2, quota: 3 } as const;
+
+/** `state` of a control page. The socket's end of file tells that a side is gone, this word why; 1 then means that it died. */
+export const OutboxState = { open: 1, closed: 2, protocol: 3, quota: 4 } as const;
 
 /** The wait page of a thread: whether it is blocked, on whom, for which message. */
 export const WAIT_PAGE_FIELDS = [

@@ -10,7 +10,7 @@ import type { Arena, Slot } from '../platform/arena.js';
 import { adoptDescriptor, pageSize, releaseDescriptor } from '../platform/descriptors.js';
 import { createMemoryFile, inodeOf, inspectMemoryFile, sealMemoryFile } from '../platform/memory-file.js';
 import { closeDescriptor } from '../platform/system.js';
-import { Control, MAGIC, PROTOCOL_VERSION, ProtocolViolation } from './layout.js';
+import { Control, MAGIC, OutboxState, PROTOCOL_VERSION, ProtocolViolation } from './layout.js';
 
 export const MIN_RING_LENGTH = 4096;
 export const MAX_RING_LENGTH = 64 * 1024 * 1024;
@@ -52,7 +52,7 @@ export class Outbox {
       const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, inodeOf(fd));
       try {
         outbox.words.set([MAGIC, PROTOCOL_VERSION, controlLength, ringLength, process.pid, role], Control.magic);
-        Atomics.store(outbox.words, Control.state, 1);
+        Atomics.store(outbox.words, Control.state, OutboxState.open);
         sealMemoryFile(fd);
         outbox.#fd = adoptDescriptor(fd);
         return outbox;

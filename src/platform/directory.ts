@@ -111,10 +111,6 @@ export function makeDirectory(directory: number, name: string, mode: number): vo
   check('mkdirat', libc().mkdirat(directory, name, mode));
 }
 
-export function makeDirectoryAt(path: string, mode: number): void {
-  check('mkdir', libc().mkdirat(AT_FDCWD, path, mode));
-}
-
 export function makeLink(directory: number, name: string, target: string): void {
   check('symlinkat', libc().symlinkat(target, directory, name));
 }

@@ -53,10 +53,14 @@ export async function connectPort(name: string, options?: ConnectOptions): Promi
   const greeting = new ClientGreeting(thisThread(), name, checked);
   try {
     while (!greeting.connect()) await nap(Math.min(greeting.backoff(), leftOrThrow(greeting, deadline, checked.timeout)), signal);
+    const patience = performance.now() + checked.spin.linger * 2;
     for (;;) {
       const greeted = greeting.read();
       if (greeted !== undefined) return new ClientPort(greeted, checked);
-      await readable(greeting.socket, leftOrThrow(greeting, deadline, checked.timeout), signal);
+      signal?.throwIfAborted();
+      const left = leftOrThrow(greeting, deadline, checked.timeout);
+      if (performance.now() < patience) await turn();
+      else await readable(greeting.socket, left, signal);
     }
   } catch (error) {
     greeting.abandon();
@@ -145,6 +149,11 @@ function nap(milliseconds: number, signal: AbortSignal | undefined): Promise<voi
     }
     signal?.addEventListener('abort', settle, { once: true });
   });
+}
+
+/** One turn of the event loop: an awake server answers within a few, and a watch of the socket costs more. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 /** Waits on the event loop until the socket can be read, the time is over, or the signal comes. */

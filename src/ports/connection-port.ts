@@ -230,7 +230,7 @@ export class ConnectionPort extends EventEmitter implements Attentive {
     this.#watch = undefined;
     this.#connections.close();
     releaseDescriptor(this.#listener);
-    this.#intake.end(this.#closedError());
+    this.#intake.end(() => this.#closedError());
     setImmediate(() => this.emit('close'));
   }
 

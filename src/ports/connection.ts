@@ -9,17 +9,16 @@
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
-import { Control, ProtocolViolation, RecordType, RECORD_HEADER, ReplyStatus, RETRACTED } from '../memory/layout.js';
+import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, ReplyStatus, RETRACTED } from '../memory/layout.js';
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
-import { receiveBytes, sendPacket } from '../platform/unix-socket.js';
+import { receiveBytes } from '../platform/unix-socket.js';
 import { requestBlocking, postBlocking } from './blocking.js';
 import { Calls, type OnCallback, Outgoing, PendingCall } from './calls.js';
 import type { CommunicationPort, PostOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
 import { channels } from './diagnostics.js';
 import { Fifo } from './fifo.js';
-import { decodePacket, encodePacket, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
 import { CanceledMessage, ClientDiedMessage, DatagramMessage, type EndReason, PLACE_ANSWERED, PortClosedMessage, ReplyMessage, type ReplyOutcome, RequestMessage } from './message.js';
 import { checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
@@ -94,7 +93,6 @@ export class Connection {
   #unansweredBytes = 0;
   #waitingBytes = 0;
   #sequence = 0;
-  #goodbye: ReasonName | undefined;
 
   constructor(parts: ConnectionParts) {
     this.thread = parts.thread;
@@ -319,13 +317,13 @@ export class Connection {
     this.link.disarmForSpace();
   }
 
-  /** Reads what came on the socket: bells, a goodbye, the end. */
+  /** Reads what came on the socket: bells, or the end. */
   readSocket(): void {
     for (let i = 0; i < PACKETS_AT_ONCE && this.state === 'open'; i++) {
       const length = receiveBytes(this.socket, packet);
       if (length === 'none') return;
-      if (length === 'end') return this.end(this.#goodbye === undefined ? 'died' : reasonOfGoodbye(this.#goodbye));
-      if (length > 1) this.#readPacket(packet.subarray(0, length));
+      if (length === 'end') return this.end(reasonOf(Atomics.load(this.link.peer.words, Control.state)));
+      if (length > 1) return this.violate(new ProtocolViolation(`a packet of ${length} bytes came where only bells are rung`));
     }
   }
 
@@ -342,6 +340,7 @@ export class Connection {
     this.#drain();
     if (this.state !== 'open') return; // what it left broke the rules, and that was its end
     this.endReason = reason;
+    this.#sayWhy(OutboxState.closed);
     this.state = 'ending';
     this.#release();
     const lost = reason === 'died';
@@ -361,13 +360,13 @@ export class Connection {
     this.#owner.wake(this);
   }
 
-  /** This side's own will: tells the peer, settles this side's calls as canceled, drops what was not received. */
-  close(reason: ReasonName = 'closed'): void {
+  /** This side's own will: leaves the reason, settles this side's calls as canceled, drops what was not received. */
+  close(): void {
     if (this.state !== 'open') {
       this.#queue.clear();
       return;
     }
-    sendPacket(this.socket, encodePacket('goodbye', { reason }));
+    this.#sayWhy(OutboxState.closed);
     this.state = 'ending';
     this.#release();
     this.#failAll(() => new AlpcError('ERR_ALPC_CANCELED', `${this}: this side closed the connection before the answer came`));
@@ -382,7 +381,7 @@ export class Connection {
   violate(error: unknown): void {
     if (!(error instanceof ProtocolViolation)) throw error;
     if (this.state !== 'open') return;
-    sendPacket(this.socket, encodePacket('goodbye', { reason: 'protocol' }));
+    this.#sayWhy(OutboxState.protocol);
     this.end('protocol', error);
   }
 
@@ -592,7 +591,7 @@ export class Connection {
     if (this.state !== 'open') return 'disconnected';
     if (this.#waitingBytes + dataLength > this.#limits.pendingBytes) {
       // The peer asks and does not read the answers: it is over its quota, and its calls must settle all the same.
-      sendPacket(this.socket, encodePacket('goodbye', { reason: 'quota' }));
+      this.#sayWhy(OutboxState.quota);
       this.end('quota');
       return 'disconnected';
     }
@@ -621,14 +620,9 @@ export class Connection {
     return message;
   }
 
-  #readPacket(bytes: Uint8Array): void {
-    try {
-      const { kind, reason } = decodePacket(bytes);
-      if (kind !== 'goodbye') throw new ProtocolViolation(`a packet of kind ${kind} came after the handshake`);
-      this.#goodbye = reason;
-    } catch (error) {
-      this.violate(error);
-    }
+  /** Leaves the reason for the peer to read when it sees the socket's end. The first one stays. */
+  #sayWhy(state: number): void {
+    Atomics.compareExchange(this.link.own.words, Control.state, OutboxState.open, state);
   }
 
   /** The peer can publish nothing more: the rest of its ring is bounded and is taken whole. */
@@ -648,7 +642,6 @@ export class Connection {
     releaseDescriptor(this.socket);
     this.thread.removeConnection(this);
     this.thread.closePeerPage(this.peerPage);
-    Atomics.store(this.link.own.words, Control.state, 2);
     this.link.close();
   }
 
@@ -660,8 +653,11 @@ export class Connection {
 
 const EMPTY = Buffer.alloc(0);
 
-function reasonOfGoodbye(reason: ReasonName): EndReason {
-  return reason === 'protocol' || reason === 'quota' ? reason : 'disconnected';
+/** Why the peer is gone, by its own last word. */
+function reasonOf(state: number): EndReason {
+  if (state === OutboxState.open) return 'died';
+  if (state === OutboxState.protocol) return 'protocol';
+  return state === OutboxState.quota ? 'quota' : 'disconnected';
 }
 
 /** The sender may use its buffer again at once, so what waits is a copy. */

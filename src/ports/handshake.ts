@@ -1,5 +1,5 @@
 /**
- * The packets that travel on a connection's socket, as bytes in and decisions out: hello and its answers, and the goodbye.
+ * The packets of the handshake, as bytes in and decisions out: the hello and its answers.
  * Nothing here touches a descriptor. Everything that is read comes from a peer: bounded before it is believed.
  *
  * A doorbell is a packet of one byte, and never parsed. docs/protocol.md has the drawing.
@@ -11,10 +11,10 @@ import { isRingLength } from '../memory/outbox.js';
 export const PACKET_HEADER = 32;
 export const MAX_PACKET = PACKET_HEADER + MAX_DATA_LENGTH;
 
-const KINDS = { hello: 1, welcome: 2, refusal: 3, goodbye: 4 } as const;
+const KINDS = { hello: 1, welcome: 2, refusal: 3 } as const;
 type Kind = keyof typeof KINDS;
 
-/** Why a connection is refused or ended. The numbers are the protocol's. */
+/** Why a connection is refused. The numbers are the protocol's. */
 export const Reason = { none: 0, rejected: 1, accessDenied: 2, quota: 3, protocol: 4, closed: 5, version: 6 } as const;
 export type ReasonName = keyof typeof Reason;
 

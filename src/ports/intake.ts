@@ -106,8 +106,8 @@ export class Intake<M> {
   }
 
   /** Nothing will come any more: whoever waits is told. */
-  end(error: AlpcError): void {
-    for (const taker of this.#takers.clear()) taker.fail(error);
+  end(makeError: () => AlpcError): void {
+    for (const taker of this.#takers.clear()) taker.fail(makeError());
   }
 
   #next(): Promise<IteratorResult<M>> {
@@ -162,7 +162,7 @@ export class Intake<M> {
 
   #failIfOver(): void {
     const over = this.#source.over();
-    if (over !== undefined && !this.#source.hasMessages()) this.end(over);
+    if (over !== undefined && !this.#source.hasMessages()) this.end(() => over);
   }
 }
 

@@ -117,7 +117,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   close(): void {
     this.#connection.close();
     this.#thread.attention.forget(this);
-    this.#intake.end(this.#connection.closedError());
+    this.#intake.end(() => this.#connection.closedError());
   }
 
   [Symbol.dispose](): void {

@@ -229,7 +229,7 @@ export class ServerConnections implements ConnectionOwner {
     if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
   }
 
-  /** A bell, a goodbye or the end came from a client. */
+  /** A bell or the end came from a client. */
   #ring(socket: number): void {
     const connection = this.#bySocket.get(socket);
     if (connection === undefined) return;
