@@ -62,7 +62,7 @@ test('options are an object, or nothing, and a key that is not known is told wit
   const known = ['timeout', 'signal'] as const;
   const given: Known = { timeout: 1 };
   assert.equal(checkOptions(given, 'it', known), given);
-  assert.deepEqual(checkOptions(undefined, 'it', known), {});
+  assert.deepEqual(checkOptions<Known>(undefined, 'it', known), {});
   refuses((value) => checkOptions<Known>(value as Known, 'it', known), [null, 1, 'timeout', [], true, () => {}], /an object/);
   const misspelt = { timeOut: 1 } as unknown as Known;
   assert.throws(() => checkOptions(misspelt, 'it', known), { code: 'ERR_ALPC_INVALID_ARGUMENT', message: /has no option 'timeOut'; expected 'timeout', 'signal'/ });
