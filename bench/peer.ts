@@ -10,7 +10,7 @@
  * - what is one-way is counted by the receiver, and a burst is over when the receiver says that it has counted all.
  */
 
-export const SCENARIO_NAMES = ['round trip', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle'] as const;
+export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 export interface Session {
@@ -65,6 +65,6 @@ export interface Pace {
 }
 
 export const PACES: { readonly full: Pace; readonly quick: Pace } = {
-  full: { warmUpMs: 250, measureMs: 300, sleepyCalls: 100, idleConnections: 10_000, idleMs: 5000, settleMs: 1500 },
-  quick: { warmUpMs: 200, measureMs: 150, sleepyCalls: 40, idleConnections: 1000, idleMs: 1000, settleMs: 500 },
+  full: { warmUpMs: 200, measureMs: 250, sleepyCalls: 100, idleConnections: 10_000, idleMs: 5000, settleMs: 1500 },
+  quick: { warmUpMs: 150, measureMs: 120, sleepyCalls: 30, idleConnections: 1000, idleMs: 1000, settleMs: 500 },
 };

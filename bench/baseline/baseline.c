@@ -5,11 +5,13 @@
  *   spin   both sides look at the page all the time; no system call, two cores fully busy
  *   futex  both sides sleep in the kernel until woken; a FUTEX_WAKE and a FUTEX_WAIT each way
  *
- * `baseline <ms>` measures each for so long and prints {"spin":{"median":ns,"p99":ns},"futex":{...}}. The median is of groups of
- * sixteen calls where the calls are short, as in the benchmark's own loops; the 99th percentile is of single calls.
+ * `baseline <ms> [<core> <core>]` measures each for so long, with a side on each core if they are given, and prints
+ * {"spin":{"median":ns,"p99":ns},"futex":{...}}. The median is of groups of sixteen calls where the calls are short, as in the
+ * benchmark's own loops; the 99th percentile is of single calls.
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -36,6 +38,17 @@ struct page {
 };
 
 static double samples[SAMPLES];
+
+/* Of the caller and of the server; -1 leaves it to the scheduler. */
+static int cores[2] = { -1, -1 };
+
+static void run_on(int core) {
+    cpu_set_t set;
+    if (core < 0) return;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
 
 static double now(void) {
     struct timespec t;
@@ -105,10 +118,12 @@ static void run(const char *name, int sleeps, double ns) {
     if (child < 0) exit(1);
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        run_on(cores[1]);
         if (getppid() == parent) serve(page, sleeps);
         _exit(0);
     }
     turn = 0;
+    run_on(cores[0]);
     measure(page, sleeps, 1, ns / 4);
     double p99 = quantile(measure(page, sleeps, 1, ns / 2), 0.99);
     double median = quantile(measure(page, sleeps, sleeps ? 1 : GROUP, ns / 2), 0.5);
@@ -120,6 +135,7 @@ static void run(const char *name, int sleeps, double ns) {
 
 int main(int argc, char **argv) {
     double ns = (argc > 1 ? atof(argv[1]) : 300) * 1e6;
+    for (int i = 0; i < 2 && i + 2 < argc; i++) cores[i] = atoi(argv[i + 2]);
     printf("{");
     run("spin", 0, ns);
     printf(",");

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { TwoCores } from '../core/placement.js';
 import type { Measured } from '../peer.js';
 import type { BASELINE_PEERS } from '../peers/index.js';
 
@@ -16,7 +17,8 @@ const SOURCE = fileURLToPath(new URL('../../../bench/baseline/baseline.c', impor
 type Times = { median: number; p99: number };
 
 export interface Baseline {
-  measure(ms: number): Promise<Record<(typeof BASELINE_PEERS)[number], Measured[]>>;
+  /** With both sides where the peers' are. */
+  measure(ms: number, cores: TwoCores | undefined): Promise<Record<(typeof BASELINE_PEERS)[number], Measured[]>>;
 }
 
 /** The baseline, or the reason why there is none. */
@@ -29,8 +31,8 @@ export async function buildBaseline(directory: string): Promise<Baseline | strin
     return code === 'ENOENT' ? 'there is no C compiler (cc)' : `cc failed: ${stderr ?? String(error)}`;
   }
   return {
-    async measure(ms) {
-      const { stdout } = await run(program, [`${ms}`]);
+    async measure(ms, cores) {
+      const { stdout } = await run(program, cores === undefined ? [`${ms}`] : [`${ms}`, `${cores.caller}`, `${cores.server}`]);
       const { spin, futex } = JSON.parse(stdout) as { spin: Times; futex: Times };
       return { 'C spin': figures(spin), 'C futex': figures(futex) };
     },

@@ -50,6 +50,6 @@ async function busyPart(ms: number): Promise<number> {
 
 /** user, nice, system, idle, iowait, irq, softirq, steal: since boot, of all cores. */
 function cpuTicks(): { idle: number; all: number } {
-  const ticks = readFileSync('/proc/stat', 'utf8').split('\n')[0].split(/\s+/).slice(1, 9).map(Number);
-  return { idle: ticks[3] + ticks[4], all: ticks.reduce((sum, n) => sum + n, 0) };
+  const ticks = readFileSync('/proc/stat', 'utf8').split('\n')[0]!.split(/\s+/).slice(1, 9).map(Number);
+  return { idle: ticks[3]! + ticks[4]!, all: ticks.reduce((sum, n) => sum + n, 0) };
 }

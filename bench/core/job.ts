@@ -8,14 +8,24 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { Measured, PACES } from '../peer.js';
 import type { Scenario } from '../scenarios/scenario.js';
+import type { TwoCores } from './placement.js';
 
 const LONGEST_MS = 90_000;
 const running = new Set<number>();
 
+export interface Job {
+  readonly scenario: Scenario;
+  readonly peer: string;
+  readonly pace: keyof typeof PACES;
+  /** Where the two sides run, if that is not left to the scheduler. */
+  readonly cores?: TwoCores | undefined;
+}
+
 /** @throws Error when the job failed, with what it wrote to standard error. */
-export async function runJob(scenario: Scenario, peer: string, pace: keyof typeof PACES): Promise<Measured[]> {
+export async function runJob({ scenario, peer, pace, cores }: Job): Promise<Measured[]> {
   const script = fileURLToPath(new URL('./job-main.js', import.meta.url));
-  const job = spawn(process.execPath, [...(scenario.nodeFlags ?? []), script, scenario.name, peer, pace], {
+  const placement = cores === undefined ? [] : [`${cores.caller}`, `${cores.server}`];
+  const job = spawn(process.execPath, [...(scenario.nodeFlags ?? []), script, scenario.name, peer, pace, ...placement], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -31,7 +31,7 @@ export class Server implements ServerProcess {
   }
 
   static async start({ module, address, mode = '', serialization = 'json' }: ServerOptions): Promise<Server> {
-    const child = fork(new URL('./serve-main.js', import.meta.url), [module, address, mode], { serialization });
+    const child = fork(new URL('./serve-main.js', import.meta.url), [module, address, mode], { serialization, execArgv: [] });
     const ready = once(child, 'message');
     const failed = once(child, 'exit').then(() => {
       throw new Error(`the server of ${module} ended before it was ready`);

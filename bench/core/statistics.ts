@@ -8,7 +8,7 @@
 export function quantileOfSorted(sorted: ArrayLike<number>, q: number): number {
   if (sorted.length === 0) return NaN;
   const rank = Math.ceil(q * sorted.length);
-  return sorted[Math.min(sorted.length - 1, Math.max(0, rank - 1))];
+  return sorted[Math.min(sorted.length - 1, Math.max(0, rank - 1))]!;
 }
 
 /** The median; of an even number of values, the mean of the middle two. */
@@ -16,7 +16,7 @@ export function median(values: readonly number[]): number {
   if (values.length === 0) return NaN;
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** The median distance from the median, as a part of it: 0.1 says that half the rounds are within 10%. */
@@ -50,9 +50,9 @@ export class Samples {
   }
 
   /** Sorts in place: read quantiles when all has been added. */
-  quantiles(...qs: number[]): number[] {
+  quantiles<Qs extends readonly number[]>(...qs: Qs): { [I in keyof Qs]: number } {
     const sorted = this.#values.subarray(0, this.#length);
     sorted.sort();
-    return qs.map((q) => quantileOfSorted(sorted, q));
+    return qs.map((q) => quantileOfSorted(sorted, q)) as { [I in keyof Qs]: number };
   }
 }

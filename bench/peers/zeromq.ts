@@ -26,17 +26,17 @@ export async function serve(address: string, mode: string): Promise<void> {
 }
 
 async function routeBack(router: Router): Promise<void> {
-  for await (const [who, id, data] of router) await router.send([who, id, data]);
+  for await (const [who, id, data] of router) await router.send([who!, id!, data!]);
 }
 
 async function echo(reply: Reply): Promise<void> {
-  for await (const [data] of reply) await reply.send(data);
+  for await (const [data] of reply) await reply.send(data!);
 }
 
 /** The question says how many are to come; the answer is what has come by then. */
 async function countPulled(pull: Pull, reply: Reply): Promise<void> {
   for await (const [expected] of reply) {
-    const until = readCount(expected);
+    const until = readCount(expected!);
     let count = 0;
     while (count < until) {
       await pull.receive();
@@ -51,7 +51,7 @@ async function startDealer(server: Server, address: string): Promise<Session> {
   dealer.connect(`ipc://${address}`);
   const calls = new Calls();
   const receiving = (async () => {
-    for await (const [id, data] of dealer) calls.settle(readCount(id), data);
+    for await (const [id, data] of dealer) calls.settle(readCount(id!), data!);
   })();
   const queue: [Buffer, Buffer][] = [];
   let sending = false;
@@ -84,7 +84,7 @@ async function startRequest(server: Server, address: string): Promise<Session> {
   const call = async (data: Buffer): Promise<Uint8Array> => {
     await request.send(data);
     const [answer] = await request.receive();
-    return answer;
+    return answer!;
   };
   return {
     server,

@@ -6,11 +6,12 @@ import { garbage } from './garbage.js';
 import { idle } from './idle.js';
 import { inFlight } from './in-flight.js';
 import { oneWay } from './one-way.js';
-import { roundTrip } from './round-trip.js';
+import { roundTrip, unpinned } from './round-trip.js';
 import type { Scenario } from './scenario.js';
 
 const BY_NAME: Record<ScenarioName, Scenario> = {
   'round trip': roundTrip,
+  unpinned,
   asleep,
   'one way': oneWay,
   'in flight': inFlight,

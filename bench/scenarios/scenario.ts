@@ -18,9 +18,11 @@ export interface Scenario {
   readonly name: ScenarioName;
   /** What is asked and in which unit. */
   readonly title: string;
-  readonly columns: readonly Column[];
+  readonly columns: readonly [lead: Column, ...Column[]];
   /** The last column: the first column's figure as a multiple of this peer's. */
   readonly ratioTo?: PeerName;
+  /** Each side on a core of its own; see core/placement.ts. */
+  readonly pinned?: boolean;
   /** For node, in the measuring process. */
   readonly nodeFlags?: readonly string[];
   /** Rounds, where fewer than asked for are enough. */

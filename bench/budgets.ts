@@ -1,0 +1,72 @@
+/**
+ * What alpc promises, as data: a figure, what it is held against (another figure of the same run, or a number of its own unit),
+ * and the limit. Ratios, because an absolute time says as much about the machine as about the program. `npm run bench -- --check`
+ * fails on what does not hold, and on what could not be measured: a promise that nobody looks at is none.
+ */
+import type { FigureName, Figures } from './core/figures.js';
+import { number, ratio } from './core/table.js';
+import type { PeerName } from './peers/index.js';
+
+export interface Budget {
+  readonly what: string;
+  readonly figure: FigureName;
+  readonly relation: 'at most' | 'at least';
+  readonly limit: number;
+  /** Without it the limit is in the figure's own unit. */
+  readonly against?: FigureName;
+  readonly unit?: string;
+}
+
+export interface Verdict {
+  readonly budget: Budget;
+  readonly asked: string;
+  readonly measured: string;
+  readonly holds: 'yes' | 'NO' | 'NOT MEASURED' | 'skipped';
+}
+
+const roundTrip = (peer: PeerName): FigureName => ({ scenario: 'round trip', peer, case: '64 B', metric: 'median' });
+const asleep = (peer: PeerName): FigureName => ({ scenario: 'asleep', peer, case: '64 B', metric: 'median' });
+const oneWay = (peer: PeerName): FigureName => ({ scenario: 'one way', peer, case: '64 B', metric: 'thousands per second' });
+const inFlight = (peer: PeerName): FigureName => ({ scenario: 'in flight', peer, case: '64', metric: 'thousands per second' });
+const connect = (peer: PeerName): FigureName => ({ scenario: 'connect', peer, case: 'connection', metric: 'median' });
+const idle = (metric: string): FigureName => ({ scenario: 'idle', peer: 'alpc awaited, on', case: 'idle', metric });
+
+/** Two equal things, measured one after the other, differ by this much on a quiet machine: "no worse" allows for it. */
+const NO_WORSE = 1.1;
+
+export const BUDGETS: readonly Budget[] = [
+  { what: 'blocking call, server in receiveSync', figure: roundTrip('alpc blocking, receiveSync'), relation: 'at most', limit: 1 / 60, against: roundTrip('net echo') },
+  { what: 'blocking call, server in receiveSync', figure: roundTrip('alpc blocking, receiveSync'), relation: 'at most', limit: 6, against: roundTrip('C spin') },
+  { what: 'blocking call, server with on(message)', figure: roundTrip('alpc blocking, on'), relation: 'at most', limit: 1 / 30, against: roundTrip('net echo') },
+  { what: 'blocking call, server with for await', figure: roundTrip('alpc blocking, for await'), relation: 'at most', limit: 1 / 15, against: roundTrip('net echo') },
+  { what: 'awaited call, server on its event loop', figure: roundTrip('alpc awaited, on'), relation: 'at most', limit: 1 / 8, against: roundTrip('net echo') },
+  { what: 'asleep: blocking, server in receiveSync', figure: asleep('alpc blocking, receiveSync'), relation: 'at most', limit: NO_WORSE, against: asleep('net echo') },
+  { what: 'asleep: blocking, server with on(message)', figure: asleep('alpc blocking, on'), relation: 'at most', limit: NO_WORSE, against: asleep('net echo') },
+  { what: 'asleep: blocking, server with for await', figure: asleep('alpc blocking, for await'), relation: 'at most', limit: NO_WORSE, against: asleep('net echo') },
+  { what: 'asleep: awaited, server on its event loop', figure: asleep('alpc awaited, on'), relation: 'at most', limit: NO_WORSE, against: asleep('net echo') },
+  { what: 'one-way messages, tryPost to on(message)', figure: oneWay('alpc awaited, on'), relation: 'at least', limit: 8, against: oneWay('net framed') },
+  { what: 'one-way messages, tryPost to on(message)', figure: oneWay('alpc awaited, on'), relation: 'at least', limit: 3000, unit: 'thousand/s' },
+  { what: '64 awaited calls in flight', figure: inFlight('alpc awaited, on'), relation: 'at least', limit: 10, against: inFlight('net framed') },
+  { what: 'connect, accept and close', figure: connect('alpc awaited, on'), relation: 'at most', limit: 3, against: connect('net echo') },
+  { what: 'idle connections: CPU of the server', figure: idle('CPU ms per second'), relation: 'at most', limit: 2, unit: 'ms/s' },
+  { what: 'idle connections: resident, each', figure: idle('KiB each'), relation: 'at most', limit: 40, unit: 'KiB' },
+  { what: 'idle connections: descriptors, each', figure: idle('descriptors each'), relation: 'at most', limit: 1, unit: 'descriptors' },
+  { what: 'heap garbage of an awaited call', figure: { scenario: 'garbage', peer: 'alpc awaited, on', case: 'a call', metric: 'heap bytes' }, relation: 'at most', limit: 1024, unit: 'bytes' },
+];
+
+/** @param noBaseline why the baseline in C is not there, if it is not: what needs it is then skipped */
+export function judge(figures: Figures, noBaseline?: string): Verdict[] {
+  return BUDGETS.map((budget) => verdictOn(budget, figures, noBaseline));
+}
+
+function verdictOn(budget: Budget, figures: Figures, noBaseline: string | undefined): Verdict {
+  const { figure, against, relation, limit, unit } = budget;
+  const asked = against === undefined ? `${relation} ${limit} ${unit}` : `${relation} ${ratio(limit)} ${against.peer}`;
+  if (noBaseline !== undefined && against?.peer === 'C spin') return { budget, asked, measured: noBaseline, holds: 'skipped' };
+  const mine = figures.get(figure)?.median;
+  const theirs = against === undefined ? 1 : figures.get(against)?.median;
+  if (mine === undefined || theirs === undefined) return { budget, asked, measured: '-', holds: 'NOT MEASURED' };
+  const measured = mine / theirs;
+  const holds = relation === 'at most' ? measured <= limit : measured >= limit;
+  return { budget, asked, measured: against === undefined ? `${number(mine)} ${unit}` : ratio(measured), holds: holds ? 'yes' : 'NO' };
+}

@@ -1,0 +1,100 @@
+/**
+ * The benchmark: alpc and what people use today, in turn, in one run on one machine. For each scenario there are several rounds;
+ * in each round every peer gets a job in fresh processes (A B C, A B C, ...), so that what changes on the machine meanwhile
+ * changes for all. What is reported is the median of the rounds, and what is promised (budgets.ts) is a ratio of two such medians.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildBaseline, type Baseline } from './baseline/baseline.js';
+import { judge } from './budgets.js';
+import { describeEnvironment } from './core/environment.js';
+import { Figures } from './core/figures.js';
+import { endJobs, runJob } from './core/job.js';
+import { findTwoCores, type TwoCores } from './core/placement.js';
+import { parseFlags, USAGE, type Flags } from './flags.js';
+import { PACES } from './peer.js';
+import { ALL_PEERS } from './peers/index.js';
+import { budgetText, environmentText, scenarioText, writeJson } from './report.js';
+import { SCENARIOS } from './scenarios/index.js';
+import type { Scenario } from './scenarios/scenario.js';
+
+/** Servers and jobs find their sockets, and alpc its namespace, in a directory that lives as long as the run. */
+function makeDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'alpc-bench-'));
+  process.env['ALPC_BENCH_DIRECTORY'] = directory;
+  process.env['ALPC_ROOT'] = join(directory, 'root');
+  mkdirSync(process.env['ALPC_ROOT'], { mode: 0o700 });
+  return directory;
+}
+
+interface Run {
+  readonly flags: Flags;
+  readonly baseline: Baseline | string;
+  readonly cores: TwoCores | undefined;
+  readonly figures: Figures;
+  readonly failures: string[];
+}
+
+async function runScenario(run: Run, scenario: Scenario): Promise<void> {
+  const { flags, baseline, cores, figures } = run;
+  const wanted = (peer: string): boolean => flags.only.test(`${scenario.name}: ${peer}`);
+  const peers = ALL_PEERS.filter((peer) => peer.scenarios.includes(scenario.name) && wanted(peer.name));
+  const rounds = Math.min(flags.rounds, scenario.maxRounds ?? Infinity);
+  for (let round = 0; round < rounds; round++) {
+    if (scenario.name === 'round trip' && typeof baseline !== 'string' && wanted('C')) {
+      const floor = await baseline.measure(PACES[flags.pace].measureMs, cores);
+      figures.add(scenario.name, 'C spin', floor['C spin']);
+      figures.add(scenario.name, 'C futex', floor['C futex']);
+    }
+    for (const { name } of peers) {
+      progress(`${scenario.name}, round ${round + 1} of ${rounds}: ${name}`);
+      try {
+        figures.add(scenario.name, name, await runJob({ scenario, peer: name, pace: flags.pace, cores: scenario.pinned ? cores : undefined }));
+      } catch (error) {
+        run.failures.push((error as Error).message);
+      }
+    }
+  }
+  progress('');
+}
+
+/** One line that is written over, for who watches; nothing where the output goes to a file. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+async function main(flags: Flags, directory: string): Promise<boolean> {
+  const environment = await describeEnvironment();
+  console.log(`${environmentText(environment)}\n`);
+  const baseline = await buildBaseline(directory);
+  if (typeof baseline === 'string') console.log(`NOTICE: no baseline in C, ${baseline}\n`);
+  const cores = findTwoCores();
+  if (typeof cores === 'string') console.log(`NOTICE: the round trip is left to the scheduler too, ${cores}\n`);
+  const run: Run = { flags, baseline, cores: typeof cores === 'string' ? undefined : cores, figures: new Figures(), failures: [] };
+  for (const scenario of SCENARIOS) {
+    await runScenario(run, scenario);
+    const text = scenarioText(scenario, run.figures);
+    if (text !== '') console.log(`${text}\n`);
+  }
+  const verdicts = judge(run.figures, typeof baseline === 'string' ? baseline : undefined);
+  console.log(`${budgetText(verdicts)}\n`);
+  for (const failure of run.failures) console.log(`FAILED ${failure}\n`);
+  writeJson(flags.json, { environment, pace: flags.pace, rounds: flags.rounds, verdicts, failures: run.failures, figures: run.figures });
+  console.log(`Figures of every round: ${flags.json}`);
+  return verdicts.every((verdict) => verdict.holds === 'yes' || verdict.holds === 'skipped');
+}
+
+const flags = parseFlags(process.argv.slice(2));
+if (flags === 'help') {
+  console.log(USAGE);
+} else {
+  const directory = makeDirectory();
+  const tidy = (): void => {
+    endJobs();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143)).once('exit', tidy);
+  const allHold = await main(flags, directory);
+  process.exitCode = flags.check && !allHold ? 1 : 0;
+}
