@@ -6,16 +6,22 @@
  * from under a reader. A descriptor that a peer sent is looked at before it is mapped: type, exact size, all the seals.
  */
 import { fstatSync } from 'node:fs';
-import { check, closeDescriptor, libc } from './system.js';
+import { check, closeDescriptor, libc, SystemError } from './system.js';
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
+const MFD_NOEXEC_SEAL = 8;
+const F_GETFL = 3;
+const O_ACCMODE = 3;
+const O_WRONLY = 1;
 const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
 const F_SEAL_SEAL = 1;
 const F_SEAL_SHRINK = 2;
 const F_SEAL_GROW = 4;
 const F_SEAL_FUTURE_WRITE = 16;
+/** Never executable: harmless, and set by the kernel's own will where `vm.memfd_noexec` says so. */
+const F_SEAL_EXEC = 32;
 const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
 
 /** The kernel allows 249 bytes in a memfd's name. */
@@ -23,13 +29,23 @@ const MAX_NAME_BYTES = 249;
 
 /** Creates a file of zeros. Its name is seen in /proc/<pid>/fd. The caller owns the descriptor. */
 export function createMemoryFile(name: string, size: number): number {
-  const fd = check('memfd_create', libc().memfd_create(cutToBytes(name, MAX_NAME_BYTES), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const fd = createNamed(cutToBytes(name, MAX_NAME_BYTES));
   try {
     check('ftruncate', libc().ftruncate(fd, size));
     return fd;
   } catch (error) {
     closeDescriptor(fd);
     throw error;
+  }
+}
+
+/** Not executable: `vm.memfd_noexec=2` asks for the flag, kernels before 6.3 do not know it. */
+function createNamed(name: string): number {
+  try {
+    return check('memfd_create', libc().memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.errno !== 'EINVAL') throw error;
+    return check('memfd_create', libc().memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   }
 }
 
@@ -50,13 +66,26 @@ export function inodeOf(fd: number): number {
 export function inspectMemoryFile(fd: number, size: number): number | string {
   const seals = libc().fcntl(fd, F_GET_SEALS, 0);
   if (seals < 0) return 'not a memory file';
-  if (seals !== ALL_SEALS) return `seals are 0x${seals.toString(16)}, expected 0x${ALL_SEALS.toString(16)}`;
+  if ((seals & ~F_SEAL_EXEC) !== ALL_SEALS) return `seals are 0x${seals.toString(16)}, expected 0x${ALL_SEALS.toString(16)}`;
+  if ((libc().fcntl(fd, F_GETFL, 0) & O_ACCMODE) === O_WRONLY) return 'opened for writing only';
   const stat = fstatSync(fd);
   if (!stat.isFile()) return 'not a regular file';
   if (stat.size !== size) return `size is ${stat.size}, expected ${size}`;
-  // A file on huge pages can be sealed too, but can't be mapped at the offsets used here.
-  if (stat.blksize > 65_536) return `block size is ${stat.blksize}`;
+  // A file on huge pages can be sealed too, but can't be mapped at the offsets used here, and its inode number is of another count.
+  if (stat.dev !== memoryDevice()) return 'not in ordinary memory';
   return stat.ino;
+}
+
+/** The kernel's own file system that holds all ordinary memory files. Its block size tells nothing: it is 2 MiB where transparent huge pages are on. */
+const known: { device?: number } = {};
+
+function memoryDevice(): number {
+  if (known.device === undefined) {
+    const fd = createMemoryFile('alpc:device', 0);
+    known.device = fstatSync(fd).dev;
+    closeDescriptor(fd);
+  }
+  return known.device;
 }
 
 function cutToBytes(text: string, limit: number): string {

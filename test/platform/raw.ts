@@ -1,0 +1,52 @@
+/**
+ * System calls that alpc itself never makes, for tests that attack it or that set the stage: another koffi binding, so that
+ * the library's own table of functions stays as small as it is.
+ */
+import koffi from 'koffi';
+import { errnoName } from '../../src/platform/libc.js';
+
+const library = koffi.load(null);
+
+const functions = {
+  fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)') as (fd: number, mode: number, offset: number, length: number) => number,
+  mprotect: library.func('int mprotect(intptr_t address, size_t length, int protection)') as (address: number, length: number, protection: number) => number,
+  pwrite: library.func('long pwrite(int fd, void *data, size_t length, int64_t offset)') as (fd: number, data: Uint8Array, length: number, offset: number) => number,
+  setrlimit: library.func('int setrlimit(int resource, void *limits)') as (resource: number, limits: BigUint64Array) => number,
+  setgroups: library.func('int setgroups(size_t count, void *groups)') as (count: number, groups: Uint32Array) => number,
+};
+
+/** 'ok', or the errno's name: what a test asserts about an attack. */
+export type Outcome = string;
+
+const outcome = (result: number): Outcome => (result >= 0 ? 'ok' : errnoName(koffi.errno()));
+
+/** Makes a hole of zeros in a file. */
+export function punchHole(fd: number, offset: number, length: number): Outcome {
+  return outcome(functions.fallocate(fd, 3, offset, length));
+}
+
+/** Writes zeros over a stretch of a file, by fallocate. */
+export function zeroRange(fd: number, offset: number, length: number): Outcome {
+  return outcome(functions.fallocate(fd, 0x10, offset, length));
+}
+
+export function grow(fd: number, size: number): Outcome {
+  return outcome(functions.fallocate(fd, 0, 0, size));
+}
+
+export function protect(address: number, length: number, protection: number): Outcome {
+  return outcome(functions.mprotect(address, length, protection));
+}
+
+export function writeAt(fd: number, data: Uint8Array, offset: number): Outcome {
+  return outcome(functions.pwrite(fd, data, data.length, offset));
+}
+
+/** How many descriptors this process may have from now on. */
+export function limitDescriptors(count: number): Outcome {
+  return outcome(functions.setrlimit(7, BigUint64Array.of(BigInt(count), 4096n)));
+}
+
+export function becomeMemberOf(groups: readonly number[]): Outcome {
+  return outcome(functions.setgroups(groups.length, Uint32Array.from(groups)));
+}
