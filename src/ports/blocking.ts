@@ -29,7 +29,8 @@ export function requestBlocking(connection: Connection, data: MessageData, dataL
     throw error;
   } finally {
     connection.calls.unblock();
-    if (connection.hasQueued || connection.waitingForRoom.length > 0) connection.wake();
+    // A sleep took the doorbell that the event loop may have armed, however the call ended.
+    if (call.slept || connection.hasQueued || connection.waitingForRoom.length > 0) connection.wake();
   }
 }
 
@@ -63,19 +64,17 @@ function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadlin
   const reader = connection.link.reader;
   const budget = connection.looks.next();
   let looks = budget;
-  let slept = false;
   for (;;) {
     while (looks > 0 && !reader.hasData()) looks--;
     if (connection.readWhileBlocked(call.onCallback)) {
       if (!call.isSettled && isOver(deadline)) throw timedOut(connection, call, timeout);
     } else if (!call.isSettled) {
-      if (!slept && budget > 0) connection.looks.wasted();
-      slept = true;
+      if (!call.slept && budget > 0) connection.looks.wasted();
+      call.slept = true;
       if (!sleepForReply(connection, call, deadline)) throw timedOut(connection, call, timeout);
     }
     if (call.reply !== undefined) {
-      if (slept) connection.wake();
-      else if (budget > 0) connection.looks.paid();
+      if (!call.slept && budget > 0) connection.looks.paid();
       return call.reply;
     }
     if (call.error !== undefined) throw call.error;

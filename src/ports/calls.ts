@@ -48,6 +48,8 @@ export class PendingCall {
 export class BlockedCall {
   reply: ReplyMessage | undefined;
   error: AlpcError | undefined;
+  /** Whether its thread has slept for it. */
+  slept = false;
   position: number | undefined;
   outgoing: Outgoing | undefined;
 

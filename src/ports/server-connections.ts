@@ -233,7 +233,7 @@ export class ServerConnections implements ConnectionOwner {
   #ring(socket: number): void {
     const connection = this.#bySocket.get(socket);
     if (connection === undefined) return;
-    this.#activate(connection);
+    this.wake(connection); // also for the event loop: a blocking receive may be the one that hears the bell
     connection.readSocket();
   }
 
@@ -311,7 +311,7 @@ export class ServerConnections implements ConnectionOwner {
     connection.context = context;
     const port = new ServerPort(connection, hasRef, () => this.#deactivate(connection));
     this.#bySocket.set(connection.socket, connection);
-    this.#activate(connection);
+    this.wake(connection);
     if (channels.connect.hasSubscribers) channels.connect.publish({ port: portName, role: 'server', peer: connection.peer });
     if (events.listenerCount('connect') > 0) setImmediate(() => events.emit('connect', port));
     return port;

@@ -1,0 +1,80 @@
+/**
+ * A client in a process of its own, which does what it is ordered. It may hold several connections, each known by a name.
+ * Calls report how they ended; an awaited call does not keep the next order waiting, a blocking one does.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ClientPort, connectPort, connectPortSync, type ConnectSyncOptions, type RequestMessage } from '../../../src/ports/index.js';
+import { obey, tell } from '../../support/actor.js';
+import { nameOf, outcomeOf, outcomeOfSync } from '../expect.js';
+import { type Form, takeMessages } from '../taking.js';
+
+export type Order =
+  | { type: 'connect'; name: string; as?: string; how?: 'blocking' | 'awaited'; options?: ConnectSyncOptions }
+  | { type: 'call'; text: string; as?: string; how: 'blocking' | 'awaited'; timeout?: number }
+  /** Posts each text without waiting for room. */
+  | { type: 'post'; texts: string[]; as?: string }
+  /** Posts texts as the first one says, and ends in the same turn as if by process.exit. */
+  | { type: 'post-and-exit'; text: string; count: number; as?: string }
+  /** Takes messages and tells of each; requests are answered. */
+  | { type: 'take'; form: Form; as?: string }
+  /** Answers requests after a while, and posts something of its own before. */
+  | { type: 'answer'; after: number; postAfter: number; as?: string }
+  | { type: 'close'; as?: string }
+  | { type: 'exit'; code: number };
+
+export type News =
+  | { type: 'connected'; data: string; pid: number }
+  | { type: 'failed'; code: string; data: string }
+  | { type: 'settled'; text: string; outcome: string }
+  | { type: 'posted'; outcomes: string[] }
+  | { type: 'took'; what: string; text: string }
+  | { type: 'closed' };
+
+const ports = new Map<string, ClientPort>();
+const portOf = ({ as = 'default' }: { as?: string }): ClientPort => ports.get(as)!;
+
+obey<Order>({
+  connect: async ({ name, as = 'default', how = 'awaited', options }) => {
+    try {
+      const port = how === 'blocking' ? connectPortSync(name, options) : await connectPort(name, options);
+      ports.set(as, port);
+      tell<News>({ type: 'connected', data: port.connectData.toString(), pid: port.peer.pid });
+    } catch (error) {
+      const { data } = error as { data?: Uint8Array };
+      tell<News>({ type: 'failed', code: nameOf(error), data: data === undefined ? '' : Buffer.from(data).toString() });
+    }
+  },
+  call: (order) => {
+    const { text, how, timeout = Infinity } = order;
+    if (how === 'blocking') return tell<News>({ type: 'settled', text, outcome: outcomeOfSync(() => portOf(order).requestSync(text, { timeout })) });
+    void outcomeOf(portOf(order).request(text, { timeout })).then((outcome) => tell<News>({ type: 'settled', text, outcome }));
+  },
+  post: (order) => tell<News>({ type: 'posted', outcomes: order.texts.map((text) => portOf(order).tryPost(text)) }),
+  'post-and-exit': (order) => {
+    for (let index = 0; index < order.count; index++) if (portOf(order).tryPost(`${order.text} ${index}`) !== 'sent') process.exit(1);
+    process.exit(0);
+  },
+  take: (order) => {
+    void takeMessages(portOf(order), order.form, (message) => {
+      tell<News>({ type: 'took', what: message.type, text: message.data.toString() });
+      if (message.type === 'request') message.reply(`answer to ${message.data.toString()}`);
+    });
+  },
+  answer: (order) => {
+    const port = portOf(order);
+    const answer = async (message: RequestMessage): Promise<void> => {
+      await sleep(order.postAfter);
+      port.tryPost('on my own account');
+      await sleep(order.after - order.postAfter);
+      message.reply(`answer to ${message.data.toString()}`);
+    };
+    port.on('message', (message) => {
+      if (message.type === 'request') void answer(message);
+    });
+  },
+  close: (order) => {
+    portOf(order).close();
+    tell<News>({ type: 'closed' });
+  },
+  exit: ({ code }) => process.exit(code),
+});

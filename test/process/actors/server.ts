@@ -1,0 +1,47 @@
+/**
+ * A server in a process of its own: it does what its requests say (verbs.ts) and takes them in the form that it was told.
+ * Its one argument is JSON; with `contexts` it asks for connection requests and gives each the payload of the request as
+ * its context.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createPort, type CreatePortSyncOptions } from '../../../src/ports/index.js';
+import { actorArguments, obey, tell } from '../../support/actor.js';
+import { type Form, takeMessages } from '../taking.js';
+import { Verbs } from '../verbs.js';
+
+export interface ServerArguments {
+  readonly name: string;
+  readonly form: Form;
+  readonly options?: CreatePortSyncOptions;
+}
+
+export type Order =
+  /** Does nothing at all for a while: no message is taken, no bell is heard. */
+  | { type: 'freeze'; milliseconds: number }
+  | { type: 'close' }
+  | { type: 'exit'; code: number };
+
+export type News = { type: 'ready' } | { type: 'frozen' } | { type: 'closed' };
+
+const { name, form, options } = JSON.parse(actorArguments()[0]!) as ServerArguments;
+const verbs = new Verbs();
+const port = await createPort(name, options);
+
+obey<Order>({
+  freeze: async ({ milliseconds }) => {
+    tell<News>({ type: 'frozen' });
+    await sleep(5); // the news is on its way
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+  },
+  close: async () => {
+    await port.close();
+    tell<News>({ type: 'closed' });
+  },
+  exit: ({ code }) => process.exit(code),
+});
+
+tell<News>({ type: 'ready' });
+await takeMessages(port, form, (message) => {
+  if (message.type === 'connection-request') message.accept({ context: message.data.toString(), data: `welcome ${message.data.toString()}` });
+  else verbs.handle(message);
+});

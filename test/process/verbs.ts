@@ -1,0 +1,90 @@
+/**
+ * What the servers of these tests do, told by the request itself: 'verb argument'. So a test reads as a dialogue, and the
+ * same server serves in a process of its own (actors/server.ts), in a worker thread, or in the test's own thread.
+ *
+ *   echo x           answers x                        hold x       keeps it, unanswered
+ *   context          answers its portContext          release      answers all that are held, last first, then itself
+ *   later ms x       answers x after a while          work ms x    keeps its thread busy, then answers x
+ *   push n x         posts 'x 0' ... to the client,   decline      answers with `cancel`
+ *                    then answers                     journal      answers with all that was seen so far, as JSON
+ *   ask how x        sends the client request x       call n x     calls the client back with 'call n-1 x' until n is 0,
+ *                    and answers with the outcome                  then answers x; blocking
+ */
+import type { Message, RequestMessage } from '../../src/ports/index.js';
+import { busyFor, outcomeOf, outcomeOfSync } from './expect.js';
+
+/** One thing that the server saw or did. */
+export interface Entry {
+  /** A message's type, or 'answered'. */
+  readonly what: string;
+  readonly text: string;
+  readonly context?: unknown;
+  readonly sequence?: number;
+  /** Of an answer: what `reply` said. Of a `port-closed`: its reason. */
+  readonly outcome?: string;
+  /** Of a `canceled`: whether the request's signal had aborted. */
+  readonly aborted?: boolean;
+}
+
+export class Verbs {
+  readonly journal: Entry[] = [];
+  readonly held: RequestMessage[] = [];
+
+  readonly handle = (message: Message): void => {
+    const text = message.data.toString();
+    if (text === 'journal' && message.type === 'request') return void message.reply(JSON.stringify(this.journal));
+    this.#note(message, text);
+    if (message.type === 'request') this.#act(message, text);
+  };
+
+  #note(message: Message, text: string): void {
+    const context = message.type === 'connection-request' ? undefined : message.portContext;
+    const entry = { what: message.type, text, ...(context === undefined ? {} : { context }), sequence: message.sequence };
+    if (message.type === 'canceled') this.journal.push({ ...entry, text: message.request.data.toString(), aborted: message.request.signal.aborted });
+    else if (message.type === 'port-closed') this.journal.push({ ...entry, outcome: message.reason });
+    else this.journal.push(entry);
+  }
+
+  #act(message: RequestMessage, text: string): void {
+    const [verb, argument = '', ...rest] = text.split(' ');
+    const all = text.slice(verb!.length + 1);
+    const last = rest.join(' ');
+    switch (verb) {
+      case 'echo':
+        return this.#answer(message, all);
+      case 'context':
+        return this.#answer(message, String(message.portContext));
+      case 'hold':
+        return void this.held.push(message);
+      case 'release':
+        for (const request of this.held.splice(0).toReversed()) this.#answer(request, request.data.toString());
+        return this.#answer(message, 'released');
+      case 'later':
+        return void setTimeout(() => this.#answer(message, last), Number(argument));
+      case 'work':
+        busyFor(Number(argument));
+        return this.#answer(message, last);
+      case 'push':
+        for (let index = 0; index < Number(argument); index++) message.port.tryPost(`${last} ${index}`);
+        return this.#answer(message, 'pushed');
+      case 'decline':
+        return this.#outcome(message, message.cancel());
+      case 'ask':
+        if (argument === 'blocking') return this.#answer(message, outcomeOfSync(() => message.port.requestSync(last)));
+        return void outcomeOf(message.port.request(last)).then((outcome) => this.#answer(message, outcome));
+      case 'call':
+        if (argument === '0') return this.#answer(message, last);
+        return this.#answer(message, outcomeOfSync(() => message.callbackSync(`call ${Number(argument) - 1} ${last}`, { onCallback: this.handle })));
+      default:
+        throw new Error(`no server of these tests knows '${text}'`);
+    }
+  }
+
+  #answer(message: RequestMessage, text: string): void {
+    this.#outcome(message, message.reply(text));
+  }
+
+  #outcome(message: RequestMessage, outcome: string): void {
+    this.journal.push({ what: 'answered', text: message.data.toString(), outcome });
+  }
+}
