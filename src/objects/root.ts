@@ -8,12 +8,12 @@
  * Invariants: nobody but the user and root can exchange what is in a root that was accepted; a root of one's own always
  * has the standard directories. It does not promise that two processes with different surroundings share a root.
  */
-import { mkdirSync } from 'node:fs';
+import { type BigIntStats, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { checkOptions, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
-import { changeMode, Descriptor, fileKind, hasErrno, makeDirectory, OPEN, openAbsolute, openBeneath, statOf } from '../platform/directory.js';
+import { changeMode, Descriptor, fileKind, hasErrno, makeMissingDirectory, OPEN, openAbsolute, openBeneath, statOf } from '../platform/directory.js';
 import { libc, SystemError, translate } from '../platform/system.js';
 
 /** The directories that a root of one's own always has. */
@@ -64,8 +64,9 @@ export function openRoot(options?: RootOptions, surroundings: Surroundings = pre
   const what = `the namespace's root '${path}'`;
   try {
     using directory = openOrMake(path);
-    checkTrust(directory.fd, what, rule, surroundings.uid);
-    makeStandardDirectories(directory.fd, surroundings.uid);
+    const stat = statOf(directory.fd);
+    checkTrust(stat, what, rule, surroundings.uid);
+    if (stat.uid === BigInt(surroundings.uid)) makeStandardDirectories(directory.fd, Number(stat.mode) & 0o1777);
     return new Root(directory.take(), path);
   } catch (error) {
     throw translate(error, what);
@@ -115,8 +116,7 @@ function openOrMake(path: string): Descriptor {
   return openAbsolute(path, OPEN.path);
 }
 
-function checkTrust(fd: number, what: string, rule: Candidate['rule'], uid: number): void {
-  const stat = statOf(fd);
+function checkTrust(stat: BigIntStats, what: string, rule: Candidate['rule'], uid: number): void {
   const refuse = (reason: string): AlpcError => new AlpcError('ERR_ALPC_ACCESS_DENIED', `${what} is refused: ${reason}`);
   if (stat.isSymbolicLink()) throw refuse('it is a symbolic link');
   if (!stat.isDirectory()) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what} is no directory but a ${fileKind(stat)}`);
@@ -131,17 +131,14 @@ function checkTrust(fd: number, what: string, rule: Candidate['rule'], uid: numb
 }
 
 /** They get the root's own mode: closed in a closed root, and in an open one open (and sticky) too. */
-function makeStandardDirectories(root: number, uid: number): void {
-  const stat = statOf(root);
-  if (stat.uid !== BigInt(uid)) return;
-  const mode = Number(stat.mode) & 0o1777;
+function makeStandardDirectories(root: number, mode: number): void {
   for (const name of STANDARD_DIRECTORIES) {
     try {
-      makeDirectory(root, name, mode);
+      if (!makeMissingDirectory(root, name, mode)) continue;
       using made = openBeneath(root, name, OPEN.link);
       if ((Number(statOf(made.fd).mode) & 0o1777) !== mode) changeMode(made.fd, mode); // what the umask took away
     } catch (error) {
-      if (!hasErrno(error, 'EEXIST', 'EACCES', 'EPERM', 'EROFS')) throw error;
+      if (!hasErrno(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     }
   }
 }

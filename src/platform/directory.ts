@@ -10,7 +10,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type BigIntStats, chmodSync, constants, fstatSync, lstatSync, readdirSync } from 'node:fs';
 import { SYS } from './libc.js';
-import { AT_FDCWD, check, closeDescriptor, libc, SystemError } from './system.js';
+import { AT_FDCWD, check, closeDescriptor, lastErrno, libc, SystemError } from './system.js';
 
 const O_CLOEXEC = 0x80000;
 const O_PATH = 0x200000;
@@ -109,6 +109,14 @@ export function fileKind(file: Pick<BigIntStats, 'isDirectory' | 'isSocket' | 'i
 
 export function makeDirectory(directory: number, name: string, mode: number): void {
   check('mkdirat', libc().mkdirat(directory, name, mode));
+}
+
+/** Makes the directory unless the name is taken; says whether it did. */
+export function makeMissingDirectory(directory: number, name: string, mode: number): boolean {
+  if (libc().mkdirat(directory, name, mode) === 0) return true;
+  const errno = lastErrno();
+  if (errno === 'EEXIST') return false;
+  throw new SystemError('mkdirat', errno);
 }
 
 export function makeLink(directory: number, name: string, target: string): void {

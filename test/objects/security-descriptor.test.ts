@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { checkAccess, createSecurityDescriptor, fileMode, type Identity, type SecurityEntry } from '../../src/objects/index.js';
+import { UNKNOWN_ID } from '../../src/objects/security-descriptor.js';
+import { failsWith, isRoot, order, startObjectActor, testInRoot } from './support.js';
+
+const me = process.geteuid!();
+const someone: Identity = { uid: me + 1, gid: 777, groups: [888] };
+
+const lets = (identity: Identity, allow?: SecurityEntry[], deny?: SecurityEntry[]): boolean =>
+  checkAccess(createSecurityDescriptor({ ...(allow === undefined ? {} : { allow }), ...(deny === undefined ? {} : { deny }) }), identity, 'connect');
+
+test('left out, the same user and root are let in, and nobody else', () => {
+  assert.ok(checkAccess(createSecurityDescriptor(), { uid: me, gid: 1 }, 'connect'));
+  assert.ok(lets({ uid: 0, gid: 5 }));
+  assert.ok(!lets(someone));
+  assert.ok(!lets({ uid: me + 1, gid: 0, groups: [0] }));
+});
+
+test('a list that allows lets in those whom it names, and nobody else', () => {
+  assert.ok(lets(someone, [{ user: someone.uid }]));
+  assert.ok(lets(someone, [{ user: 'everyone' }]));
+  assert.ok(lets(someone, [{ group: 777 }]), 'the primary group counts');
+  assert.ok(lets(someone, [{ group: 888 }]), 'a supplementary group counts');
+  assert.ok(!lets(someone, [{ group: 999 }, { user: 'me' }]));
+  assert.ok(!lets({ uid: 0, gid: 0 }, [{ user: someone.uid }]), 'root is not added to a list of names');
+  assert.ok(!lets({ uid: me, gid: 0 }, []));
+});
+
+test('who is denied is kept out, whatever allows', () => {
+  assert.ok(!lets(someone, [{ user: 'everyone' }], [{ user: someone.uid }]));
+  assert.ok(!lets(someone, [{ user: someone.uid }], [{ group: 888 }]));
+  assert.ok(!lets({ uid: me, gid: 1 }, [{ user: 'me' }], [{ user: 'everyone' }]));
+  assert.ok(lets(someone, [{ user: 'everyone' }], [{ user: 'me' }]));
+  assert.ok(!lets(someone, undefined, []), 'a list that denies leaves the others as they were');
+});
+
+test('the table of six identities and five descriptors is as written', () => {
+  const identities: Record<string, Identity> = {
+    me: { uid: me, gid: 5000 },
+    root: { uid: 0, gid: 0 },
+    user: { uid: 4001, gid: 4001 },
+    member: { uid: 4002, gid: 4002, groups: [4100] },
+    both: { uid: 4001, gid: 4100 },
+    unknown: { uid: UNKNOWN_ID, gid: UNKNOWN_ID, groups: [UNKNOWN_ID] },
+  };
+  const table: [string, Parameters<typeof createSecurityDescriptor>[0], string[]][] = [
+    ['the default', {}, me === UNKNOWN_ID ? ['me', 'root', 'unknown'] : ['me', 'root']],
+    ['everyone', { allow: [{ user: 'everyone' }] }, ['me', 'root', 'user', 'member', 'both', 'unknown']],
+    ['a group', { allow: [{ group: 4100 }] }, ['member', 'both']],
+    ['all but a group', { allow: [{ user: 'everyone' }], deny: [{ group: 4100 }] }, ['me', 'root', 'user', 'unknown']],
+    ['the unknown by number', { allow: [{ user: UNKNOWN_ID }, { group: UNKNOWN_ID }] }, []],
+  ];
+  for (const [what, options, expected] of table) {
+    const descriptor = createSecurityDescriptor(options);
+    const allowed = Object.keys(identities).filter((name) => checkAccess(descriptor, identities[name]!, 'connect'));
+    assert.deepEqual(allowed, expected, what);
+  }
+});
+
+test('an unknown user is let in by everyone alone, and kept out by its number', () => {
+  const unknown: Identity = { uid: UNKNOWN_ID, gid: UNKNOWN_ID };
+  assert.ok(!lets(unknown, [{ user: UNKNOWN_ID }]));
+  assert.ok(!lets(unknown, [{ group: UNKNOWN_ID }]));
+  assert.ok(lets(unknown, [{ user: 'everyone' }]));
+  assert.ok(!lets(unknown, [{ user: 'everyone' }], [{ user: UNKNOWN_ID }]));
+});
+
+testInRoot('a process of the user nobody, whose number is that of the unknown, lets its own user in where every user is known', async (_root, t) => {
+  const everyoneIsMapped = /^\s*0\s+\d+\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'));
+  const nobody = startObjectActor(t, isRoot ? { uid: UNKNOWN_ID, gid: UNKNOWN_ID } : {});
+  assert.deepEqual(await order(nobody, { type: 'default-access' }), { done: true, letsMe: isRoot ? everyoneIsMapped : true });
+});
+
+test('an entry without the right gives nothing and takes nothing', () => {
+  assert.ok(!lets(someone, [{ user: 'everyone', rights: [] }]));
+  assert.ok(lets(someone, [{ user: 'everyone', rights: ['connect'] }], [{ user: 'everyone', rights: [] }]));
+});
+
+test('names are looked up in /etc/passwd and /etc/group', () => {
+  const [user, , uid] = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith('daemon:'))!.split(':');
+  const [group, , gid] = readFileSync('/etc/group', 'utf8').split('\n').find((line) => line.startsWith('daemon:'))!.split(':');
+  assert.ok(lets({ uid: Number(uid), gid: 9999 }, [{ user: user! }]));
+  assert.ok(lets({ uid: 9999, gid: Number(gid) }, [{ group: group! }]));
+  for (const name of ['no-such-user', '', 'root:x', '0', 'root\n', '__proto__']) {
+    assert.throws(() => createSecurityDescriptor({ allow: [{ user: name }] }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'security\.allow\[0\]\.user' must be 'me', 'everyone', a user's number or a name in \/etc\/passwd/));
+    assert.throws(() => createSecurityDescriptor({ deny: [{ user: 0 }, { group: name }] }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'security\.deny\[1\]\.group' must be/));
+  }
+});
+
+test('what is no descriptor is refused, and the error names the place', () => {
+  const refused: [unknown, RegExp][] = [
+    [7, /argument 'security' must be an object/],
+    [{ alow: [] }, /no option 'alow'/],
+    [{ allow: {} }, /'security\.allow' must be an array/],
+    [{ allow: [null] }, /'security\.allow\[0\]' must be an object/],
+    [{ allow: [{}] }, /'security\.allow\[0\]' must be an object with either 'user' or 'group'/],
+    [{ allow: [{ user: 1, group: 1 }] }, /either 'user' or 'group'/],
+    [{ allow: [{ user: -1 }] }, /'security\.allow\[0\]\.user'/],
+    [{ allow: [{ user: 2 ** 32 - 1 }] }, /'security\.allow\[0\]\.user'/],
+    [{ allow: [{ user: 1.5 }] }, /'security\.allow\[0\]\.user'/],
+    [{ allow: [{ user: 1, rights: ['fly'] }] }, /'security\.allow\[0\]\.rights\[0\]' must be one of 'connect'/],
+    [{ allow: [{ user: 1, rights: 'connect' }] }, /'security\.allow\[0\]\.rights' must be an array/],
+    [{ allow: [{ user: 1, right: [] }] }, /no option 'right'/],
+  ];
+  for (const [options, message] of refused) assert.throws(() => createSecurityDescriptor(options as never), failsWith('ERR_ALPC_INVALID_ARGUMENT', message));
+});
+
+test('the socket file is open to the owner alone, unless somebody else is let in', () => {
+  const modeFor = (allow?: SecurityEntry[]): number => fileMode(createSecurityDescriptor(allow === undefined ? {} : { allow }));
+  assert.equal(modeFor(), 0o600);
+  assert.equal(modeFor([]), 0o600);
+  assert.equal(modeFor([{ user: me }, { user: 0 }]), 0o600);
+  assert.equal(modeFor([{ user: 'me' }, { user: me + 1 }]), 0o666);
+  assert.equal(modeFor([{ group: 0 }]), 0o666);
+  assert.equal(modeFor([{ user: 'everyone' }]), 0o666);
+});
+
+test('for any lists and any identity: denied beats allowed, and nothing is let in that no entry names', () => {
+  const id = fc.constantFrom(0, 1, 2, 3, UNKNOWN_ID);
+  const entry = fc.oneof(fc.record({ user: fc.oneof(id, fc.constantFrom('me', 'everyone')) }), fc.record({ group: id }));
+  const identity = fc.record({ uid: id, gid: id, groups: fc.array(id, { maxLength: 3 }) });
+  const names = ({ user, group }: SecurityEntry, { uid, gid, groups = [] }: Identity): boolean =>
+    user === 'everyone' || (user === 'me' ? uid === me : user !== undefined ? uid === user : gid === group || groups.includes(group as number));
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 4 }), fc.array(entry, { maxLength: 4 }), identity, (allow, deny, who) => {
+      const named = allow.some((entry) => names(entry, who) && (entry as SecurityEntry).user !== UNKNOWN_ID && (entry as SecurityEntry).group !== UNKNOWN_ID);
+      assert.equal(lets(who, allow, deny), named && !deny.some((entry) => names(entry, who)));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('permissions of the socket file never keep out whom the descriptor lets in', () => {
+  const id = fc.constantFrom(0, me, 1, 2);
+  const entry = fc.oneof(fc.record({ user: fc.oneof(id, fc.constantFrom('me', 'everyone')) }), fc.record({ group: id }));
+  fc.assert(
+    fc.property(fc.array(entry), fc.record({ uid: id, gid: id }), (allow, who) => {
+      const descriptor = createSecurityDescriptor({ allow });
+      if (checkAccess(descriptor, who, 'connect')) assert.ok(who.uid === 0 || who.uid === me || (fileMode(descriptor) & 0o006) === 0o006);
+    }),
+  );
+});
