@@ -7,15 +7,17 @@ import { markAsUntransferable } from 'node:worker_threads';
 import type { Copies } from './ring.js';
 
 const SLAB = 32 * 1024;
+const SMALL = 256;
 const LARGE = 4 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 export class SlabCopies implements Copies {
   #slab = new ArrayBuffer(0);
   #bytes = new Uint8Array(0);
+  #words = new Int32Array(0);
   #used = 0;
 
-  copy(source: Buffer, at: number, length: number): Buffer {
+  copy(words: Int32Array, source: Buffer, at: number, length: number): Buffer {
     if (length === 0) return EMPTY;
     if (length > LARGE) {
       const own = Buffer.allocUnsafeSlow(length);
@@ -25,8 +27,10 @@ export class SlabCopies implements Copies {
     if (this.#used + length > this.#slab.byteLength) this.#renew();
     const start = this.#used;
     this.#used = (start + length + 7) & ~7;
-    if (length <= 48) for (let i = 0; i < length; i++) this.#bytes[start + i] = source[at + i]!;
-    else this.#bytes.set(source.subarray(at, at + length), start);
+    if (length <= SMALL) {
+      // Word by word: a view of the source, which `set` needs, costs more than the copy.
+      for (let from = at >> 2, to = start >> 2, end = (start + length + 3) >> 2; to < end; ) this.#words[to++] = words[from++]!;
+    } else this.#bytes.set(source.subarray(at, at + length), start);
     return Buffer.from(this.#slab, start, length);
   }
 
@@ -34,6 +38,7 @@ export class SlabCopies implements Copies {
     this.#slab = new ArrayBuffer(SLAB);
     markAsUntransferable(this.#slab);
     this.#bytes = new Uint8Array(this.#slab);
+    this.#words = new Int32Array(this.#slab);
     this.#used = 0;
   }
 }

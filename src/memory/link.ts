@@ -45,8 +45,7 @@ export class Link {
 
   /** Done with the record that `reader.next` found; wakes a peer that waits for room. */
   release(): void {
-    this.reader.release();
-    if (this.#peerForSpace.owes()) this.#ring();
+    if (this.reader.release() && this.#peerForSpace.owes()) this.#ring();
   }
 
   /** Prepares to sleep until the peer publishes. False: something is there already, stay awake. */
@@ -57,10 +56,10 @@ export class Link {
     return false;
   }
 
-  /** Prepares to sleep until there is room for `dataLength` bytes. False: there is room already. */
+  /** Prepares to sleep until there is room to go on with `dataLength` bytes. False: there is already. */
   armForSpace(dataLength: number): boolean {
     this.#forSpace.arm();
-    if (!this.writer.hasRoomFor(dataLength)) return true;
+    if (!this.writer.hasRoomToGoOn(dataLength)) return true;
     this.#forSpace.disarm();
     return false;
   }

@@ -26,6 +26,7 @@ export class RingWriter {
   #tail = 0;
   /** The peer's head as last seen: enough while there is room. */
   #head = 0;
+  #asked = 0;
   #sequence = 0;
   #sentBytes = 0;
 
@@ -56,6 +57,22 @@ export class RingWriter {
     if (this.#length - ((this.#tail - this.#head) >>> 0) >= needed) return true;
     this.#look();
     return this.#length - ((this.#tail - this.#head) >>> 0) >= needed;
+  }
+
+  /**
+   * Whether a writer that waited may go on: there is room for `dataLength` bytes, and half of the ring is free. What waits stands
+   * behind everything in the ring anyway, and to go on for each single record would cost a bell each.
+   */
+  hasRoomToGoOn(dataLength: number): boolean {
+    return this.hasRoomFor(Math.max(dataLength, (this.#length >>> 1) - RECORD_HEADER));
+  }
+
+  /** Whether the peer has consumed anything since the last time this was asked: then it is worth looking on for room. */
+  hasProgressed(): boolean {
+    this.#look();
+    if (this.#head === this.#asked) return false;
+    this.#asked = this.#head;
+    return true;
   }
 
   /** Writes and publishes one record, or returns false and has done nothing when there is no room. `dataLength` is the data's length in bytes. */
@@ -162,14 +179,15 @@ export class RingReader {
 
   /** The payload of the record at hand, in memory of this process. */
   copyData(copies: Copies): Buffer {
-    return copies.copy(this.#peer.bytes, this.#dataAt, this.dataLength);
+    return copies.copy(this.#peer.words, this.#peer.bytes, this.#dataAt, this.dataLength);
   }
 
-  /** Done with the record at hand: its room is the writer's again. */
-  release(): void {
+  /** Done with the record at hand: its room is the writer's again. True when half of the ring is free: time to wake a writer that waits for room. */
+  release(): boolean {
     this.#head = this.#next;
     this.#own.words[RECEIVED_MESSAGES] = ++this.#received;
     Atomics.store(this.#own.words, HEAD, this.#head); // SYNC ring.head: frees the room for RingWriter.#look
+    return (this.#tail - this.#head) >>> 0 <= this.#length >>> 1;
   }
 
   /** SYNC ring.tail: sees what RingWriter.write published. One load, checked before it is believed. */
@@ -185,5 +203,6 @@ export class RingReader {
 
 /** Where payloads are copied to. Small ones share a slab, as Node's own Buffers do; a slab can't be transferred away. */
 export interface Copies {
-  copy(source: Buffer, at: number, length: number): Buffer;
+  /** `words` and `bytes` are the same memory; `at` is a multiple of 8, in bytes, and what is copied may be padded to the next one. */
+  copy(words: Int32Array, bytes: Buffer, at: number, length: number): Buffer;
 }

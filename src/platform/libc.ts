@@ -42,6 +42,7 @@ export interface Libc {
   close(fd: number): number;
   dup3(from: number, to: number, flags: number): number;
   getpagesize(): number;
+  sched_yield(): number;
   flock(fd: number, operation: number): number;
   open(path: string, flags: number, mode: number): number;
   unlinkat(directory: number, name: string, flags: number): number;
@@ -123,6 +124,7 @@ function bindLibc(koffi: Koffi): Libc {
     close: bind('int close(int fd)'),
     dup3: bind('int dup3(int from, int to, int flags)'),
     getpagesize: bind('int getpagesize()'),
+    sched_yield: bind('int sched_yield()'),
     flock: bind('int flock(int fd, int operation)'),
     open: bind('int open(const char *path, int flags, int mode)'),
     unlinkat: bind('int unlinkat(int directory, const char *name, int flags)'),

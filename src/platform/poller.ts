@@ -29,6 +29,14 @@ export function pause(milliseconds: number): void {
   libc().poll(pollfd, 0, milliseconds);
 }
 
+/** Whoever looks at memory in a loop yields after so many looks (a mask): some five microseconds. */
+export const YIELD_EVERY = 255;
+
+/** Lets another thread of this core run, if one wants to: whoever is awaited may be it. */
+export function yieldProcessor(): void {
+  libc().sched_yield();
+}
+
 export class Poller {
   readonly fd: number;
   readonly #events: Int32Array;

@@ -6,6 +6,8 @@
  * rests with its doorbell armed or is under attention: nothing is missed, and an idle process uses no CPU.
  */
 
+import { yieldProcessor } from '../platform/poller.js';
+
 export interface Attentive {
   readonly linger: Linger;
   /** Looks at everything once; whether there was anything. May throw what a user's handler threw. */
@@ -70,11 +72,15 @@ export class Attention {
     const now = performance.now();
     // Backwards, because a port may leave while it is looked at; a handler's exception ends this turn and not the watch.
     let at = this.#watched.length;
+    let quiet = true;
     try {
       while (--at >= 0) {
         const port = this.#watched[at];
         if (port === undefined) continue;
-        if (port.look()) port.linger.active(now);
+        if (port.look()) {
+          port.linger.active(now);
+          quiet = false;
+        }
         else if (port.linger.isOver(now) && this.#watched[at] === port && port.rest()) {
           port.linger.rested(now);
           port.linger.attended = false;
@@ -82,7 +88,10 @@ export class Attention {
         }
       }
     } finally {
-      if (this.#watched.length > 0) this.#schedule();
+      if (this.#watched.length > 0) {
+        this.#schedule();
+        if (quiet) yieldProcessor();
+      }
     }
   };
 

@@ -10,7 +10,7 @@ import type { MessageData } from '../base/arguments.js';
 import { deadlineAfter, isOver, timeLeft, type Deadline } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { RecordType, ReplyStatus } from '../memory/layout.js';
-import { waitReadable } from '../platform/poller.js';
+import { waitReadable, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { BlockedCall, Outgoing, type OnCallback } from './calls.js';
 import type { Connection } from './connection.js';
 import { channels } from './diagnostics.js';
@@ -65,7 +65,7 @@ function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadlin
   const budget = connection.looks.next();
   let looks = budget;
   for (;;) {
-    while (looks > 0 && !reader.hasData()) looks--;
+    while (looks > 0 && !reader.hasData()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
     if (connection.readWhileBlocked(call.onCallback)) {
       if (!call.isSettled && isOver(deadline)) throw timedOut(connection, call, timeout);
     } else if (!call.isSettled) {

@@ -93,7 +93,9 @@ export class ClientGreeting {
   read(): Greeted | undefined {
     const buffer = new Uint8Array(MAX_PACKET);
     try {
-      const packet = receivePacket(this.socket, buffer);
+      let packet = receivePacket(this.socket, buffer);
+      // A server that closes with the hello unread resets the connection, and that is told before the refusal that it sent.
+      if (packet === 'end') packet = receivePacket(this.socket, buffer);
       if (packet === 'none') return undefined;
       if (packet === 'end') throw new AlpcError('ERR_ALPC_DISCONNECTED', `${this}: the server (${this.#peer}) ended the connection without an answer`);
       const { descriptors } = packet;

@@ -217,11 +217,12 @@ export class Connection {
     if (this.waitingForRoom.remove(outgoing)) this.#waitingBytes -= outgoing.dataLength;
   }
 
-  /** Moves what waits into the ring, as far as there is room. */
+  /** Moves what waits into the ring, as far as there is room. True when it moved, or will soon: the peer is reading. */
   flush(): boolean {
     let moved = false;
     try {
       for (let next = this.waitingForRoom.peek(); next !== undefined && this.state === 'open'; next = this.waitingForRoom.peek()) {
+        if (!moved && !this.link.writer.hasRoomToGoOn(next.dataLength)) break;
         const position = this.link.writer.position;
         if (!this.link.send(next.type, next.messageId, next.callbackId, next.status, next.data, next.dataLength)) break;
         this.waitingForRoom.shift();
@@ -229,6 +230,7 @@ export class Connection {
         next.sent?.(position);
         moved = true;
       }
+      return moved || (this.waitingForRoom.length > 0 && this.link.writer.hasProgressed());
     } catch (error) {
       this.violate(error);
     }

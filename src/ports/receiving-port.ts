@@ -6,7 +6,7 @@
 import { checkOptions, checkTimeout } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { LoopWatch } from '../platform/loop-watch.js';
-import { waitReadable } from '../platform/poller.js';
+import { waitReadable, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { type Attentive, Linger } from './attention.js';
 import type { OnCallback } from './calls.js';
 import type { Greeted } from './client-greeting.js';
@@ -70,7 +70,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     const connection = this.#connection;
     const deadline = deadlineAfter(timeout);
     for (let budget = connection.looks.next(), looks = budget; ; ) {
-      while (looks > 0 && !connection.hasMessages()) looks--;
+      while (looks > 0 && !connection.hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
       const message = connection.take();
       if (message !== undefined) {
         if (looks > 0) connection.looks.paid();

@@ -11,7 +11,7 @@ import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { ProtocolViolation } from '../memory/layout.js';
 import type { SecurityDescriptor } from '../objects/index.js';
-import { Poller } from '../platform/poller.js';
+import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { translate } from '../platform/system.js';
 import { ConnectionRequestMessage } from './connection-request.js';
 import { Connection, type ConnectionOwner } from './connection.js';
@@ -123,7 +123,7 @@ export class ServerConnections implements ConnectionOwner {
         if (looks < budget) this.#looks.paid();
         return message;
       }
-      while (looks > 0 && !this.hasMessages()) looks--;
+      while (looks > 0 && !this.hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
       if (looks > 0) continue;
       if (budget > 0) this.#looks.wasted();
       budget = 0;
