@@ -1,10 +1,10 @@
 /**
  * A server in a process of its own: it does what its requests say (verbs.ts) and takes them in the form that it was told.
- * Its one argument is JSON; with `contexts` it asks for connection requests and gives each the payload of the request as
- * its context.
+ * Its one argument is JSON. On a port that asks, the payload of a connection request tells what becomes of it: 'no ...' is
+ * rejected, 'silence' stays undecided, 'late ms' is accepted after a while, and whatever is accepted is its own context.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createPort, type CreatePortSyncOptions } from '../../../src/ports/index.js';
+import { type ConnectionRequestMessage, createPort, type CreatePortSyncOptions } from '../../../src/ports/index.js';
 import { actorArguments, obey, tell } from '../../support/actor.js';
 import { type Form, takeMessages } from '../taking.js';
 import { Verbs } from '../verbs.js';
@@ -42,6 +42,15 @@ obey<Order>({
 
 tell<News>({ type: 'ready' });
 await takeMessages(port, form, (message) => {
-  if (message.type === 'connection-request') message.accept({ context: message.data.toString(), data: `welcome ${message.data.toString()}` });
+  if (message.type === 'connection-request') decide(message);
   else verbs.handle(message);
 });
+
+function decide(request: ConnectionRequestMessage): void {
+  const data = request.data.toString();
+  verbs.journal.push({ what: request.type, text: data });
+  const accept = (): void => void request.accept({ context: data, data: `welcome ${data}` });
+  if (data.startsWith('no')) request.reject({ data: `not ${data}` });
+  else if (data.startsWith('late')) setTimeout(accept, Number(data.split(' ')[1]));
+  else if (data !== 'silence') accept();
+}
