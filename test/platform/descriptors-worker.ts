@@ -1,0 +1,36 @@
+/** A worker that holds one end of some sockets and then ends in the way that it was told. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { adoptDescriptor, releaseDescriptor } from '../../src/platform/descriptors.js';
+import { SystemError } from '../../src/platform/system.js';
+import { createSocketPair } from '../../src/platform/unix-socket.js';
+
+export interface WorkerOrder {
+  end: 'terminated' | 'process.exit' | 'exception' | 'by itself' | 'releases' | 'adopts-nothing';
+  adopt: boolean;
+  count: number;
+}
+
+/** Numbers of the two ends; `peers` are for whoever started the worker to close. */
+export interface Holding {
+  held: number[];
+  peers: number[];
+}
+
+const order = workerData as WorkerOrder;
+const pairs = Array.from({ length: order.count }, () => createSocketPair());
+const held = pairs.map(([fd]) => (order.adopt ? adoptDescriptor(fd) : fd));
+
+parentPort!.postMessage({ held, peers: pairs.map(([, peer]) => peer) } satisfies Holding, []);
+if (order.end === 'releases') held.forEach(releaseDescriptor);
+if (order.end === 'adopts-nothing') {
+  try {
+    adoptDescriptor(9999);
+  } catch (error) {
+    if (error instanceof SystemError) parentPort!.postMessage({ name: error.name, errno: error.errno }, []);
+  }
+}
+parentPort!.once('message', () => {
+  if (order.end === 'process.exit') process.exit(3);
+  if (order.end === 'exception') throw new Error('the worker fails');
+});
+if (order.end !== 'by itself') setInterval(() => {}, 10_000);
