@@ -25,12 +25,12 @@ export function requestBlocking(connection: Connection, data: MessageData, dataL
   try {
     return awaitReply(connection, call, deadline, timeout);
   } catch (error) {
-    if (!call.isSettled) connection.cancelRequest(call.id, call.position, call.outgoing);
+    if (!call.isSettled) connection.outbound.cancelRequest(call.id, call.position, call.outgoing);
     throw error;
   } finally {
     connection.calls.unblock();
     // A sleep took the doorbell that the event loop may have armed, however the call ended.
-    if (call.slept || connection.hasQueued || connection.waitingForRoom.length > 0) connection.wake();
+    if (call.slept || connection.inbound.queued > 0 || connection.outbound.length > 0) connection.wake();
   }
 }
 
@@ -38,9 +38,9 @@ export function requestBlocking(connection: Connection, data: MessageData, dataL
 export function postBlocking(connection: Connection, data: MessageData, dataLength: number, timeout: number): void {
   const deadline = deadlineAfter(timeout);
   try {
-    while (!connection.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) {
+    while (!connection.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) {
       if (connection.state !== 'open') throw connection.closedError();
-      if (connection.flush() || connection.readWhileBlocked(undefined)) continue;
+      if (connection.outbound.flush() || connection.inbound.readWhileBlocked(undefined)) continue;
       if (!sleepForRoom(connection, dataLength, deadline)) throw new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: there was no room for a message within ${timeout} ms`);
     }
   } finally {
@@ -49,15 +49,15 @@ export function postBlocking(connection: Connection, data: MessageData, dataLeng
 }
 
 function sendOrQueue(connection: Connection, call: BlockedCall, data: MessageData, dataLength: number, callbackId: number): void {
-  const position = connection.link.writer.position;
-  if (connection.transmit(RecordType.request, call.id, callbackId, 0, data, dataLength)) {
+  const position = connection.outbound.position;
+  if (connection.outbound.transmit(RecordType.request, call.id, callbackId, 0, data, dataLength)) {
     call.position = position;
     return;
   }
   if (connection.state !== 'open') throw connection.closedError();
-  connection.checkRoomQuota(dataLength);
+  connection.outbound.checkQuota(dataLength);
   call.outgoing = new Outgoing(RecordType.request, call.id, callbackId, 0, data, dataLength, (at) => void (call.position = at));
-  connection.enqueueOutgoing(call.outgoing);
+  connection.outbound.enqueue(call.outgoing);
 }
 
 function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadline, timeout: number): ReplyMessage {
@@ -66,7 +66,7 @@ function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadlin
   let looks = budget;
   for (;;) {
     while (looks > 0 && !reader.hasData()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
-    if (connection.readWhileBlocked(call.onCallback)) {
+    if (connection.inbound.readWhileBlocked(call.onCallback)) {
       if (!call.isSettled && isOver(deadline)) throw timedOut(connection, call, timeout);
     } else if (!call.isSettled) {
       if (!call.slept && budget > 0) connection.looks.wasted();
@@ -97,7 +97,7 @@ function sleepForReply(connection: Connection, call: BlockedCall, deadline: Dead
     connection.disarm();
   }
   connection.readSocket();
-  connection.flush();
+  connection.outbound.flush();
   return true;
 }
 
@@ -106,7 +106,7 @@ function sleepForRoom(connection: Connection, dataLength: number, deadline: Dead
   if (left <= 0) return false;
   if (connection.peerPage.inode === connection.thread.waitPage.inode) throw new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: this thread waits for room that only it can make`);
   // Room is asked for even when nothing waits in the queue: the record at hand is not in it.
-  if (connection.arm(true) && (connection.waitingForRoom.length > 0 || connection.link.armForSpace(dataLength))) sleep(connection, left, 0);
+  if (connection.arm(true) && (connection.outbound.length > 0 || connection.link.armForSpace(dataLength))) sleep(connection, left, 0);
   connection.disarm();
   connection.readSocket();
   return true;
@@ -128,7 +128,7 @@ function endCircle(connection: Connection, call: BlockedCall): void {
   const other = peerPage.read();
   if (other === undefined || other.thread !== thread.waitPage.inode) return;
   for (const theirs of thread.connections.get(other.connection) ?? []) {
-    if (theirs.peerPage !== peerPage || !theirs.link.writer.isDrained || theirs.waitingForRoom.length > 0) continue;
+    if (theirs.peerPage !== peerPage || !theirs.link.writer.isDrained || theirs.outbound.length > 0) continue;
     if (peerPage.read()?.sequence !== other.sequence) continue;
     theirs.refuseById(other.messageId, ReplyStatus.deadlock);
     throw inACircle(connection, call, `its own request ${other.messageId} on ${theirs.portName}`);

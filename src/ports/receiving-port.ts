@@ -42,7 +42,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     this.#thread = greeted.thread;
     this.linger = new Linger(options.spin.linger);
     const source = {
-      take: () => connection.take(),
+      take: () => connection.inbound.take(),
       hasMessages: () => connection.hasMessages(),
       demand: () => this.#thread.attention.watch(this),
       over: () => (connection.isSpent ? connection.closedError() : undefined),
@@ -71,7 +71,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     const deadline = deadlineAfter(timeout);
     for (let budget = connection.looks.next(), looks = budget; ; ) {
       while (looks > 0 && !connection.hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
-      const message = connection.take();
+      const message = connection.inbound.take();
       if (message !== undefined) {
         if (looks > 0) connection.looks.paid();
         return message;
@@ -84,7 +84,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
       if (connection.arm(true)) waitReadable(connection.socket, Math.ceil(Math.min(left, this.#thread.longestSleep)));
       connection.disarm();
       connection.readSocket();
-      connection.flush();
+      connection.outbound.flush();
       this.wake();
     }
   }
@@ -132,7 +132,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   // ---- engine room -------------------------------------------------------------------------------------------------
 
   wake(): void {
-    if (this.#expects() || this.#connection.hasQueued || this.#connection.isSpent) this.#thread.attention.watch(this);
+    if (this.#expects() || this.#connection.inbound.queued > 0 || this.#connection.isSpent) this.#thread.attention.watch(this);
   }
 
   unwatch(): void {
@@ -146,14 +146,14 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
       this.#rung = false;
       connection.readSocket();
     }
-    const flushed = connection.waitingForRoom.length > 0 && connection.flush();
+    const flushed = connection.outbound.length > 0 && connection.outbound.flush();
     if (this.#intake.isWanted) return this.#intake.deliver() || flushed;
-    return (connection.calls.awaited > 0 && connection.pump()) || flushed;
+    return (connection.calls.awaited > 0 && connection.inbound.pump()) || flushed;
   }
 
   rest(): boolean {
     const wanted = this.#intake.isWanted;
-    if (wanted && this.#connection.hasQueued) return false;
+    if (wanted && this.#connection.inbound.queued > 0) return false;
     return this.#connection.arm(wanted || this.#connection.calls.awaited > 0);
   }
 
@@ -162,6 +162,6 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   }
 
   #expects(): boolean {
-    return this.#intake.isWanted || this.#connection.calls.awaited > 0 || this.#connection.waitingForRoom.length > 0;
+    return this.#intake.isWanted || this.#connection.calls.awaited > 0 || this.#connection.outbound.length > 0;
   }
 }

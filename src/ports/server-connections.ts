@@ -94,7 +94,7 @@ export class ServerConnections implements ConnectionOwner {
     for (let tries = active.length; tries > 0; tries--) {
       if (this.#cursor >= active.length) this.#cursor = 0;
       const connection = active[this.#cursor]!;
-      const message = connection.take();
+      const message = connection.inbound.take();
       if (message !== undefined) {
         connection.lastActive = this.#now;
         if (++this.#taken >= QUANTUM) this.#nextTurn();
@@ -155,14 +155,14 @@ export class ServerConnections implements ConnectionOwner {
   /** Reads ahead for replies that this server itself awaits, while nobody takes messages. */
   pump(): boolean {
     let any = false;
-    for (const connection of this.#active) if (connection.calls.awaited > 0 && connection.pump()) any = true;
+    for (const connection of this.#active) if (connection.calls.awaited > 0 && connection.inbound.pump()) any = true;
     return any;
   }
 
   /** Moves on what waits for room. */
   flush(): boolean {
     let any = false;
-    for (const connection of this.#active) if (connection.waitingForRoom.length > 0 && connection.flush()) any = true;
+    for (const connection of this.#active) if (connection.outbound.length > 0 && connection.outbound.flush()) any = true;
     return any;
   }
 
@@ -320,11 +320,11 @@ export class ServerConnections implements ConnectionOwner {
 
 /** Whether anybody waits for what may come from it, or for room towards it. */
 function isExpecting(connection: Connection, wanted: boolean): boolean {
-  return wanted || connection.calls.awaited > 0 || connection.waitingForRoom.length > 0;
+  return wanted || connection.calls.awaited > 0 || connection.outbound.length > 0;
 }
 
 /** Arms it; false when there is something for whoever expects it. */
 function canRest(connection: Connection, wanted: boolean): boolean {
-  if (wanted && connection.hasQueued) return false;
+  if (wanted && connection.inbound.queued > 0) return false;
   return connection.arm(wanted || connection.calls.awaited > 0);
 }

@@ -1,0 +1,250 @@
+/**
+ * The receiving half of a connection: records become messages, settled calls, or cancellations. Messages are read from the ring
+ * when somebody takes them; they are queued here only when the connection must read ahead, for a reply that stands behind them.
+ *
+ * Requests that were read stay in `#unanswered` until they are answered, given up, or their sender is gone. What comes from the
+ * ring is copied out and checked before it is used; a record that breaks the rules ends the connection.
+ */
+import { AlpcError } from '../base/errors.js';
+import { Control, ProtocolViolation, RecordType, ReplyStatus, RETRACTED } from '../memory/layout.js';
+import type { OnCallback, PendingCall } from './calls.js';
+import type { Connection, ConnectionMessage } from './connection.js';
+import { channels } from './diagnostics.js';
+import { Fifo } from './fifo.js';
+import type { Limits } from './limits.js';
+import { CanceledMessage, ClientDiedMessage, DatagramMessage, type EndReason, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
+
+export class Inbound {
+  readonly #connection: Connection;
+  readonly #limits: Limits;
+  readonly #queue = new Fifo<ConnectionMessage>();
+  readonly #unanswered: RequestMessage[] = [];
+  #queuedBytes = 0;
+  #unansweredBytes = 0;
+  #sequence = 0;
+  #lateReplies = 0;
+
+  constructor(connection: Connection, limits: Limits) {
+    this.#connection = connection;
+    this.#limits = limits;
+  }
+
+  /** Messages read ahead. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get unanswered(): number {
+    return this.#unanswered.length;
+  }
+
+  get lateReplies(): number {
+    return this.#lateReplies;
+  }
+
+  /** The next message, or undefined. Replies that stand before it settle their calls on the way. */
+  take(): ConnectionMessage | undefined {
+    const message = this.#queue.length > 0 ? this.#dequeue() : this.#read();
+    if (message !== undefined && channels.receive.hasSubscribers) {
+      const { portName: port, role } = this.#connection;
+      channels.receive.publish({ port, role, type: message.type, id: message.id, length: message.data.length });
+    }
+    return message;
+  }
+
+  /** Reads ahead for replies, as far as the quota for queued messages goes. True when it read anything. */
+  pump(): boolean {
+    let any = false;
+    while (this.#connection.state === 'open' && !this.#isFull && this.#connection.link.reader.hasData()) {
+      any = true;
+      const message = this.#read();
+      if (message === undefined) break;
+      this.#enqueue(message);
+    }
+    return any;
+  }
+
+  /** Reads while this thread is blocked: requests go to `onCallback`, other messages are queued. False when there was nothing. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
+  readWhileBlocked(onCallback: OnCallback | undefined): boolean {
+    const { link, state } = this.#connection;
+    if (state !== 'open' || !link.reader.hasData()) return false;
+    if (this.#isFull) {
+      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this.#connection}: ${this.#queue.length} messages wait to be received, and the reply of a blocking call can't be reached behind more; receive them first`);
+    }
+    const message = this.#read();
+    if (message === undefined) return true;
+    if (message.type === 'request' && onCallback !== undefined) onCallback(message);
+    else this.#enqueue(message);
+    return true;
+  }
+
+  /** Takes a request out of the unanswered ones: the last one moves into its place. */
+  forget(message: RequestMessage): void {
+    const last = this.#unanswered.pop()!;
+    if (last !== message) {
+      this.#unanswered[message.place] = last;
+      last.place = message.place;
+    }
+    this.#unansweredBytes -= message.data.length;
+  }
+
+  findUnanswered(id: number): RequestMessage | undefined {
+    return this.#unanswered.find((candidate) => candidate.id === id);
+  }
+
+  /** The peer can publish nothing more: the rest of its ring is bounded, and is taken whole. */
+  drain(): void {
+    for (let message = this.#read(); message !== undefined; message = this.#read()) this.#enqueue(message);
+  }
+
+  /** The peer is gone: one `canceled` for each request that was taken and not answered, and the last words. */
+  sayLastWords(reason: EndReason, tellDeath: boolean): void {
+    const connection = this.#connection;
+    for (const request of this.#unanswered.splice(0)) {
+      request.giveUp();
+      // One that nobody has received yet is not delivered for an answer that nobody waits for.
+      if (this.#queue.remove(request)) this.#queuedBytes -= request.data.length;
+      else this.#queue.push(new CanceledMessage(connection, request, ++this.#sequence));
+    }
+    this.#unansweredBytes = 0;
+    if (tellDeath) this.#queue.push(new ClientDiedMessage(connection, 0, EMPTY, ++this.#sequence));
+    this.#queue.push(new PortClosedMessage(connection, reason, ++this.#sequence));
+  }
+
+  /** This side closed: nobody takes messages any more. */
+  clear(): void {
+    for (const request of this.#unanswered.splice(0)) request.giveUp();
+    this.#queue.clear();
+    this.#queuedBytes = 0;
+    this.#unansweredBytes = 0;
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  get #isFull(): boolean {
+    return this.#queue.length >= this.#limits.pendingMessages || this.#queuedBytes >= this.#limits.pendingBytes;
+  }
+
+  /** Reads records until one is a message. */
+  #read(): ConnectionMessage | undefined {
+    const connection = this.#connection;
+    if (connection.state !== 'open') return undefined;
+    const { link } = connection;
+    const { reader } = link;
+    try {
+      while (reader.next()) {
+        let message: ConnectionMessage | undefined;
+        switch (reader.type) {
+          case RecordType.request:
+            message = this.#readRequest();
+            break;
+          case RecordType.reply:
+            this.#readReply();
+            break;
+          case RecordType.datagram: {
+            const data = reader.copyData(connection.thread.copies);
+            link.release();
+            message = new DatagramMessage(connection, reader.messageId, data, ++this.#sequence);
+            break;
+          }
+          case RecordType.cancel:
+            message = this.#readCancel();
+            break;
+          default:
+            throw new ProtocolViolation(`a record is of unknown type ${reader.type}`);
+        }
+        if (message !== undefined) return message;
+        if (connection.state !== 'open') return undefined;
+      }
+    } catch (error) {
+      connection.violate(error);
+    }
+    return undefined;
+  }
+
+  #readRequest(): RequestMessage | undefined {
+    const connection = this.#connection;
+    const { link } = connection;
+    const { messageId, callbackId, flags, dataLength } = link.reader;
+    if ((flags & RETRACTED) !== 0) {
+      link.release();
+      return undefined;
+    }
+    if (this.#unanswered.length >= this.#limits.pendingMessages || this.#unansweredBytes + dataLength > this.#limits.pendingBytes) {
+      link.release();
+      connection.outbound.transmitOrQueue(RecordType.reply, messageId, callbackId, ReplyStatus.quota, undefined, 0);
+      return undefined;
+    }
+    const data = link.reader.copyData(connection.thread.copies);
+    link.release();
+    const message = new RequestMessage(connection, messageId, callbackId, data, ++this.#sequence, this.#unanswered.length);
+    this.#unanswered.push(message);
+    this.#unansweredBytes += dataLength;
+    const onCallback = callbackId === 0 ? undefined : connection.calls.findPending(callbackId)?.onCallback;
+    if (onCallback === undefined) return message;
+    onCallback(message);
+    return undefined;
+  }
+
+  #readReply(): void {
+    const connection = this.#connection;
+    const { link } = connection;
+    const { messageId, status } = link.reader;
+    const blocked = connection.calls.findBlocked(messageId);
+    const call = blocked ?? connection.calls.take(messageId);
+    if (call === undefined) {
+      link.release();
+      link.own.words[Control.lateReplies] = ++this.#lateReplies;
+      return;
+    }
+    if (status !== ReplyStatus.ok) {
+      link.release();
+      const error = errorOf(connection, status, messageId);
+      if (status === ReplyStatus.deadlock) connection.outbound.cancelRequest(messageId, call.position, call.outgoing);
+      if (blocked !== undefined) blocked.error = error;
+      else (call as PendingCall).reject(error);
+      return;
+    }
+    const data = link.reader.copyData(connection.thread.copies);
+    link.release();
+    const reply = new ReplyMessage(connection, messageId, data, ++this.#sequence);
+    if (blocked !== undefined) blocked.reply = reply;
+    else (call as PendingCall).resolve(reply);
+  }
+
+  #readCancel(): CanceledMessage | undefined {
+    const { link } = this.#connection;
+    const id = link.reader.messageId;
+    link.release();
+    const message = this.findUnanswered(id);
+    if (message === undefined) return undefined;
+    this.forget(message);
+    message.giveUp();
+    // Still in the queue of this side: its receiver never sees it.
+    if (this.#queue.remove(message)) {
+      this.#queuedBytes -= message.data.length;
+      return undefined;
+    }
+    return new CanceledMessage(this.#connection, message, ++this.#sequence);
+  }
+
+  #enqueue(message: ConnectionMessage): void {
+    this.#queue.push(message);
+    this.#queuedBytes += message.data.length;
+  }
+
+  #dequeue(): ConnectionMessage {
+    const message = this.#queue.shift()!;
+    this.#queuedBytes -= message.data.length;
+    return message;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function errorOf(connection: Connection, status: number, id: number): AlpcError {
+  if (status === ReplyStatus.deadlock) return new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: request ${id} and a blocking call of the peer wait for each other`);
+  if (status === ReplyStatus.quota) return new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: request ${id} is over the peer's quota of unanswered requests`);
+  if (status === ReplyStatus.canceled) return new AlpcError('ERR_ALPC_CANCELED', `${connection}: the peer declined request ${id}`);
+  return new AlpcError('ERR_ALPC_PROTOCOL', `${connection}: request ${id} was answered with unknown status ${status}`);
+}

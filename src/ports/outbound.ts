@@ -1,0 +1,135 @@
+/**
+ * The sending half of a connection: records go into the ring at once, or wait here for room, in their order. What waits is a
+ * copy, counted against the quota; replies and cancellations are always admitted, for their number is bounded by what was asked.
+ */
+import type { MessageData } from '../base/arguments.js';
+import { AlpcError } from '../base/errors.js';
+import { RecordType } from '../memory/layout.js';
+import type { RingWriter } from '../memory/ring.js';
+import { Outgoing } from './calls.js';
+import type { Connection } from './connection.js';
+import { channels } from './diagnostics.js';
+import { Fifo } from './fifo.js';
+import type { Limits } from './limits.js';
+
+export class Outbound {
+  readonly #connection: Connection;
+  readonly #limits: Limits;
+  readonly #waiting = new Fifo<Outgoing>();
+  #waitingBytes = 0;
+
+  constructor(connection: Connection, limits: Limits) {
+    this.#connection = connection;
+    this.#limits = limits;
+  }
+
+  /** Records that wait for room. */
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** The first of them. */
+  get first(): Outgoing | undefined {
+    return this.#waiting.peek();
+  }
+
+  /** Where the next record will begin; names it for `cancelRequest`. */
+  get position(): number {
+    return this.#writer.position;
+  }
+
+  /** Publishes one record now, behind everything that waits. False when there is no room, or the connection just ended. */
+  transmit(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): boolean {
+    const connection = this.#connection;
+    if (this.#waiting.length > 0 || connection.state !== 'open') return false;
+    try {
+      if (!connection.link.send(type, messageId, callbackId, status, data, dataLength)) return false;
+    } catch (error) {
+      connection.violate(error);
+      return false;
+    }
+    if (channels.send.hasSubscribers) channels.send.publish({ port: connection.portName, role: connection.role, type, id: messageId, length: dataLength });
+    return true;
+  }
+
+  /** Publishes now or later, whatever the quota. */
+  transmitOrQueue(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): void {
+    if (this.transmit(type, messageId, callbackId, status, data, dataLength) || this.#connection.state !== 'open') return;
+    this.enqueue(new Outgoing(type, messageId, callbackId, status, copyOf(data), dataLength));
+  }
+
+  enqueue(outgoing: Outgoing): void {
+    this.#waitingBytes += outgoing.dataLength;
+    this.#waiting.push(outgoing);
+    this.#connection.wake();
+  }
+
+  hasBytesFor(dataLength: number): boolean {
+    return this.#waitingBytes + dataLength <= this.#limits.pendingBytes;
+  }
+
+  /** Whether a request or datagram of this side may still wait for room. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
+  checkQuota(dataLength: number): void {
+    if (this.#waiting.length >= this.#limits.pendingMessages || !this.hasBytesFor(dataLength)) {
+      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this.#connection}: ${this.#waiting.length} messages (${this.#waitingBytes} bytes) wait for room already; the peer reads too slowly`);
+    }
+  }
+
+  /** Takes back a record that still waits. */
+  withdraw(outgoing: Outgoing): void {
+    if (this.#waiting.remove(outgoing)) this.#waitingBytes -= outgoing.dataLength;
+  }
+
+  /** Moves what waits into the ring, as far as there is room. True when it moved, or will soon: the peer is reading. */
+  flush(): boolean {
+    const connection = this.#connection;
+    let moved = false;
+    try {
+      for (let next = this.#waiting.peek(); next !== undefined && connection.state === 'open'; next = this.#waiting.peek()) {
+        if (!moved && !this.#writer.hasRoomToGoOn(next.dataLength)) break;
+        const position = this.#writer.position;
+        if (!connection.link.send(next.type, next.messageId, next.callbackId, next.status, next.data, next.dataLength)) break;
+        this.#waiting.shift();
+        this.#waitingBytes -= next.dataLength;
+        if (channels.send.hasSubscribers) channels.send.publish({ port: connection.portName, role: connection.role, type: next.type, id: next.messageId, length: next.dataLength });
+        next.sent?.(position);
+        moved = true;
+      }
+      return moved || (this.#waiting.length > 0 && connection.state === 'open' && this.#writer.hasProgressed());
+    } catch (error) {
+      connection.violate(error);
+      return true;
+    }
+  }
+
+  /** The caller no longer waits: takes its request back if it is unread, and tells the peer in case it is not. */
+  cancelRequest(id: number, position: number | undefined, outgoing: Outgoing | undefined): void {
+    if (this.#connection.state !== 'open') return;
+    if (position === undefined) {
+      if (outgoing !== undefined) this.withdraw(outgoing);
+      return;
+    }
+    try {
+      this.#writer.retract(position, RecordType.request);
+    } catch (error) {
+      this.#connection.violate(error);
+      return;
+    }
+    this.transmitOrQueue(RecordType.cancel, id, 0, 0, undefined, 0);
+  }
+
+  /** Nothing that waits will ever be sent. */
+  failAll(makeError: () => AlpcError): void {
+    for (const outgoing of this.#waiting.clear()) outgoing.failed?.(makeError());
+    this.#waitingBytes = 0;
+  }
+
+  get #writer(): RingWriter {
+    return this.#connection.link.writer;
+  }
+}
+
+/** The sender may use its buffer again at once, so what waits is a copy. */
+export function copyOf(data: MessageData | undefined): MessageData | undefined {
+  return data instanceof Uint8Array ? Buffer.from(data) : data;
+}
