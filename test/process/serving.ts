@@ -6,7 +6,7 @@ import { temporaryRoot } from '../support/root.js';
 import type { News as ClientNews, Order as ClientOrder } from './actors/client.js';
 import type { News as ServerNews, Order as ServerOrder, ServerArguments } from './actors/server.js';
 import { until } from './expect.js';
-import type { Entry } from './verbs.js';
+import { type Entry, PAGE } from './verbs.js';
 
 export type ServerActor = Actor<ServerOrder, ServerNews>;
 
@@ -34,7 +34,12 @@ export const NAME = '\\RPC Control\\server';
 
 /** What the server saw and did so far, in its order. */
 export async function journalOf(client: ClientPort): Promise<Entry[]> {
-  return JSON.parse((await client.request('journal')).data.toString()) as Entry[];
+  const journal: Entry[] = [];
+  for (;;) {
+    const page = JSON.parse((await client.request(`journal ${journal.length}`)).data.toString()) as Entry[];
+    journal.push(...page);
+    if (page.length < PAGE) return journal;
+  }
 }
 
 /** The journal, as soon as it says what is waited for. */

@@ -6,12 +6,17 @@
  *   context          answers its portContext          release      answers all that are held, last first, then itself
  *   later ms x       answers x after a while          work ms x    keeps its thread busy, then answers x
  *   push n x         posts 'x 0' ... to the client,   decline      answers with `cancel`
- *                    then answers                     journal      answers with all that was seen so far, as JSON
+ *                    then answers                     journal n    answers with what was seen so far, from entry n on, a
+ *                                                                  page of it as JSON; is not in the journal itself
+ *   nothing          answers with nothing, and is not in the journal
  *   ask how x        sends the client request x       call n x     calls the client back with 'call n-1 x' until n is 0,
  *                    and answers with the outcome                  then answers x; blocking
  */
 import type { Message, RequestMessage } from '../../src/ports/index.js';
 import { busyFor, outcomeOf, outcomeOfSync } from './expect.js';
+
+/** Entries of the journal that fit into a message. */
+export const PAGE = 200;
 
 /** One thing that the server saw or did. */
 export interface Entry {
@@ -32,7 +37,11 @@ export class Verbs {
 
   readonly handle = (message: Message): void => {
     const text = message.data.toString();
-    if (text === 'journal' && message.type === 'request') return void message.reply(JSON.stringify(this.journal));
+    if (text.startsWith('journal ') && message.type === 'request') {
+      const from = Number(text.split(' ')[1]);
+      return void message.reply(JSON.stringify(this.journal.slice(from, from + PAGE)));
+    }
+    if (text === 'nothing' && message.type === 'request') return void message.reply('');
     this.#note(message, text);
     if (message.type === 'request') this.#act(message, text);
   };
