@@ -27,6 +27,8 @@ export class RingWriter {
   /** The peer's head as last seen: enough while there is room. */
   #head = 0;
   #asked = 0;
+  /** Bytes ever written, records whole: it does not wrap around, as `tail` does every 4 GiB. */
+  #written = 0;
   #sequence = 0;
   #sentBytes = 0;
 
@@ -41,9 +43,9 @@ export class RingWriter {
     Atomics.store(own.words, TAIL, this.#tail);
   }
 
-  /** Where the next record will begin; names a record for `retract`. */
+  /** Where the next record will begin, in bytes ever written; names a record for `retract`, however long ago it was. */
   get position(): number {
-    return this.#tail;
+    return this.#written;
   }
 
   /** Whether everything written has been consumed. */
@@ -94,7 +96,9 @@ export class RingWriter {
     }
     words[SENT_MESSAGES] = this.#sequence;
     words[SENT_KIB] = (this.#sentBytes += dataLength) / 1024;
-    this.#tail = (this.#tail + align8(RECORD_HEADER + dataLength)) | 0;
+    const whole = align8(RECORD_HEADER + dataLength);
+    this.#written += whole;
+    this.#tail = (this.#tail + whole) | 0;
     Atomics.store(words, TAIL, this.#tail); // SYNC ring.tail: publishes the record to RingReader.next
     return true;
   }
@@ -102,9 +106,9 @@ export class RingWriter {
   /** Marks the record at `position` as taken back, if the peer has not consumed it yet. A race with its reading is for the caller to settle. */
   retract(position: number, type: number): boolean {
     this.#look();
-    const used = (this.#tail - this.#head) >>> 0;
-    if ((this.#tail - position) >>> 0 > used) return false;
-    Atomics.store(this.#own.words, ((this.#own.ringStart + (position & this.#mask)) >> 2) + TYPE, type | RETRACTED);
+    const back = this.#written - position;
+    if (back > (this.#tail - this.#head) >>> 0) return false;
+    Atomics.store(this.#own.words, ((this.#own.ringStart + ((this.#tail - back) & this.#mask)) >> 2) + TYPE, type | RETRACTED);
     return true;
   }
 
