@@ -120,7 +120,8 @@ function sleep(connection: Connection, milliseconds: number, id: number): void {
 
 /**
  * Ends a circle of two. The other thread sleeps for a reply of this thread; it has consumed everything that this side sent
- * on that connection, so the reply is not on its way; its page did not change meanwhile, so it sleeps still.
+ * on that connection, so the reply is not on its way; its page did not change meanwhile, so it sleeps still. And nothing of
+ * it has come that this thread would wake for: whoever sees a thread's page sees what the thread sent before it went to sleep.
  */
 function endCircle(connection: Connection, call: BlockedCall): void {
   const { thread, peerPage } = connection;
@@ -129,7 +130,7 @@ function endCircle(connection: Connection, call: BlockedCall): void {
   if (other === undefined || other.thread !== thread.waitPage.inode) return;
   for (const theirs of thread.connections.get(other.connection) ?? []) {
     if (theirs.peerPage !== peerPage || !theirs.link.writer.isDrained || theirs.outbound.length > 0) continue;
-    if (peerPage.read()?.sequence !== other.sequence) continue;
+    if (peerPage.read()?.sequence !== other.sequence || connection.link.reader.hasData()) continue;
     theirs.refuseById(other.messageId, ReplyStatus.deadlock);
     throw inACircle(connection, call, `its own request ${other.messageId} on ${theirs.portName}`);
   }

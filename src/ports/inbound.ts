@@ -73,7 +73,7 @@ export class Inbound {
     }
     const message = this.#read();
     if (message === undefined) return true;
-    if (message.type === 'request' && onCallback !== undefined) onCallback(message);
+    if (message.type === 'request' && onCallback !== undefined) callBack(onCallback, message);
     else this.#enqueue(message);
     return true;
   }
@@ -180,9 +180,15 @@ export class Inbound {
     const message = new RequestMessage(connection, messageId, callbackId, data, ++this.#sequence, this.#unanswered.length);
     this.#unanswered.push(message);
     this.#unansweredBytes += dataLength;
-    const onCallback = callbackId === 0 ? undefined : connection.calls.findPending(callbackId)?.onCallback;
-    if (onCallback === undefined) return message;
-    onCallback(message);
+    const call = callbackId === 0 ? undefined : connection.calls.findPending(callbackId);
+    if (call?.onCallback === undefined) return message;
+    try {
+      callBack(call.onCallback, message);
+    } catch (error) {
+      if (connection.calls.take(call.id) === undefined) throw error; // settled meanwhile: it can't take the error
+      connection.outbound.cancelRequest(call.id, call.position, call.outgoing);
+      call.reject(error);
+    }
     return undefined;
   }
 
@@ -241,6 +247,16 @@ export class Inbound {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Hands a request to whoever is to answer it. What it throws ends its call, so nobody would answer any more: the peer is told. */
+function callBack(onCallback: OnCallback, message: RequestMessage): void {
+  try {
+    onCallback(message);
+  } catch (error) {
+    if (message.isPending) message.cancel();
+    throw error;
+  }
+}
 
 function errorOf(connection: Connection, status: number, id: number): AlpcError {
   if (status === ReplyStatus.deadlock) return new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: request ${id} and a blocking call of the peer wait for each other`);

@@ -125,8 +125,8 @@ test('a port that is closed refuses who waits for a decision, and deciding later
   await new Promise((resolve) => setTimeout(resolve, 50)); // it has said hello
   await port.close();
   for (const connecting of [...taken.map((client) => client.connecting), unread]) await assert.rejects(connecting, failsWith('ERR_ALPC_DISCONNECTED'));
-  assert.throws(() => taken[0]!.request.accept(), failsWith('ERR_ALPC_CLOSED'));
-  assert.throws(() => taken[1]!.request.reject(), failsWith('ERR_ALPC_CLOSED'));
+  assert.throws(() => taken[0].request.accept(), failsWith('ERR_ALPC_CLOSED'));
+  assert.throws(() => taken[1].request.reject(), failsWith('ERR_ALPC_CLOSED'));
 });
 
 test('who waits for a decision counts as a connection', async (t) => {

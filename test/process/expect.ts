@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AlpcError, type AlpcErrorCode } from '../../src/base/errors.js';
+import type { CommunicationPort, RequestMessage } from '../../src/ports/index.js';
 
 /** For assert.throws and assert.rejects: an AlpcError of this code, whose message matches. */
 export function failsWith(code: AlpcErrorCode, message = /./): (error: unknown) => true {
@@ -45,6 +46,11 @@ export async function until<T>(what: string, look: () => T | Promise<T>): Promis
     assert.ok(performance.now() < deadline, `waited in vain until ${what}`);
     await sleep(pause);
   }
+}
+
+/** Many blocking calls in a row; how they ended. */
+export function cross(port: CommunicationPort, text: string, count: number, onCallback?: (message: RequestMessage) => void): Record<string, number> {
+  return tally(numbers(count).map(() => outcomeOfSync(() => port.requestSync(text, onCallback === undefined ? {} : { onCallback }))));
 }
 
 /** How many of each there are. */

@@ -9,8 +9,10 @@
  *                    then answers                     journal n    answers with what was seen so far, from entry n on, a
  *                                                                  page of it as JSON; is not in the journal itself
  *   nothing          answers with nothing, and is not in the journal
+ *   detach x         calls the client back with x, and answers at once; the outcome comes into the journal as 'called back'
  *   ask how x        sends the client request x       call n x     calls the client back with 'call n-1 x' until n is 0,
  *                    and answers with the outcome                  then answers x; blocking
+ *   callback how x   the same as a callback
  */
 import type { Message, RequestMessage } from '../../src/ports/index.js';
 import { busyFor, outcomeOf, outcomeOfSync } from './expect.js';
@@ -81,6 +83,12 @@ export class Verbs {
       case 'ask':
         if (argument === 'blocking') return this.#answer(message, outcomeOfSync(() => message.port.requestSync(last)));
         return void outcomeOf(message.port.request(last)).then((outcome) => this.#answer(message, outcome));
+      case 'detach':
+        void outcomeOf(message.callback(all)).then((outcome) => this.journal.push({ what: 'called back', text: all, outcome }));
+        return this.#answer(message, 'detached');
+      case 'callback':
+        if (argument === 'blocking') return this.#answer(message, outcomeOfSync(() => message.callbackSync(last)));
+        return void outcomeOf(message.callback(last)).then((outcome) => this.#answer(message, outcome));
       case 'call':
         if (argument === '0') return this.#answer(message, last);
         return this.#answer(message, outcomeOfSync(() => message.callbackSync(`call ${Number(argument) - 1} ${last}`, { onCallback: this.handle })));

@@ -1,12 +1,14 @@
 /**
- * A client in a process of its own, which does what it is ordered. It may hold several connections, each known by a name.
- * Calls report how they ended; an awaited call does not keep the next order waiting, a blocking one does.
+ * A client in a process of its own, which does what it is ordered. It may hold several connections, each known by a name,
+ * and listen on a port of its own. Calls report how they ended; an awaited call does not keep the next order waiting, a
+ * blocking one does.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientPort, connectPort, connectPortSync, type ConnectSyncOptions, type RequestMessage } from '../../../src/ports/index.js';
+import { type ClientPort, connectPort, connectPortSync, type ConnectSyncOptions, createPort, type RequestMessage } from '../../../src/ports/index.js';
 import { obey, tell } from '../../support/actor.js';
-import { nameOf, outcomeOf, outcomeOfSync } from '../expect.js';
+import { cross, nameOf, outcomeOf, outcomeOfSync } from '../expect.js';
 import { type Form, takeMessages } from '../taking.js';
+import { Verbs } from '../verbs.js';
 
 export type Order =
   | { type: 'connect'; name: string; as?: string; how?: 'blocking' | 'awaited'; options?: ConnectSyncOptions }
@@ -19,6 +21,11 @@ export type Order =
   | { type: 'take'; form: Form; as?: string }
   /** Answers requests after a while, and posts something of its own before. */
   | { type: 'answer'; after: number; postAfter: number; as?: string }
+  /** Does what the peer's requests say (verbs.ts): on a connection, or on a port of its own. */
+  | { type: 'serve'; as?: string }
+  | { type: 'listen'; name: string }
+  /** Many blocking calls in a row, with or without an `onCallback` that does what requests say. */
+  | { type: 'cross'; text: string; count: number; callbacks: boolean; as?: string }
   | { type: 'close'; as?: string }
   | { type: 'exit'; code: number };
 
@@ -28,8 +35,13 @@ export type News =
   | { type: 'settled'; text: string; outcome: string }
   | { type: 'posted'; outcomes: string[] }
   | { type: 'took'; what: string; text: string }
+  | { type: 'serving' }
+  | { type: 'listening' }
+  | { type: 'crossing' }
+  | { type: 'crossed'; outcomes: Record<string, number> }
   | { type: 'closed' };
 
+const verbs = new Verbs();
 const ports = new Map<string, ClientPort>();
 const portOf = ({ as = 'default' }: { as?: string }): ClientPort => ports.get(as)!;
 
@@ -71,6 +83,20 @@ obey<Order>({
     port.on('message', (message) => {
       if (message.type === 'request') void answer(message);
     });
+  },
+  serve: (order) => {
+    portOf(order).on('message', verbs.handle);
+    tell<News>({ type: 'serving' });
+  },
+  listen: async ({ name }) => {
+    (await createPort(name)).on('message', verbs.handle);
+    tell<News>({ type: 'listening' });
+  },
+  cross: async (order) => {
+    const port = portOf(order);
+    tell<News>({ type: 'crossing' });
+    await sleep(5); // the news is on its way
+    tell<News>({ type: 'crossed', outcomes: cross(port, order.text, order.count, order.callbacks ? verbs.handle : undefined) });
   },
   close: (order) => {
     portOf(order).close();
