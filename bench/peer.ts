@@ -13,11 +13,18 @@
 export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
+/** What a peer's own call gives: the bytes, or a message that holds them. No wrapper stands in what is measured. */
+export type Answer = Uint8Array | { readonly data: Uint8Array };
+
+export function bytesOf(answer: Answer): Uint8Array {
+  return answer instanceof Uint8Array ? answer : answer.data;
+}
+
 export interface Session {
-  /** One call: the answer's bytes. May be called again before the first has been answered where the peer is in 'in flight'. */
-  echo?(data: Buffer): Promise<Uint8Array>;
+  /** One call: its answer. May be called again before the first has been answered where the peer is in 'in flight'. */
+  echo?(data: Buffer): Promise<Answer>;
   /** The same, blocking the calling thread until the answer is there. */
-  echoSync?(data: Buffer): Uint8Array;
+  echoSync?(data: Buffer): Answer;
   /** Sends `data` `count` times one way; resolves once the receiver has counted them all, rejects if it counted otherwise. */
   burst?(count: number, data: Buffer): Promise<void>;
   /** Connects once more, is accepted, and closes. */

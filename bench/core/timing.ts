@@ -3,6 +3,7 @@
  * is timed from the look before it to the look after it, which is the next one's look before; and calls under two microseconds
  * are timed by sixteen for the median (in the C baseline likewise). The 99th percentile is of single calls, the look included.
  */
+import { bytesOf, type Answer } from '../peer.js';
 import { Samples } from './statistics.js';
 
 export interface CallTimes {
@@ -61,8 +62,8 @@ export async function warmUp(call: () => unknown, ms: number): Promise<void> {
 }
 
 /** One call, whose answer must be what was sent. */
-export async function checkAnswer(call: () => Promise<Uint8Array> | Uint8Array, data: Uint8Array): Promise<void> {
-  const answer = await call();
+export async function checkAnswer(call: () => Promise<Answer> | Answer, data: Uint8Array): Promise<void> {
+  const answer = bytesOf(await call());
   if (Buffer.compare(answer, data) !== 0) throw new Error(`the answer (${answer.length} bytes) is not what was sent (${data.length} bytes)`);
 }
 

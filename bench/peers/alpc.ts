@@ -55,7 +55,7 @@ export function alpcPeer(making: Making, taking: Taking): Peer {
       const server = await Server.start({ module: import.meta.url, address, mode: taking });
       const client = await connectPort(address);
       const calls: Pick<Session, 'echo' | 'echoSync'> =
-        making === 'blocking' ? { echoSync: (data) => client.requestSync(data).data } : { echo: async (data) => (await client.request(data)).data };
+        making === 'blocking' ? { echoSync: (data) => client.requestSync(data) } : { echo: (data) => client.request(data) };
       return {
         ...calls,
         server,
