@@ -8,14 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildBaseline, type Baseline } from './baseline/baseline.js';
 import { judge } from './budgets.js';
-import { describeEnvironment } from './core/environment.js';
+import { describeEnvironment, foreignLoad } from './core/environment.js';
 import { Figures } from './core/figures.js';
 import { endJobs, runJob } from './core/job.js';
 import { findTwoCores, type TwoCores } from './core/placement.js';
 import { parseFlags, USAGE, type Flags } from './flags.js';
 import { PACES } from './peer.js';
 import { ALL_PEERS } from './peers/index.js';
-import { budgetText, environmentText, scenarioText, writeJson } from './report.js';
+import { budgetText, environmentText, loadText, scenarioText, writeJson } from './report.js';
 import { SCENARIOS } from './scenarios/index.js';
 import type { Scenario } from './scenarios/scenario.js';
 
@@ -33,6 +33,7 @@ interface Run {
   readonly baseline: Baseline | string;
   readonly cores: TwoCores | undefined;
   readonly figures: Figures;
+  readonly foreignLoad: Record<string, number>;
   readonly failures: string[];
 }
 
@@ -40,6 +41,7 @@ async function runScenario(run: Run, scenario: Scenario): Promise<void> {
   const { flags, baseline, cores, figures } = run;
   const wanted = (peer: string): boolean => flags.only.test(`${scenario.name}: ${peer}`);
   const peers = ALL_PEERS.filter((peer) => peer.scenarios.includes(scenario.name) && wanted(peer.name));
+  if (peers.length > 0) run.foreignLoad[scenario.name] = await foreignLoad();
   const rounds = Math.min(flags.rounds, scenario.maxRounds ?? Infinity);
   for (let round = 0; round < rounds; round++) {
     if (scenario.name === 'round trip' && typeof baseline !== 'string' && wanted('C')) {
@@ -65,22 +67,23 @@ function progress(text: string): void {
 }
 
 async function main(flags: Flags, directory: string): Promise<boolean> {
-  const environment = await describeEnvironment();
+  const environment = describeEnvironment();
   console.log(`${environmentText(environment)}\n`);
   const baseline = await buildBaseline(directory);
   if (typeof baseline === 'string') console.log(`NOTICE: no baseline in C, ${baseline}\n`);
   const cores = findTwoCores();
   if (typeof cores === 'string') console.log(`NOTICE: the round trip is left to the scheduler too, ${cores}\n`);
-  const run: Run = { flags, baseline, cores: typeof cores === 'string' ? undefined : cores, figures: new Figures(), failures: [] };
+  const run: Run = { flags, baseline, cores: typeof cores === 'string' ? undefined : cores, figures: new Figures(), foreignLoad: {}, failures: [] };
   for (const scenario of SCENARIOS) {
     await runScenario(run, scenario);
-    const text = scenarioText(scenario, run.figures);
-    if (text !== '') console.log(`${text}\n`);
+    const texts = [loadText(run.foreignLoad[scenario.name] ?? 0), scenarioText(scenario, run.figures)];
+    for (const text of texts.filter((text) => text !== '')) console.log(`${text}\n`);
   }
   const verdicts = judge(run.figures, typeof baseline === 'string' ? baseline : undefined);
   console.log(`${budgetText(verdicts)}\n`);
   for (const failure of run.failures) console.log(`FAILED ${failure}\n`);
-  writeJson(flags.json, { environment, pace: flags.pace, rounds: flags.rounds, verdicts, failures: run.failures, figures: run.figures });
+  const { figures, failures } = run;
+  writeJson(flags.json, { environment, pace: flags.pace, rounds: flags.rounds, foreignLoad: run.foreignLoad, verdicts, failures, figures });
   console.log(`Figures of every round: ${flags.json}`);
   return verdicts.every((verdict) => verdict.holds === 'yes' || verdict.holds === 'skipped');
 }

@@ -73,5 +73,5 @@ export interface Pace {
 
 export const PACES: { readonly full: Pace; readonly quick: Pace } = {
   full: { warmUpMs: 200, measureMs: 250, sleepyCalls: 100, idleConnections: 10_000, idleMs: 5000, settleMs: 1500 },
-  quick: { warmUpMs: 150, measureMs: 120, sleepyCalls: 30, idleConnections: 1000, idleMs: 1000, settleMs: 500 },
+  quick: { warmUpMs: 100, measureMs: 100, sleepyCalls: 30, idleConnections: 1000, idleMs: 1000, settleMs: 500 },
 };

@@ -11,11 +11,9 @@ import type { Column, Scenario } from './scenarios/scenario.js';
 const ALL_PEERS: readonly PeerName[] = [...BASELINE_PEERS, ...PEERS.map((peer) => peer.name)];
 
 export function environmentText(environment: Environment): string {
-  const { node, kernel, cpu, cores, memoryGiB, packages, foreignLoad } = environment;
+  const { node, kernel, cpu, cores, memoryGiB, packages } = environment;
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
-  const lines = [`Node ${node}, Linux ${kernel}`, `${cpu}, ${cores} cores, ${memoryGiB} GiB`, versions.join(', ')];
-  if (foreignLoad > 0.2) lines.push(`NOTICE: other programs use ${Math.round(foreignLoad * 100)}% of the CPU; the figures suffer`);
-  return lines.join('\n');
+  return [`Node ${node}, Linux ${kernel}`, `${cpu}, ${cores} cores, ${memoryGiB} GiB`, versions.join(', ')].join('\n');
 }
 
 export function scenarioText(scenario: Scenario, figures: Figures): string {
@@ -42,6 +40,11 @@ export function scenarioText(scenario: Scenario, figures: Figures): string {
   return `${scenario.title}\n\n${table(header, rows)}`;
 }
 
+/** Empty where the machine was quiet. */
+export function loadText(load: number): string {
+  return load > 0.2 ? `NOTICE: other programs use ${Math.round(load * 100)}% of the CPU; the figures below suffer` : '';
+}
+
 /** Of the first column: from the least to the most of the rounds. Where the ends are far apart, the machine has two minds about it. */
 function range({ rounds }: Figure, { digits }: Column): string {
   return `${number(Math.min(...rounds), digits)} .. ${number(Math.max(...rounds), digits)}`;
@@ -57,6 +60,8 @@ export interface Results {
   readonly pace: string;
   readonly rounds: number;
   readonly figures: Figures;
+  /** The part of the CPU that others used as each scenario began. */
+  readonly foreignLoad: Record<string, number>;
   readonly verdicts: readonly Verdict[];
   readonly failures: readonly string[];
 }

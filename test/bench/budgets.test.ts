@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BUDGETS, judge } from '../../bench/budgets.js';
+import { Figures, type FigureName } from '../../bench/core/figures.js';
+import { ratio } from '../../bench/core/table.js';
+
+const first = BUDGETS[0]!;
+
+function figuresOf(...named: [FigureName, ...number[]][]): Figures {
+  const figures = new Figures();
+  for (const [name, ...rounds] of named) {
+    for (const value of rounds) figures.add(name.scenario, name.peer, [{ case: name.case, metric: name.metric, value }]);
+  }
+  return figures;
+}
+
+test('a budget holds by the ratio of the medians of the rounds', () => {
+  const holds = judge(figuresOf([first.figure, 1, 1, 900], [first.against!, 60, 61, 5]))[0]!;
+  assert.deepEqual([holds.holds, holds.measured, holds.asked], ['yes', '1/60', 'at most 1/60 net echo']);
+  const fails = judge(figuresOf([first.figure, 1.1], [first.against!, 60]))[0]!;
+  assert.equal(fails.holds, 'NO');
+});
+
+test('what was not measured does not hold', () => {
+  assert.equal(judge(figuresOf([first.figure, 1]))[0]!.holds, 'NOT MEASURED');
+  assert.ok(judge(new Figures()).every(({ holds }) => holds === 'NOT MEASURED'));
+});
+
+test('without the baseline in C its budget is skipped, and no other', () => {
+  const skipped = judge(new Figures(), 'there is no C compiler').filter(({ holds }) => holds === 'skipped');
+  assert.deepEqual(skipped.map(({ budget }) => budget.against?.peer), ['C spin']);
+});
+
+test('ratios are written as one says them', () => {
+  assert.deepEqual([1 / 60, 0.125, 1, 8, 12.34, NaN].map(ratio), ['1/60', '1/8', '1x', '8x', '12.3x', '-']);
+});
