@@ -1,24 +1,78 @@
 /**
  * Tells when a descriptor becomes readable while this thread runs its event loop.
  *
- * koffi's poll has sharp edges, and this class is the one place that knows them: its callback opens no callback scope
+ * In the main thread it is koffi's poll, which has sharp edges that this file alone knows: its callback opens no callback scope
  * (promises do not go on after it on Node >= 26.4), so the owner's function may do no more than note the fact and leave by
  * `setImmediate`; an exception in it would surface from an unrelated call, so it is caught and thrown again from a fresh
- * tick; a handle that nobody references falls silent, so the owner keeps this object and this object its handle; methods
- * after `close()` crash, so they are guarded; and it must be closed before its descriptor is.
+ * tick; a handle that nobody references falls silent, so the thread's register keeps it; methods after `close()` crash, so they
+ * are guarded; it must be closed before its descriptor is; and a callback while the environment is taken down ends the process
+ * with a fatal error, so all of them are closed when the process's `exit` event comes.
+ *
+ * A worker thread can be terminated without such an event, at any moment. There Node's own handle of a pipe reads an epoll
+ * descriptor that watches the one in question: the read fails, as it must, as soon as there is something, and that is the news.
  */
 import type { node } from 'koffi';
-import { pollOnLoop } from './system.js';
+import { isMainThread } from 'node:worker_threads';
+import { duplicateDescriptor } from './descriptors.js';
+import { type NodePipe, nodePipeOver } from './node-pipe.js';
+import { Poller } from './poller.js';
+import { closeDescriptor, pollOnLoop } from './system.js';
 
 export class LoopWatch {
-  #handle: node.PollHandle | undefined;
+  #watch: Watch | undefined;
   #referenced = true;
 
   /** Starts at once, and keeps the process alive until `unref` or `close`. One watch per descriptor. */
   constructor(fd: number, onReadable: () => void) {
+    this.#watch = isMainThread ? new PollWatch(fd, onReadable) : new PipeWatch(fd, onReadable);
+  }
+
+  get closed(): boolean {
+    return this.#watch === undefined;
+  }
+
+  ref(): void {
+    this.#referenced = true;
+    this.#watch?.ref();
+  }
+
+  unref(): void {
+    this.#referenced = false;
+    this.#watch?.unref();
+  }
+
+  hasRef(): boolean {
+    return this.#referenced && this.#watch !== undefined;
+  }
+
+  /** Before the descriptor is closed, or the number's next owner would be watched. */
+  close(): void {
+    this.#watch?.close();
+    this.#watch = undefined;
+  }
+}
+
+interface Watch {
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+/** The watches of the main thread: kept from the collector, and closed before the environment is taken down. */
+const open = new Set<PollWatch>();
+
+function closeAll(): void {
+  for (const watch of open) watch.close();
+}
+
+class PollWatch implements Watch {
+  readonly #handle: node.PollHandle;
+  #closed = false;
+
+  constructor(fd: number, onReadable: () => void) {
     this.#handle = pollOnLoop()(fd, { readable: true, disconnect: true }, () => {
       try {
-        onReadable();
+        if (!this.#closed) onReadable();
       } catch (error) {
         process.nextTick(() => {
           throw error;
@@ -26,29 +80,79 @@ export class LoopWatch {
         setImmediate(() => {});
       }
     });
+    if (open.size === 0) process.once('exit', closeAll);
+    open.add(this);
   }
 
-  get closed(): boolean {
-    return this.#handle === undefined;
+  ref(): void {
+    if (!this.#closed) this.#handle.ref();
+  }
+
+  unref(): void {
+    if (!this.#closed) this.#handle.unref();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handle.close();
+    open.delete(this);
+    if (open.size === 0) process.removeListener('exit', closeAll);
+  }
+}
+
+class PipeWatch implements Watch {
+  readonly #poller: Poller;
+  readonly #onReadable: () => void;
+  #pipe: NodePipe;
+  #referenced = true;
+
+  constructor(fd: number, onReadable: () => void) {
+    this.#onReadable = onReadable;
+    this.#poller = new Poller(1);
+    try {
+      this.#poller.add(fd);
+      this.#pipe = this.#start();
+    } catch (error) {
+      this.#poller.close();
+      throw error;
+    }
   }
 
   ref(): void {
     this.#referenced = true;
-    this.#handle?.ref();
+    this.#pipe.ref();
   }
 
   unref(): void {
     this.#referenced = false;
-    this.#handle?.unref();
+    this.#pipe.unref();
   }
 
-  hasRef(): boolean {
-    return this.#referenced && this.#handle !== undefined;
-  }
-
-  /** Before the descriptor is closed, or the number's next owner would be watched. */
   close(): void {
-    this.#handle?.close();
-    this.#handle = undefined;
+    this.#pipe.onread = () => {};
+    this.#pipe.close();
+    this.#poller.close();
+  }
+
+  /** A failed read is the end of a pipe's handle, so each piece of news takes a new one. */
+  #start(): NodePipe {
+    const fd = duplicateDescriptor(this.#poller.fd);
+    let pipe: NodePipe;
+    try {
+      pipe = nodePipeOver(fd);
+    } catch (error) {
+      closeDescriptor(fd);
+      throw error;
+    }
+    if (!this.#referenced) pipe.unref();
+    pipe.onread = () => {
+      pipe.onread = () => {};
+      pipe.close();
+      this.#pipe = this.#start();
+      this.#onReadable();
+    };
+    pipe.readStart();
+    return pipe;
   }
 }

@@ -5,7 +5,7 @@
  * At the limit of descriptors one that is kept in reserve is given up for a moment, so that the newcomer can be sent away:
  * else it would stay in the backlog and wake the server again and again.
  */
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { ProtocolViolation } from '../memory/layout.js';
 import { checkAccess, type SecurityDescriptor } from '../objects/index.js';
 import { peerCredentials, peerGroups } from '../platform/credentials.js';
@@ -72,7 +72,7 @@ export class Reception {
   close(): void {
     for (const greeting of this.#silent.values()) greeting.refuse('closed');
     this.#silent.clear();
-    if (this.#reserve !== undefined) closeDescriptor(this.#reserve);
+    if (this.#reserve !== undefined) closeSync(this.#reserve);
     this.#reserve = undefined;
   }
 
@@ -123,7 +123,7 @@ export class Reception {
   /** The table of descriptors is full: uses the reserve to refuse one newcomer. */
   #sendOneAway(): boolean {
     if (this.#reserve === undefined) return false;
-    closeDescriptor(this.#reserve);
+    closeSync(this.#reserve);
     const socket = acceptConnection(this.#parts.listener);
     if (typeof socket === 'number') this.#sendAway(socket, new PeerIdentity(peerCredentials(socket)), 'quota');
     this.#reserve = reserveDescriptor();
