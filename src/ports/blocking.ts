@@ -86,16 +86,18 @@ function sleepForReply(connection: Connection, call: BlockedCall, deadline: Dead
   const left = timeLeft(deadline);
   if (left <= 0) return false;
   const { thread, peerPage } = connection;
+  let circle: Circle | undefined;
   thread.waitPage.publish(peerPage.inode, connection.inode, call.id);
   try {
     if (connection.arm(true)) {
-      endCircle(connection, call);
-      sleep(connection, left, call.id);
+      circle = findCircle(connection);
+      if (circle === undefined) sleep(connection, left, call.id);
     }
   } finally {
     thread.waitPage.withdraw();
     connection.disarm();
   }
+  if (circle !== undefined) endCircle(connection, call, circle);
   connection.readSocket();
   connection.outbound.flush();
   return true;
@@ -118,22 +120,34 @@ function sleep(connection: Connection, milliseconds: number, id: number): void {
   if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: connection.portName, role: connection.role, id });
 }
 
+/** The other half of a circle: what the peer's thread sleeps for. */
+interface Circle {
+  readonly connection: Connection;
+  readonly messageId: number;
+}
+
 /**
- * Ends a circle of two. The other thread sleeps for a reply of this thread; it has consumed everything that this side sent
+ * Finds a circle of two. The other thread sleeps for a reply of this thread; it has consumed everything that this side sent
  * on that connection, so the reply is not on its way; its page did not change meanwhile, so it sleeps still. And nothing of
  * it has come that this thread would wake for: whoever sees a thread's page sees what the thread sent before it went to sleep.
  */
-function endCircle(connection: Connection, call: BlockedCall): void {
+function findCircle(connection: Connection): Circle | undefined {
   const { thread, peerPage } = connection;
-  if (peerPage.inode === thread.waitPage.inode) throw inACircle(connection, call, 'this thread itself');
+  if (peerPage.inode === thread.waitPage.inode) return { connection, messageId: 0 };
   const other = peerPage.read();
-  if (other === undefined || other.thread !== thread.waitPage.inode) return;
+  if (other === undefined || other.thread !== thread.waitPage.inode) return undefined;
   for (const theirs of thread.connections.get(other.connection) ?? []) {
     if (theirs.peerPage !== peerPage || !theirs.link.writer.isDrained || theirs.outbound.length > 0) continue;
-    if (peerPage.read()?.sequence !== other.sequence || connection.link.reader.hasData()) continue;
-    theirs.refuseById(other.messageId, ReplyStatus.deadlock);
-    throw inACircle(connection, call, `its own request ${other.messageId} on ${theirs.portName}`);
+    if (peerPage.read()?.sequence === other.sequence && !connection.link.reader.hasData()) return { connection: theirs, messageId: other.messageId };
   }
+  return undefined;
+}
+
+/** Ends both calls. This thread's page says by now that it is awake: else the other, released, would find it in a circle with its next call. */
+function endCircle(connection: Connection, call: BlockedCall, circle: Circle): never {
+  if (circle.messageId === 0) throw inACircle(connection, call, 'this thread itself');
+  circle.connection.refuseById(circle.messageId, ReplyStatus.deadlock);
+  throw inACircle(connection, call, `its own request ${circle.messageId} on ${circle.connection.portName}`);
 }
 
 function inACircle(connection: Connection, call: BlockedCall, whom: string): AlpcError {

@@ -160,11 +160,7 @@ export class Connection {
 
   /** Answers a request of the peer by its id, whether it has been read or not: the peer waits in a circle. */
   refuseById(messageId: number, status: number): void {
-    const message = this.inbound.findUnanswered(messageId);
-    if (message !== undefined) {
-      this.inbound.forget(message);
-      message.giveUp();
-    }
+    this.inbound.giveUp(messageId);
     this.outbound.transmitOrQueue(RecordType.reply, messageId, 0, status, undefined, 0);
   }
 

@@ -88,8 +88,10 @@ export class Inbound {
     this.#unansweredBytes -= message.data.length;
   }
 
-  findUnanswered(id: number): RequestMessage | undefined {
-    return this.#unanswered.find((candidate) => candidate.id === id);
+  /** The caller of a request that was read no longer waits: its receiver, if it has one already, will be told. */
+  giveUp(id: number): void {
+    const canceled = this.#cancel(id);
+    if (canceled !== undefined) this.#enqueue(canceled);
   }
 
   /** The peer can publish nothing more: the rest of its ring is bounded, and is taken whole. */
@@ -222,16 +224,18 @@ export class Inbound {
     const { link } = this.#connection;
     const id = link.reader.messageId;
     link.release();
-    const message = this.findUnanswered(id);
+    return this.#cancel(id);
+  }
+
+  /** Gives up an unanswered request. The message that tells its receiver; undefined when it was still in the queue of this side, and is never seen. */
+  #cancel(id: number): CanceledMessage | undefined {
+    const message = this.#unanswered.find((candidate) => candidate.id === id);
     if (message === undefined) return undefined;
     this.forget(message);
     message.giveUp();
-    // Still in the queue of this side: its receiver never sees it.
-    if (this.#queue.remove(message)) {
-      this.#queuedBytes -= message.data.length;
-      return undefined;
-    }
-    return new CanceledMessage(this.#connection, message, ++this.#sequence);
+    if (!this.#queue.remove(message)) return new CanceledMessage(this.#connection, message, ++this.#sequence);
+    this.#queuedBytes -= message.data.length;
+    return undefined;
   }
 
   #enqueue(message: ConnectionMessage): void {
