@@ -87,7 +87,7 @@ export function connectPortSync(name: string, options?: ConnectSyncOptions): Cli
   }
 }
 
-/** The client communication port. @fires message (message) each message of the server; @fires close (reason, error?) */
+/** The client communication port. */
 export class ClientPort extends ReceivingPort {
   /** The payload that the server gave to `accept`. */
   readonly connectData: Buffer;

@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { MessageData } from '../base/arguments.js';
 import type { OnCallback } from './calls.js';
-import type { Connection } from './connection.js';
+import type { Connection, ConnectionMessage } from './connection.js';
 import type { ReplyMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
 
@@ -45,8 +45,14 @@ export interface CommunicationPortInformation {
   readonly lateReplies: number;
 }
 
-/** @fires close (reason: string, error?: Error) once, when the connection has ended */
-export abstract class CommunicationPort extends EventEmitter {
+export interface CommunicationPortEvents {
+  /** Each message of the peer, while there is a listener; on ports that receive. */
+  message: [message: ConnectionMessage];
+  /** Once, when the connection has ended: `closed` by this side, or an `EndReason`; with the peer's offence, if there was one. */
+  close: [reason: string, error: Error | undefined];
+}
+
+export abstract class CommunicationPort extends EventEmitter<CommunicationPortEvents> {
   readonly #connection: Connection;
 
   constructor(connection: Connection) {

@@ -15,7 +15,7 @@ import { LoopWatch } from '../platform/loop-watch.js';
 import { type Attentive, Linger } from './attention.js';
 import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
-import { Intake, type ReceiveOptions } from './intake.js';
+import { Intake, onNewListener, type ReceiveOptions } from './intake.js';
 import { checkLimits, type Limits, type PortLimits } from './limits.js';
 import { ServerConnections } from './server-connections.js';
 import type { ServerPort } from './server-port.js';
@@ -68,11 +68,19 @@ export function createPortSync(name: string, options?: CreatePortSyncOptions): C
   return new ConnectionPort(thisThread(), bindPortNameSync(name, checked.binding), checked);
 }
 
-/**
- * A server's port. Events: `message` (message) for each message, while there is a listener; `connect` (port: ServerPort) and
- * `disconnect` (port: ServerPort, reason) for each client; `close` once, when the port has been closed.
- */
-export class ConnectionPort extends EventEmitter implements Attentive {
+export interface ConnectionPortEvents {
+  /** Each message, while there is a listener. */
+  message: [message: Message];
+  /** A client has been connected. */
+  connect: [port: ServerPort];
+  /** A client's connection has ended: `closed` by this side, or an `EndReason`. */
+  disconnect: [port: ServerPort, reason: string];
+  /** Once, when the port has been closed. */
+  close: [];
+}
+
+/** A server's port. */
+export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implements Attentive {
   readonly linger: Linger;
   readonly #thread: Thread;
   readonly #bound: BoundPortName;
@@ -97,7 +105,9 @@ export class ConnectionPort extends EventEmitter implements Attentive {
       demand: () => thread.attention.watch(this),
       over: () => (this.#closed ? this.#closedError() : undefined),
     };
-    this.#intake = new Intake(source, this, options.spin.linger > 0);
+    const listeners = { count: () => this.listenerCount('message'), emit: (message: Message) => void this.emit('message', message) };
+    this.#intake = new Intake(source, listeners, options.spin.linger > 0);
+    onNewListener(this, 'message', source.demand);
     this.#watch = new LoopWatch(this.#connections.pollDescriptor, () => {
       this.#rung = true;
       thread.attention.watch(this);

@@ -1,13 +1,13 @@
 /** The public door of the ports floor. */
 export { createPort, createPortSync, ConnectionPort } from './connection-port.js';
-export type { CreatePortOptions, CreatePortSyncOptions, Message } from './connection-port.js';
+export type { ConnectionPortEvents, CreatePortOptions, CreatePortSyncOptions, Message } from './connection-port.js';
 export { connectPort, connectPortSync, ClientPort } from './client-port.js';
 export type { ConnectOptions, ConnectSyncOptions, RequiredServer } from './client-port.js';
 export { createUnconnectedPort, UnconnectedPort } from './unconnected-port.js';
 export type { UnconnectedPortOptions } from './unconnected-port.js';
 export { ServerPort } from './server-port.js';
 export { CommunicationPort } from './communication-port.js';
-export type { CommunicationPortInformation, PostOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
+export type { CommunicationPortEvents, CommunicationPortInformation, PostOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
 export type { ConnectionMessage } from './connection.js';
 export { ConnectionRequestMessage } from './connection-request.js';
 export type { AcceptOptions, RejectOptions } from './connection-request.js';

@@ -29,6 +29,12 @@ export interface Source<M> {
   over(): AlpcError | undefined;
 }
 
+/** The listeners of the port's `message` event. */
+export interface Listeners<M> {
+  count(): number;
+  emit(message: M): void;
+}
+
 interface Taker<M> {
   give(message: M): void;
   fail(error: Error): void;
@@ -41,23 +47,20 @@ const LOOKS = 150;
 
 export class Intake<M> {
   readonly #source: Source<M>;
-  readonly #emitter: EventEmitter;
+  readonly #listeners: Listeners<M>;
   readonly #takers = new Fifo<Taker<M>>();
   readonly #looks: AdaptiveSpin;
   #inARow = 0;
 
-  constructor(source: Source<M>, emitter: EventEmitter, spins: boolean) {
+  constructor(source: Source<M>, listeners: Listeners<M>, spins: boolean) {
     this.#source = source;
-    this.#emitter = emitter;
+    this.#listeners = listeners;
     this.#looks = new AdaptiveSpin(spins ? LOOKS : 0);
-    emitter.on('newListener', (event) => {
-      if (event === 'message') source.demand();
-    });
   }
 
   /** Whether anybody waits for a message. */
   get isWanted(): boolean {
-    return this.#takers.length > 0 || this.#emitter.listenerCount('message') > 0;
+    return this.#takers.length > 0 || this.#listeners.count() > 0;
   }
 
   /** Hands out what there is, a batch at most. Whether there was anything. A listener's exception passes through. */
@@ -70,7 +73,7 @@ export class Intake<M> {
         count++;
         const taker = this.#takers.shift();
         if (taker !== undefined) taker.give(message);
-        else this.#emitter.emit('message', message);
+        else this.#listeners.emit(message);
       } else if (count === 0 || this.#takers.length > 0 || !this.#spin()) break;
     }
     if (this.#takers.length > 0) this.#failIfOver();
@@ -168,4 +171,11 @@ export class Intake<M> {
 
 export function noMessage(timeout: number): AlpcError {
   return new AlpcError('ERR_ALPC_TIMEOUT', `no message came within ${timeout} ms`);
+}
+
+/** Calls `action` whenever somebody begins to listen for `event`. */
+export function onNewListener(emitter: object, event: string, action: () => void): void {
+  (emitter as EventEmitter).on('newListener', (added: string | symbol) => {
+    if (added === event) action();
+  });
 }

@@ -12,7 +12,7 @@ import type { OnCallback } from './calls.js';
 import type { Greeted } from './client-greeting.js';
 import { CommunicationPort } from './communication-port.js';
 import { Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
-import { Intake, noMessage, type ReceiveOptions } from './intake.js';
+import { Intake, noMessage, onNewListener, type ReceiveOptions } from './intake.js';
 import type { Limits } from './limits.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
@@ -24,7 +24,6 @@ export interface ReceivingPortOptions {
   readonly onCallback: OnCallback | undefined;
 }
 
-/** @fires message (message) each message of the peer, while there is a listener */
 export abstract class ReceivingPort extends CommunicationPort implements ConnectionOwner, Attentive {
   readonly linger: Linger;
   readonly #thread: Thread;
@@ -47,7 +46,9 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
       demand: () => this.#thread.attention.watch(this),
       over: () => (connection.isSpent ? connection.closedError() : undefined),
     };
-    this.#intake = new Intake(source, this, options.spin.linger > 0);
+    const listeners = { count: () => this.listenerCount('message'), emit: (message: ConnectionMessage) => void this.emit('message', message) };
+    this.#intake = new Intake(source, listeners, options.spin.linger > 0);
+    onNewListener(this, 'message', source.demand);
     this.#watch = new LoopWatch(connection.socket, () => {
       this.#rung = true;
       this.#thread.attention.watch(this);

@@ -15,7 +15,7 @@ import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { translate } from '../platform/system.js';
 import { ConnectionRequestMessage } from './connection-request.js';
 import { Connection, type ConnectionOwner } from './connection.js';
-import type { Message } from './connection-port.js';
+import type { ConnectionPortEvents, Message } from './connection-port.js';
 import { channels } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
@@ -42,7 +42,7 @@ export interface ServerConnectionsParts {
   readonly spin: Spin;
   readonly notifyClientDied: boolean;
   /** Where `connect` and `disconnect` are told. */
-  readonly events: EventEmitter;
+  readonly events: Pick<EventEmitter<ConnectionPortEvents>, 'emit' | 'listenerCount'>;
   readonly hasRef: () => boolean;
   /** The event loop is to look at this port. */
   readonly wake: () => void;
@@ -215,7 +215,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#bySocket.delete(connection.socket);
     if (this.#closed) return;
     if (this.#parts.events.listenerCount('disconnect') > 0) {
-      setImmediate(() => this.#parts.events.emit('disconnect', connection.port, connection.endReason ?? 'closed'));
+      setImmediate(() => this.#parts.events.emit('disconnect', connection.port as ServerPort, connection.endReason ?? 'closed'));
     }
   }
 

@@ -5,7 +5,7 @@
 import { CommunicationPort } from './communication-port.js';
 import type { Connection } from './connection.js';
 
-/** The server communication port. @fires close (reason, error?) */
+/** The server communication port. */
 export class ServerPort extends CommunicationPort {
   readonly #connection: Connection;
   readonly #hasRef: () => boolean;

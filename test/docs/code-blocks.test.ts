@@ -32,7 +32,7 @@ function blocksOf(page: string): Block[] {
 function run(folder: string, file: string): { child: ChildProcess; output: () => string } {
   let text = '';
   const child = spawn(process.execPath, [file], { cwd: folder, env: { ...process.env, ALPC_ROOT: join(folder, 'root') }, stdio: ['ignore', 'pipe', 'pipe'] });
-  for (const stream of [child.stdout, child.stderr]) stream!.on('data', (part: Buffer) => void (text += part.toString()));
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => void (text += part.toString()));
   return { child, output: () => text };
 }
 
