@@ -158,10 +158,24 @@ export class Connection {
     return this.#settle(message, ReplyStatus.canceled, undefined, 0);
   }
 
+  /** Sends an answer, or keeps it until there is room. */
+  answer(messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): ReplyOutcome {
+    if (this.outbound.transmit(RecordType.reply, messageId, callbackId, status, data, dataLength)) return 'sent';
+    if (this.state !== 'open') return 'disconnected';
+    if (!this.outbound.hasBytesFor(dataLength)) {
+      // The peer asks and does not read the answers: it is over its quota, and its calls must settle all the same.
+      this.#sayWhy(OutboxState.quota);
+      this.end('quota');
+      return 'disconnected';
+    }
+    this.outbound.enqueue(new Outgoing(RecordType.reply, messageId, callbackId, status, copyOf(data), dataLength));
+    return 'sent';
+  }
+
   /** Answers a request of the peer by its id, whether it has been read or not: the peer waits in a circle. */
   refuseById(messageId: number, status: number): void {
     this.inbound.giveUp(messageId);
-    this.outbound.transmitOrQueue(RecordType.reply, messageId, 0, status, undefined, 0);
+    this.answer(messageId, 0, status, undefined, 0);
   }
 
   /** The data's length in bytes, checked against the connection's state and limits. */
@@ -181,6 +195,11 @@ export class Connection {
   /** Closed, and everything that it left has been taken. */
   get isSpent(): boolean {
     return this.state === 'closed' && this.inbound.queued === 0;
+  }
+
+  /** Whether records are read ahead of who takes messages: for replies that are awaited, as far as the quota goes. */
+  get readsAhead(): boolean {
+    return this.calls.awaited > 0 && !this.inbound.isFull;
   }
 
   /** Prepares the doorbells before the owner rests. False: something is there already. */
@@ -214,10 +233,10 @@ export class Connection {
 
   // ---- the end -----------------------------------------------------------------------------------------------------
 
-  /** The peer is gone: takes what it left, settles everything, and closes with the last words. */
+  /** The peer is gone, or dropped: takes what it left, settles everything, and closes with the last words. */
   end(reason: EndReason, error?: Error): void {
     if (this.state !== 'open') return;
-    if (reason !== 'protocol') this.inbound.drain();
+    if (Atomics.load(this.link.own.words, Control.state) === OutboxState.open) this.inbound.drain(); // it is not this side that drops the peer
     if (this.state !== 'open') return; // what it left broke the rules, and that was its end
     this.endReason = reason;
     this.#sayWhy(OutboxState.closed);
@@ -345,16 +364,7 @@ export class Connection {
     }
     this.inbound.forget(message);
     message.place = PLACE_ANSWERED;
-    if (this.outbound.transmit(RecordType.reply, message.id, message.callbackId, status, data, dataLength)) return 'sent';
-    if (this.state !== 'open') return 'disconnected';
-    if (!this.outbound.hasBytesFor(dataLength)) {
-      // The peer asks and does not read the answers: it is over its quota, and its calls must settle all the same.
-      this.#sayWhy(OutboxState.quota);
-      this.end('quota');
-      return 'disconnected';
-    }
-    this.outbound.enqueue(new Outgoing(RecordType.reply, message.id, message.callbackId, status, copyOf(data), dataLength));
-    return 'sent';
+    return this.answer(message.id, message.callbackId, status, data, dataLength);
   }
 
   /** Leaves the reason for the peer to read when it sees the socket's end. The first one stays. */

@@ -34,6 +34,11 @@ export class Inbound {
     return this.#queue.length;
   }
 
+  /** As many messages are read ahead as may be. */
+  get isFull(): boolean {
+    return this.#queue.length >= this.#limits.pendingMessages || this.#queuedBytes >= this.#limits.pendingBytes;
+  }
+
   get unanswered(): number {
     return this.#unanswered.length;
   }
@@ -55,7 +60,7 @@ export class Inbound {
   /** Reads ahead for replies, as far as the quota for queued messages goes. True when it read anything. */
   pump(): boolean {
     let any = false;
-    while (this.#connection.state === 'open' && !this.#isFull && this.#connection.link.reader.hasData()) {
+    while (this.#connection.state === 'open' && !this.isFull && this.#connection.link.reader.hasData()) {
       any = true;
       const message = this.#read();
       if (message === undefined) break;
@@ -68,7 +73,7 @@ export class Inbound {
   readWhileBlocked(onCallback: OnCallback | undefined): boolean {
     const { link, state } = this.#connection;
     if (state !== 'open' || !link.reader.hasData()) return false;
-    if (this.#isFull) {
+    if (this.isFull) {
       throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this.#connection}: ${this.#queue.length} messages wait to be received, and the reply of a blocking call can't be reached behind more; receive them first`);
     }
     const message = this.#read();
@@ -123,10 +128,6 @@ export class Inbound {
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
-  get #isFull(): boolean {
-    return this.#queue.length >= this.#limits.pendingMessages || this.#queuedBytes >= this.#limits.pendingBytes;
-  }
-
   /** Reads records until one is a message. */
   #read(): ConnectionMessage | undefined {
     const connection = this.#connection;
@@ -174,7 +175,7 @@ export class Inbound {
     }
     if (this.#unanswered.length >= this.#limits.pendingMessages || this.#unansweredBytes + dataLength > this.#limits.pendingBytes) {
       link.release();
-      connection.outbound.transmitOrQueue(RecordType.reply, messageId, callbackId, ReplyStatus.quota, undefined, 0);
+      connection.answer(messageId, callbackId, ReplyStatus.quota, undefined, 0);
       return undefined;
     }
     const data = link.reader.copyData(connection.thread.copies);
@@ -244,6 +245,7 @@ export class Inbound {
   }
 
   #dequeue(): ConnectionMessage {
+    if (this.isFull) this.#connection.wake(); // reading ahead goes on
     const message = this.#queue.shift()!;
     this.#queuedBytes -= message.data.length;
     return message;

@@ -14,7 +14,7 @@ export interface PortLimits {
   ringLength?: number;
   /** Messages that may be pending for one connection: requests taken and not yet answered, messages taken from the ring and not yet received, messages that wait for room. 1 to 1,000,000; 4,096 by default. */
   pendingMessages?: number;
-  /** The same in bytes of payload. 1 to 2^31-1; 16 MiB by default. */
+  /** The same in bytes: of payload, and of what waits for room with its headers. 1 to 2^31-1; 16 MiB by default. */
   pendingBytes?: number;
   /** Connections that a connection port holds at once. 1 to 1,000,000; 16,384 by default. */
   connections?: number;

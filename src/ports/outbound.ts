@@ -1,10 +1,11 @@
 /**
  * The sending half of a connection: records go into the ring at once, or wait here for room, in their order. What waits is a
- * copy, counted against the quota; replies and cancellations are always admitted, for their number is bounded by what was asked.
+ * copy, counted against the quota. Over it, requests and datagrams are refused; answers end the connection, for whoever asks and
+ * does not read would never be told; cancellations are always admitted, for their number is bounded by what is in the ring.
  */
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
-import { RecordType } from '../memory/layout.js';
+import { RECORD_HEADER, RecordType } from '../memory/layout.js';
 import type { RingWriter } from '../memory/ring.js';
 import { Outgoing } from './calls.js';
 import type { Connection } from './connection.js';
@@ -59,13 +60,14 @@ export class Outbound {
   }
 
   enqueue(outgoing: Outgoing): void {
-    this.#waitingBytes += outgoing.dataLength;
+    this.#waitingBytes += RECORD_HEADER + outgoing.dataLength;
     this.#waiting.push(outgoing);
     this.#connection.wake();
   }
 
+  /** Headers count too: answers of no bytes are not for nothing. */
   hasBytesFor(dataLength: number): boolean {
-    return this.#waitingBytes + dataLength <= this.#limits.pendingBytes;
+    return this.#waitingBytes + RECORD_HEADER + dataLength <= this.#limits.pendingBytes;
   }
 
   /** Whether a request or datagram of this side may still wait for room. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
@@ -77,7 +79,7 @@ export class Outbound {
 
   /** Takes back a record that still waits. */
   withdraw(outgoing: Outgoing): void {
-    if (this.#waiting.remove(outgoing)) this.#waitingBytes -= outgoing.dataLength;
+    if (this.#waiting.remove(outgoing)) this.#waitingBytes -= RECORD_HEADER + outgoing.dataLength;
   }
 
   /** Moves what waits into the ring, as far as there is room. True when it moved, or will soon: the peer is reading. */
@@ -90,7 +92,7 @@ export class Outbound {
         const position = this.#writer.position;
         if (!connection.link.send(next.type, next.messageId, next.callbackId, next.status, next.data, next.dataLength)) break;
         this.#waiting.shift();
-        this.#waitingBytes -= next.dataLength;
+        this.#waitingBytes -= RECORD_HEADER + next.dataLength;
         if (channels.send.hasSubscribers) channels.send.publish({ port: connection.portName, role: connection.role, type: next.type, id: next.messageId, length: next.dataLength });
         next.sent?.(position);
         moved = true;

@@ -155,7 +155,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   rest(): boolean {
     const wanted = this.#intake.isWanted;
     if (wanted && this.#connection.inbound.queued > 0) return false;
-    return this.#connection.arm(wanted || this.#connection.calls.awaited > 0);
+    return this.#connection.arm(wanted || this.#connection.readsAhead);
   }
 
   attend(): void {

@@ -326,5 +326,5 @@ function isExpecting(connection: Connection, wanted: boolean): boolean {
 /** Arms it; false when there is something for whoever expects it. */
 function canRest(connection: Connection, wanted: boolean): boolean {
   if (wanted && connection.inbound.queued > 0) return false;
-  return connection.arm(wanted || connection.calls.awaited > 0);
+  return connection.arm(wanted || connection.readsAhead);
 }

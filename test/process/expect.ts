@@ -62,8 +62,7 @@ export function tally(outcomes: Iterable<string>): Record<string, number> {
 
 export const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, index) => from + index);
 
-/** Keeps this thread busy, event loop and all. */
-export function busyFor(milliseconds: number): void {
-  const end = performance.now() + milliseconds;
-  while (performance.now() < end);
+/** Stops this thread for a while, event loop and all, and leaves its core to others. */
+export function blockFor(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ClientPort, connectPort } from '../../src/ports/index.js';
 import { withLedger } from '../support/ledger.js';
-import { busyFor, failsWith, numbers, outcomeOf, outcomeOfSync, tally, until } from './expect.js';
+import { blockFor, failsWith, numbers, outcomeOf, outcomeOfSync, tally, until } from './expect.js';
 import { journalOf, journalWhen, linesOf, NAME, ownRoot, startServer } from './serving.js';
 import { FORMS } from './taking.js';
 
@@ -125,7 +125,7 @@ test('a reply that is there when the time is over wins', async (t) => {
   await startServer(t);
   await using client = await connectPort(NAME);
   const call = outcomeOf(client.request('echo in time', { timeout: 20 }));
-  busyFor(150); // the reply has come, and the timer is due, before this thread looks at either
+  blockFor(150); // the reply has come, and the timer is due, before this thread looks at either
   assert.equal(await call, 'in time');
   assert.equal(client.info().lateReplies, 0);
 });

@@ -4,18 +4,19 @@
  *
  *   echo x           answers x                        hold x       keeps it, unanswered
  *   context          answers its portContext          release      answers all that are held, last first, then itself
- *   later ms x       answers x after a while          work ms x    keeps its thread busy, then answers x
+ *   later ms x       answers x after a while          work ms x    stops its thread, then answers x
  *   push n x         posts 'x 0' ... to the client,   decline      answers with `cancel`
  *                    then answers                     journal n    answers with what was seen so far, from entry n on, a
  *                                                                  page of it as JSON; is not in the journal itself
  *   nothing          answers with nothing, and is not in the journal
+ *   large n          answers with n bytes
  *   detach x         calls the client back with x, and answers at once; the outcome comes into the journal as 'called back'
  *   ask how x        sends the client request x       call n x     calls the client back with 'call n-1 x' until n is 0,
  *                    and answers with the outcome                  then answers x; blocking
  *   callback how x   the same as a callback
  */
 import type { Message, RequestMessage } from '../../src/ports/index.js';
-import { busyFor, outcomeOf, outcomeOfSync } from './expect.js';
+import { blockFor, outcomeOf, outcomeOfSync } from './expect.js';
 
 /** Entries of the journal that fit into a message. */
 export const PAGE = 200;
@@ -73,8 +74,10 @@ export class Verbs {
       case 'later':
         return void setTimeout(() => this.#answer(message, last), Number(argument));
       case 'work':
-        busyFor(Number(argument));
+        blockFor(Number(argument));
         return this.#answer(message, last);
+      case 'large':
+        return this.#outcome(message, message.reply(Buffer.alloc(Number(argument), 0x61)));
       case 'push':
         for (let index = 0; index < Number(argument); index++) message.port.tryPost(`${last} ${index}`);
         return this.#answer(message, 'pushed');

@@ -17,6 +17,9 @@ export type Order =
   | { type: 'post'; texts: string[]; as?: string }
   /** Posts texts as the first one says, and ends in the same turn as if by process.exit. */
   | { type: 'post-and-exit'; text: string; count: number; as?: string }
+  /** Posts all the time, until it is stopped. */
+  | { type: 'flood'; text: string; as?: string }
+  | { type: 'stop' }
   /** Takes messages and tells of each; requests are answered. */
   | { type: 'take'; form: Form; as?: string }
   /** Answers requests after a while, and posts something of its own before. */
@@ -35,6 +38,8 @@ export type News =
   | { type: 'settled'; text: string; outcome: string }
   | { type: 'posted'; outcomes: string[] }
   | { type: 'took'; what: string; text: string }
+  | { type: 'flooding' }
+  | { type: 'stopped'; sent: number }
   | { type: 'serving' }
   | { type: 'listening' }
   | { type: 'crossing' }
@@ -42,6 +47,7 @@ export type News =
   | { type: 'closed' };
 
 const verbs = new Verbs();
+const flood = { on: false, sent: 0 };
 const ports = new Map<string, ClientPort>();
 const portOf = ({ as = 'default' }: { as?: string }): ClientPort => ports.get(as)!;
 
@@ -65,6 +71,19 @@ obey<Order>({
   'post-and-exit': (order) => {
     for (let index = 0; index < order.count; index++) if (portOf(order).tryPost(`${order.text} ${index}`) !== 'sent') process.exit(1);
     process.exit(0);
+  },
+  flood: (order) => {
+    flood.on = true;
+    const turn = (): void => {
+      for (let attempts = 0; attempts < 500; attempts++) if (portOf(order).tryPost(order.text) === 'sent') flood.sent++;
+      if (flood.on) setImmediate(turn);
+    };
+    turn();
+    tell<News>({ type: 'flooding' });
+  },
+  stop: () => {
+    flood.on = false;
+    tell<News>({ type: 'stopped', sent: flood.sent });
   },
   take: (order) => {
     void takeMessages(portOf(order), order.form, (message) => {

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionRequestMessage, createPort, type CreatePortSyncOptions } from '../../../src/ports/index.js';
 import { actorArguments, obey, tell } from '../../support/actor.js';
+import { blockFor } from '../expect.js';
 import { type Form, takeMessages } from '../taking.js';
 import { Verbs } from '../verbs.js';
 
@@ -31,7 +32,7 @@ obey<Order>({
   freeze: async ({ milliseconds }) => {
     tell<News>({ type: 'frozen' });
     await sleep(5); // the news is on its way
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+    blockFor(milliseconds);
   },
   close: async () => {
     await port.close();
