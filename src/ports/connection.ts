@@ -56,9 +56,8 @@ export interface ConnectionParts {
   readonly notifyClientDied: boolean;
 }
 
-/** Packets read from the socket in one go: a peer that floods it gets its turn, and no more. */
-const PACKETS_AT_ONCE = 64;
-const packet = new Uint8Array(1024);
+/** A scratch constant: what stands in a packet is never used. */
+const packet = new Uint8Array(64);
 
 export class Connection {
   readonly thread: Thread;
@@ -216,14 +215,12 @@ export class Connection {
     this.link.disarmForSpace();
   }
 
-  /** Reads what came on the socket: bells, or the end. */
+  /** Reads one packet from the socket: a bell, or the end. There is seldom more than one, and the socket is told again while there is. */
   readSocket(): void {
-    for (let i = 0; i < PACKETS_AT_ONCE && this.state === 'open'; i++) {
-      const length = receiveBytes(this.socket, packet);
-      if (length === 'none') return;
-      if (length === 'end') return this.end(reasonOf(Atomics.load(this.link.peer.words, Control.state)));
-      if (length > 1) return this.violate(new ProtocolViolation(`a packet of ${length} bytes came where only bells are rung`));
-    }
+    if (this.state !== 'open') return;
+    const length = receiveBytes(this.socket, packet);
+    if (length === 'end') this.end(reasonOf(Atomics.load(this.link.peer.words, Control.state)));
+    else if (length !== 'none' && length > 1) this.violate(new ProtocolViolation(`a packet of ${length} bytes came where only bells are rung`));
   }
 
   /** Asks on the event loop for whatever is still to be done. */
