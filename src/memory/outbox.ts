@@ -18,6 +18,8 @@ export const DEFAULT_RING_LENGTH = 128 * 1024;
 
 /** What a closed outbox shows: zeros, so that a late look finds nothing and touches nothing. */
 const NO_WORDS = new Int32Array(1024);
+/** Where late writes to an own outbox go; nobody reads it. */
+const LATE_WORDS = new Int32Array(1024);
 const NO_BYTES = Buffer.alloc(0);
 
 export type Role = 0 | 1 | 2;
@@ -31,11 +33,13 @@ export class Outbox {
   readonly ringStart: number;
   readonly inode: number;
   readonly #arena: Arena;
+  readonly #isOwn: boolean;
   #slot: Slot | undefined;
   #fd: number | undefined;
 
-  private constructor(arena: Arena, slot: Slot, ringLength: number, controlLength: number, inode: number) {
+  private constructor(arena: Arena, slot: Slot, ringLength: number, controlLength: number, inode: number, isOwn: boolean) {
     this.#arena = arena;
+    this.#isOwn = isOwn;
     this.#slot = slot;
     this.words = new Int32Array(slot.buffer, slot.offset, slot.length / 4);
     this.bytes = Buffer.from(slot.buffer, slot.offset, slot.length);
@@ -49,7 +53,7 @@ export class Outbox {
     const controlLength = pageSize();
     const fd = createMemoryFile(name, controlLength + ringLength);
     try {
-      const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, inodeOf(fd));
+      const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, inodeOf(fd), true);
       try {
         outbox.words.set([MAGIC, PROTOCOL_VERSION, controlLength, ringLength, process.pid, role], Control.magic);
         Atomics.store(outbox.words, Control.state, OutboxState.open);
@@ -76,7 +80,7 @@ export class Outbox {
       const controlLength = pageSize();
       const inode = inspectMemoryFile(fd, controlLength + ringLength);
       if (typeof inode === 'string') throw new ProtocolViolation(`the peer's outbox is refused: ${inode}`);
-      return new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, false), ringLength, controlLength, inode);
+      return new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, false), ringLength, controlLength, inode, false);
     } finally {
       closeDescriptor(fd);
     }
@@ -93,11 +97,11 @@ export class Outbox {
     this.#fd = undefined;
   }
 
-  /** Lets go of mapping and descriptor. What looks here later sees zeros. */
+  /** Lets go of mapping and descriptor. Who looks at the peer's later sees zeros; what is written to an own one later is seen by nobody. */
   close(): void {
     this.closeDescriptor();
     if (this.#slot === undefined) return;
-    this.words = NO_WORDS;
+    this.words = this.#isOwn ? LATE_WORDS : NO_WORDS;
     this.bytes = NO_BYTES;
     this.#arena.unmap(this.#slot);
     this.#slot = undefined;

@@ -30,18 +30,21 @@ export class WaitPage {
   constructor(arena: Arena, tid: number) {
     const size = pageSize();
     const fd = createMemoryFile('alpc:wait', size);
+    let slot: Slot | undefined;
     try {
+      slot = arena.map(fd, [{ offset: 0, length: size }], true);
       this.#arena = arena;
-      this.#slot = arena.map(fd, [{ offset: 0, length: size }], true);
-      this.#words = new Int32Array(this.#slot.buffer, this.#slot.offset, size / 4);
+      this.#slot = slot;
+      this.#words = new Int32Array(slot.buffer, slot.offset, size / 4);
       this.#words.set([MAGIC, PROTOCOL_VERSION, process.pid, tid], W.magic);
       sealMemoryFile(fd);
       this.inode = inodeOf(fd);
+      this.fd = adoptDescriptor(fd);
     } catch (error) {
+      if (slot !== undefined) arena.unmap(slot);
       closeDescriptor(fd);
       throw error;
     }
-    this.fd = adoptDescriptor(fd);
   }
 
   /** This thread is about to sleep until `onThread` answers `messageId` on `connection`. Look at its page next. */

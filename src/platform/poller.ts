@@ -3,7 +3,7 @@
  * early on a signal, and neither allocates. Descriptors are watched level-triggered: what is not read is told again.
  */
 import { adoptDescriptor, releaseDescriptor } from './descriptors.js';
-import { check, lastErrno, libc } from './system.js';
+import { check, closeDescriptor, lastErrno, libc } from './system.js';
 
 const POLLIN = 1;
 const EPOLL_CTL_ADD = 1;
@@ -43,7 +43,13 @@ export class Poller {
   readonly #capacity: number;
 
   constructor(capacity = 256) {
-    this.fd = adoptDescriptor(check('epoll_create1', libc().epoll_create1(EPOLL_CLOEXEC)));
+    const fd = check('epoll_create1', libc().epoll_create1(EPOLL_CLOEXEC));
+    try {
+      this.fd = adoptDescriptor(fd);
+    } catch (error) {
+      closeDescriptor(fd);
+      throw error;
+    }
     this.#capacity = capacity;
     this.#events = new Int32Array(capacity * EVENT_WORDS);
   }

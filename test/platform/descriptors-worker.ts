@@ -1,11 +1,14 @@
 /** A worker that holds one end of some sockets and then ends in the way that it was told. */
+import { readdirSync } from 'node:fs';
+import { mock } from 'node:test';
 import { parentPort, workerData } from 'node:worker_threads';
 import { adoptDescriptor, releaseDescriptor } from '../../src/platform/descriptors.js';
-import { SystemError } from '../../src/platform/system.js';
+import { Poller } from '../../src/platform/poller.js';
+import { libc, SystemError } from '../../src/platform/system.js';
 import { createSocketPair } from '../../src/platform/unix-socket.js';
 
 export interface WorkerOrder {
-  end: 'terminated' | 'process.exit' | 'exception' | 'by itself' | 'releases' | 'adopts-nothing';
+  end: 'terminated' | 'process.exit' | 'exception' | 'by itself' | 'releases' | 'adopts-nothing' | 'poller-fails';
   adopt: boolean;
   count: number;
 }
@@ -28,6 +31,18 @@ if (order.end === 'adopts-nothing') {
   } catch (error) {
     if (error instanceof SystemError) parentPort!.postMessage({ name: error.name, errno: error.errno }, []);
   }
+}
+if (order.end === 'poller-fails') {
+  const before = readdirSync('/proc/self/fd').length;
+  const failing = mock.method(libc(), 'dup3', () => -1);
+  let failed = '';
+  try {
+    failed = String(new Poller());
+  } catch (error) {
+    if (error instanceof SystemError) failed = error.syscall;
+  }
+  failing.mock.restore();
+  parentPort!.postMessage({ failed, left: readdirSync('/proc/self/fd').length - before }, []);
 }
 parentPort!.once('message', () => {
   if (order.end === 'process.exit') process.exit(3);

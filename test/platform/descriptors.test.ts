@@ -71,6 +71,13 @@ test('adopting a number that is not open fails in a worker, and leaves nothing b
   await worker.terminate();
 });
 
+test('a poller that can not be adopted by its worker leaves no descriptor open', async () => {
+  const { worker } = await startHolder({ end: 'poller-fails', adopt: true, count: 0 });
+  const [{ failed, left }] = (await once(worker, 'message')) as [{ failed: string; left: number }];
+  assert.deepEqual({ failed, left }, { failed: 'dup3', left: 0 });
+  await worker.terminate();
+});
+
 test('a page is as long as the system says', () => {
   assert.equal(pageSize(), Number(execFileSync('getconf', ['PAGESIZE'], { encoding: 'utf8' })));
 });
