@@ -101,6 +101,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.#connections = new ServerConnections({ ...options, thread, portName: bound.name, listener: this.#listener, events: this, hasRef: () => this.hasRef(), wake: () => this.#attend() });
     const source = {
       take: () => this.#connections.take(),
+      poll: () => this.#connections.take() ?? (this.#connections.serve(0) ? this.#connections.take() : undefined),
       hasMessages: () => this.#connections.hasMessages(),
       demand: () => thread.attention.watch(this),
       over: () => (this.#closed ? this.#closedError() : undefined),
@@ -130,10 +131,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
 
   /** Takes the next message that is there, without waiting. */
   tryReceive(): Message | undefined {
-    if (this.#closed) return undefined;
-    const message = this.#intake.tryReceive();
-    if (message !== undefined || !this.#connections.serve(0)) return message;
-    return this.#intake.tryReceive();
+    return this.#closed ? undefined : this.#intake.tryReceive();
   }
 
   /** Waits for the next message. @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED when the port is closed; the signal's reason */

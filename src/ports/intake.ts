@@ -21,6 +21,8 @@ export interface ReceiveOptions {
 export interface Source<M> {
   /** The next message, or undefined. Never waits. */
   take(): M | undefined;
+  /** The same for who will not look again soon: what a bell tells that nobody has heard yet counts too. */
+  poll(): M | undefined;
   /** A quick look whether `take` may find something. */
   hasMessages(): boolean;
   /** Somebody wants messages: look on the event loop from now on. */
@@ -81,7 +83,7 @@ export class Intake<M> {
   }
 
   tryReceive(): M | undefined {
-    return this.#source.take();
+    return this.#source.poll();
   }
 
   receive(options?: ReceiveOptions): Promise<M> {
@@ -90,7 +92,8 @@ export class Intake<M> {
       const timeout = checkTimeout(given.timeout, 'options.timeout');
       const signal = checkSignal(given.signal, 'options.signal');
       signal?.throwIfAborted();
-      const message = this.#takers.length === 0 ? this.#source.take() : undefined;
+      // A consumer that is always fed must leave the microtask queue now and then, or the event loop starves.
+      const message = this.#takers.length === 0 && ++this.#inARow < BATCH ? this.#source.take() : undefined;
       if (message !== undefined) return resolve(message);
       const over = this.#source.over();
       if (over !== undefined) throw over;
@@ -115,7 +118,6 @@ export class Intake<M> {
 
   #next(): Promise<IteratorResult<M>> {
     if (this.#takers.length === 0) {
-      // A consumer that is always fed must leave the microtask queue now and then, or the event loop starves.
       if (++this.#inARow < BATCH) {
         let message = this.#source.take();
         if (message === undefined && this.#inARow > 1 && this.#spin()) message = this.#source.take();
@@ -144,7 +146,13 @@ export class Intake<M> {
       taker.fail(error);
     };
     const onAbort = (): void => giveUp(signal!.reason as Error);
-    if (timeout !== Infinity) timer = setTimeout(() => giveUp(noMessage(timeout)), timeout);
+    const onTimeout = (): void => {
+      const message = this.#takers.peek() === taker ? this.#source.poll() : undefined; // what is there when the time is over wins
+      if (message === undefined) return giveUp(noMessage(timeout));
+      this.#takers.remove(taker);
+      taker.give(message);
+    };
+    if (timeout !== Infinity) timer = setTimeout(onTimeout, timeout);
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#takers.push(taker);
     this.#source.demand();

@@ -42,6 +42,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     this.linger = new Linger(options.spin.linger);
     const source = {
       take: () => connection.inbound.take(),
+      poll: () => connection.inbound.take(),
       hasMessages: () => connection.hasMessages(),
       demand: () => this.#thread.attention.watch(this),
       over: () => (connection.isSpent ? connection.closedError() : undefined),

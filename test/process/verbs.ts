@@ -8,7 +8,8 @@
  *   push n x         posts 'x 0' ... to the client,   decline      answers with `cancel`
  *                    then answers                     journal n    answers with what was seen so far, from entry n on, a
  *                                                                  page of it as JSON; is not in the journal itself
- *   nothing          answers with nothing, and is not in the journal
+ *   nothing          answers with nothing, and is not in the journal; nor is a datagram of that text, nor
+ *                    the datagram 'chew', which takes the server longer to take than a client to send
  *   large n          answers with n bytes
  *   detach x         calls the client back with x, and answers at once; the outcome comes into the journal as 'called back'
  *   ask how x        sends the client request x       call n x     calls the client back with 'call n-1 x' until n is 0,
@@ -17,6 +18,11 @@
  */
 import type { Message, RequestMessage } from '../../src/ports/index.js';
 import { blockFor, outcomeOf, outcomeOfSync } from './expect.js';
+
+function chew(): void {
+  const end = performance.now() + 0.03;
+  while (performance.now() < end);
+}
 
 /** Entries of the journal that fit into a message. */
 export const PAGE = 200;
@@ -44,7 +50,8 @@ export class Verbs {
       const from = Number(text.split(' ')[1]);
       return void message.reply(JSON.stringify(this.journal.slice(from, from + PAGE)));
     }
-    if (text === 'nothing' && message.type === 'request') return void message.reply('');
+    if (text === 'nothing') return message.type === 'request' ? void message.reply('') : undefined;
+    if (text === 'chew') return chew();
     this.#note(message, text);
     if (message.type === 'request') this.#act(message, text);
   };
