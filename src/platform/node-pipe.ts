@@ -3,6 +3,7 @@
  * descriptor, and to tell when one becomes readable. The class has no public name; it is taken from a socket that has one.
  */
 import { Socket } from 'node:net';
+import { errnoName } from './libc.js';
 import { check, closeDescriptor, libc, SystemError } from './system.js';
 
 const AF_UNIX = 1;
@@ -27,7 +28,7 @@ export function nodePipeOver(fd: number): NodePipe {
   const failure = pipe.open(fd) ?? 0;
   if (failure < 0) {
     pipe.close();
-    throw new SystemError('uv_pipe_open', `error ${failure}`);
+    throw new SystemError('uv_pipe_open', errnoName(-failure));
   }
   return pipe;
 }
