@@ -5,6 +5,7 @@
  */
 import { fork, type ChildProcess, type SerializationType } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServerProcess } from '../peer.js';
 
@@ -64,5 +65,5 @@ let addresses = 0;
 
 /** A path for a Unix socket that nobody else uses, in the directory of this run. */
 export function freshAddress(): string {
-  return join(process.env['ALPC_BENCH_DIRECTORY'] ?? '/tmp', `${process.pid}-${addresses++}.sock`);
+  return join(process.env['ALPC_BENCH_DIRECTORY'] ?? tmpdir(), `${process.pid}-${addresses++}.sock`);
 }
