@@ -42,7 +42,7 @@ test('text travels as UTF-8, and its length is counted in bytes', async (t) => {
   assert.equal(client.requestSync(`echo ${text}`).data.toString(), text);
   assert.equal((await client.request(Buffer.from(`echo ${text}`))).data.toString(), text);
   assert.throws(() => client.requestSync(`echo ${'é'.repeat(48)}`), failsWith('ERR_ALPC_MESSAGE_TOO_LONG', /101 bytes/));
-  assert.equal(client.requestSync(`echo ${'\ud800'}`).data.toString(), '\ufffd'); // a lone surrogate is no character
+  assert.equal(client.requestSync('echo \ud800').data.toString(), '\ufffd'); // a lone surrogate is no character
 });
 
 test("the stricter side's limit holds for both, whichever it is", async (t) => {

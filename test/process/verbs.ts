@@ -10,7 +10,8 @@
  *                                                                  page of it as JSON; is not in the journal itself
  *   nothing          answers with nothing, and is not in the journal; nor is a datagram of that text, nor
  *                    the datagram 'chew', which takes the server longer to take than a client to send
- *   large n          answers with n bytes
+ *   large n          answers with n bytes             die, last x  ends its process by SIGKILL; by process.exit, once it
+ *                                                                  has answered x
  *   detach x         calls the client back with x, and answers at once; the outcome comes into the journal as 'called back'
  *   ask how x        sends the client request x       call n x     calls the client back with 'call n-1 x' until n is 0,
  *                    and answers with the outcome                  then answers x; blocking
@@ -85,6 +86,11 @@ export class Verbs {
         return this.#answer(message, last);
       case 'large':
         return this.#outcome(message, message.reply(Buffer.alloc(Number(argument), 0x61)));
+      case 'die':
+        return void process.kill(process.pid, 'SIGKILL');
+      case 'last':
+        this.#answer(message, all);
+        return process.exit();
       case 'push':
         for (let index = 0; index < Number(argument); index++) message.port.tryPost(`${last} ${index}`);
         return this.#answer(message, 'pushed');

@@ -29,6 +29,8 @@ export type Order =
   | { type: 'listen'; name: string }
   /** Many blocking calls in a row, with or without an `onCallback` that does what requests say. */
   | { type: 'cross'; text: string; count: number; callbacks: boolean; as?: string }
+  /** Kills a process after a while. */
+  | { type: 'kill'; pid: number; after: number }
   | { type: 'close'; as?: string }
   | { type: 'exit'; code: number };
 
@@ -40,6 +42,7 @@ export type News =
   | { type: 'took'; what: string; text: string }
   | { type: 'flooding' }
   | { type: 'stopped'; sent: number }
+  | { type: 'killing' }
   | { type: 'serving' }
   | { type: 'listening' }
   | { type: 'crossing' }
@@ -116,6 +119,10 @@ obey<Order>({
     tell<News>({ type: 'crossing' });
     await sleep(5); // the news is on its way
     tell<News>({ type: 'crossed', outcomes: cross(port, order.text, order.count, order.callbacks ? verbs.handle : undefined) });
+  },
+  kill: ({ pid, after }) => {
+    setTimeout(() => process.kill(pid, 'SIGKILL'), after);
+    tell<News>({ type: 'killing' });
   },
   close: (order) => {
     portOf(order).close();
