@@ -1,0 +1,233 @@
+/**
+ * Attention: who is looked at in which turn of the loop, and who rests. The turns are made by hand here, and the clock too,
+ * so that each step can be seen.
+ */
+import assert from 'node:assert/strict';
+import { mock, test, type TestContext } from 'node:test';
+import { Attention, type Attentive, Linger } from '../../src/ports/attention.js';
+import { atEnd } from '../support/at-end.js';
+import { turnsUntil } from '../support/turns.js';
+
+/** A port that has something to look at as often as `work` says, and notes what is done with it. */
+class Port implements Attentive {
+  readonly linger: Linger;
+  readonly log: string[] = [];
+  work = 0;
+  /** Whether something comes in the moment in which it prepares to rest. */
+  refusesToRest = false;
+  onLook: () => void = () => {};
+
+  constructor(linger = 1) {
+    this.linger = new Linger(linger);
+  }
+
+  look(): boolean {
+    this.log.push('look');
+    this.onLook();
+    return this.work-- > 0;
+  }
+
+  rest(): boolean {
+    this.log.push('rest');
+    return !this.refusesToRest;
+  }
+
+  attend(): void {
+    this.log.push('attend');
+  }
+
+  /** What was done since the last time. */
+  take(): string {
+    return this.log.splice(0).join(' ');
+  }
+}
+
+/** An event loop and a clock by hand. */
+class Hands {
+  now = 1000;
+  readonly #turns: (() => void)[] = [];
+
+  constructor(t: TestContext) {
+    mock.method(globalThis, 'setImmediate', ((callback: () => void) => void this.#turns.push(callback)) as unknown as typeof setImmediate);
+    mock.method(performance, 'now', () => this.now);
+    atEnd(t, () => mock.restoreAll());
+  }
+
+  get scheduled(): number {
+    return this.#turns.length;
+  }
+
+  turn(milliseconds = 0): void {
+    this.now += milliseconds;
+    for (const callback of this.#turns.splice(0)) callback();
+  }
+}
+
+test('a port under attention is looked at once in each turn, from the next turn on', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const port = new Port();
+  port.work = 3;
+  attention.watch(port);
+  attention.watch(port);
+  assert.equal(port.take(), 'attend');
+  assert.equal(hands.scheduled, 1);
+  for (let i = 0; i < 3; i++) {
+    hands.turn();
+    assert.equal(port.take(), 'look');
+    assert.equal(hands.scheduled, 1);
+  }
+});
+
+test('a port that has had nothing for its while prepares its doorbell and rests; then nothing is scheduled any more', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const port = new Port(1);
+  port.work = 1;
+  attention.watch(port);
+  hands.turn();
+  hands.turn(0.5);
+  assert.equal(port.take(), 'attend look look');
+  hands.turn(0.5);
+  assert.equal(port.take(), 'look rest');
+  assert.equal(port.linger.attended, false);
+  assert.equal(hands.scheduled, 0, 'an idle process uses no processor');
+});
+
+test('a port to which something comes as it prepares to rest is looked at again', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const port = new Port(0);
+  port.refusesToRest = true;
+  attention.watch(port);
+  hands.turn();
+  hands.turn();
+  assert.equal(port.take(), 'attend look rest look rest');
+  assert.equal(port.linger.attended, true);
+  port.refusesToRest = false;
+  hands.turn();
+  assert.equal(port.take(), 'look rest');
+  assert.equal(hands.scheduled, 0);
+});
+
+test('a port that rests is taken under attention again by the next watch', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const port = new Port(0);
+  attention.watch(port);
+  hands.turn();
+  assert.equal(port.take(), 'attend look rest');
+  port.work = 1;
+  attention.watch(port);
+  hands.turn();
+  assert.equal(port.take(), 'attend look');
+});
+
+test('a port that is forgotten is not looked at again, whether it was watched or not', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const [port, other] = [new Port(), new Port()];
+  attention.watch(port);
+  attention.forget(port);
+  attention.forget(other);
+  hands.turn();
+  assert.equal(port.take(), 'attend');
+  assert.equal(hands.scheduled, 0);
+});
+
+test('ports that come and go while others are looked at: none that stays is missed in the next turn, none that left is looked at', (t) => {
+  const hands = new Hands(t);
+  for (let who = 0; who < 4; who++) {
+    for (let leaves = 0; leaves < 4; leaves++) {
+      const attention = new Attention();
+      const ports = Array.from({ length: 4 }, () => new Port());
+      const newcomer = new Port();
+      for (const port of [...ports, newcomer]) port.work = 2;
+      ports.forEach((port) => attention.watch(port));
+      ports[who]!.onLook = () => {
+        attention.forget(ports[leaves]!);
+        attention.watch(newcomer);
+        ports[who]!.onLook = () => {};
+      };
+      hands.turn();
+      [...ports, newcomer].forEach((port) => port.take());
+      hands.turn();
+      const seen = [...ports, newcomer].map((port) => port.take());
+      assert.deepEqual(seen, [0, 1, 2, 3, 4].map((i) => (i === leaves ? '' : 'look')), `${leaves} leaves while ${who} is looked at`);
+      [...ports, newcomer].forEach((port) => attention.forget(port));
+      hands.turn();
+    }
+  }
+});
+
+test('an exception of a handler ends the turn and not the watch: every port is looked at again', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const ports = Array.from({ length: 3 }, () => new Port());
+  for (const port of ports) {
+    port.work = 2;
+    attention.watch(port);
+  }
+  ports[1]!.onLook = () => {
+    ports[1]!.onLook = () => {};
+    throw new Error('thrown by a handler');
+  };
+  assert.throws(() => hands.turn(), /thrown by a handler/);
+  assert.equal(hands.scheduled, 1);
+  ports.forEach((port) => port.take());
+  hands.turn();
+  assert.deepEqual(ports.map((port) => port.take()), ['look', 'look', 'look']);
+});
+
+test('on a real loop a port that lingers for nothing rests after one look, and the process may end', async () => {
+  const attention = new Attention();
+  const port = new Port(0);
+  attention.watch(port);
+  await turnsUntil(() => !port.linger.attended);
+  assert.equal(port.take(), 'attend look rest');
+});
+
+test('lingering lasts its full while after each activity, and is over exactly then', () => {
+  const linger = new Linger(4);
+  linger.active(100);
+  assert.deepEqual([linger.isOver(100), linger.isOver(103.9), linger.isOver(104)], [false, false, true]);
+  linger.active(103);
+  assert.deepEqual([linger.isOver(106.9), linger.isOver(107)], [false, true]);
+});
+
+test('each rest that nothing followed at once halves the while, down to nothing', () => {
+  const linger = new Linger(4);
+  const whiles: number[] = [];
+  let now = 0;
+  for (let i = 0; i < 14; i++) {
+    now += 1000;
+    linger.active(now);
+    let over = 0;
+    while (!linger.isOver(now + over)) over += 1 / 1024;
+    whiles.push(over);
+    linger.rested(now + over);
+  }
+  assert.deepEqual(whiles.slice(0, 4), [4, 2, 1, 0.5]);
+  assert.equal(whiles.at(-1), 0);
+  assert.deepEqual(whiles, whiles.toSorted((a, b) => b - a));
+});
+
+test('activity soon after a rest shows that lingering would have paid: the while is full again', () => {
+  const linger = new Linger(4);
+  linger.active(1000);
+  for (let i = 0; i < 12; i++) linger.rested(1000);
+  linger.active(1100);
+  assert.equal(linger.isOver(1100), true);
+  linger.rested(1100);
+  linger.active(1103.9);
+  assert.equal(linger.isOver(1107.8), false);
+});
+
+test('a port that never lingers never does', () => {
+  const linger = new Linger(0);
+  for (const now of [0, 1, 1, 500]) {
+    linger.active(now);
+    assert.equal(linger.isOver(now), true);
+    linger.rested(now);
+  }
+});
