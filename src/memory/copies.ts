@@ -2,6 +2,8 @@
  * Copies payloads out of a ring. Small ones are cut from slabs, one allocation for some hundred messages; as with Node's
  * own Buffers, a small payload that is kept keeps its slab. Slabs are marked untransferable: nobody can detach the
  * payloads of others by posting one to a thread.
+ *
+ * `copy` leaves where the bytes are now in `memory` and `start`: a view of them is made when somebody looks at the payload.
  */
 import { markAsUntransferable } from 'node:worker_threads';
 import type { Copies } from './ring.js';
@@ -9,21 +11,18 @@ import type { Copies } from './ring.js';
 const SLAB = 32 * 1024;
 const SMALL = 256;
 const LARGE = 4 * 1024;
-const EMPTY = Buffer.alloc(0);
+const EMPTY = new ArrayBuffer(0);
 
 export class SlabCopies implements Copies {
-  #slab = new ArrayBuffer(0);
-  #bytes = new Uint8Array(0);
-  #words = new Int32Array(0);
+  memory: ArrayBuffer = EMPTY;
+  start = 0;
+  #slab = EMPTY;
+  #bytes = new Uint8Array(EMPTY);
+  #words = new Int32Array(EMPTY);
   #used = 0;
 
-  copy(words: Int32Array, source: Buffer, at: number, length: number): Buffer {
-    if (length === 0) return EMPTY;
-    if (length > LARGE) {
-      const own = Buffer.allocUnsafeSlow(length);
-      own.set(source.subarray(at, at + length));
-      return own;
-    }
+  copy(words: Int32Array, source: Buffer, at: number, length: number): void {
+    if (length > LARGE) return this.#copyLarge(source, at, length);
     if (this.#used + length > this.#slab.byteLength) this.#renew();
     const start = this.#used;
     this.#used = (start + length + 7) & ~7;
@@ -31,7 +30,15 @@ export class SlabCopies implements Copies {
       // Word by word: a view of the source, which `set` needs, costs more than the copy.
       for (let from = at >> 2, to = start >> 2, end = (start + length + 3) >> 2; to < end; ) this.#words[to++] = words[from++]!;
     } else this.#bytes.set(source.subarray(at, at + length), start);
-    return Buffer.from(this.#slab, start, length);
+    this.memory = this.#slab;
+    this.start = start;
+  }
+
+  #copyLarge(source: Buffer, at: number, length: number): void {
+    const own = Buffer.allocUnsafeSlow(length);
+    own.set(source.subarray(at, at + length));
+    this.memory = own.buffer;
+    this.start = 0;
   }
 
   #renew(): void {

@@ -181,9 +181,9 @@ export class RingReader {
     return true;
   }
 
-  /** The payload of the record at hand, in memory of this process. */
-  copyData(copies: Copies): Buffer {
-    return copies.copy(this.#peer.words, this.#peer.bytes, this.#dataAt, this.dataLength);
+  /** Copies the payload of the record at hand into memory of this process. */
+  copyData(copies: Copies): void {
+    copies.copy(this.#peer.words, this.#peer.bytes, this.#dataAt, this.dataLength);
   }
 
   /** Done with the record at hand: its room is the writer's again. True when half of the ring is free: time to wake a writer that waits for room. */
@@ -208,5 +208,8 @@ export class RingReader {
 /** Where payloads are copied to. Small ones share a slab, as Node's own Buffers do; a slab can't be transferred away. */
 export interface Copies {
   /** `words` and `bytes` are the same memory; `at` is a multiple of 8, in bytes, and what is copied may be padded to the next one. */
-  copy(words: Int32Array, bytes: Buffer, at: number, length: number): Buffer;
+  copy(words: Int32Array, bytes: Buffer, at: number, length: number): void;
+  /** Where the last copy is, and begins. */
+  readonly memory: ArrayBuffer;
+  readonly start: number;
 }

@@ -63,20 +63,26 @@ export class BlockedCall {
   }
 }
 
+/** Ids follow each other, so few calls outstanding at once seldom share a place here; those that do go into a Map. */
+const PLACES = 64;
+
 /** All of one connection. */
 export class Calls {
-  readonly #pending = new Map<number, PendingCall>();
+  /** Made with the first awaited call: most connections of a server never have one. */
+  #places: (PendingCall | undefined)[] | undefined;
+  readonly #displaced = new Map<number, PendingCall>();
+  #awaited = 0;
   readonly #blocked: BlockedCall[] = [];
   #lastId = 0;
   #wrapped = false;
 
   /** Requests that wait for their reply. */
   get count(): number {
-    return this.#pending.size + this.#blocked.length;
+    return this.#awaited + this.#blocked.length;
   }
 
   get awaited(): number {
-    return this.#pending.size;
+    return this.#awaited;
   }
 
   /** An id that no live request of this connection has; never 0. */
@@ -89,7 +95,11 @@ export class Calls {
   }
 
   add(call: PendingCall): void {
-    this.#pending.set(call.id, call);
+    this.#places ??= Array.from({ length: PLACES }, () => undefined);
+    const place = call.id & (PLACES - 1);
+    if (this.#places[place] === undefined) this.#places[place] = call;
+    else this.#displaced.set(call.id, call);
+    this.#awaited++;
   }
 
   block(call: BlockedCall): void {
@@ -111,25 +121,30 @@ export class Calls {
   }
 
   findPending(id: number): PendingCall | undefined {
-    return this.#pending.get(id);
+    const call = this.#places?.[id & (PLACES - 1)];
+    return call?.id === id ? call : this.#displaced.get(id);
   }
 
   /** Takes an awaited call out, for whoever settles it. Undefined when it has been settled already. */
   take(id: number): PendingCall | undefined {
-    const call = this.#pending.get(id);
+    const call = this.findPending(id);
     if (call === undefined) return undefined;
-    this.#pending.delete(id);
+    const place = id & (PLACES - 1);
+    if (this.#places![place] === call) this.#places![place] = undefined;
+    else this.#displaced.delete(id);
+    this.#awaited--;
     call.disarm();
     return call;
   }
 
   /** Settles all of them with one error each. */
   failAll(makeError: () => AlpcError): void {
-    for (const id of Array.from(this.#pending.keys())) this.take(id)!.reject(makeError());
+    const all = [...(this.#places ?? []), ...this.#displaced.values()].filter((call) => call !== undefined);
+    for (const { id } of all) this.take(id)?.reject(makeError());
     for (const call of this.#blocked) if (!call.isSettled) call.error = makeError();
   }
 
   #isLive(id: number): boolean {
-    return this.#pending.has(id) || this.#blocked.some((call) => call.id === id);
+    return this.findPending(id) !== undefined || this.#blocked.some((call) => call.id === id);
   }
 }

@@ -49,7 +49,8 @@ export class ClientGreeting {
   readonly #name: string;
   readonly #options: CheckedConnectOptions;
   readonly #address: Uint8Array;
-  readonly #file: number;
+  /** Names the server's socket until this one is connected to it. */
+  #file: number | undefined;
   #peer: PeerIdentity | undefined;
   #outbox: Outbox | undefined;
   #wait = 0.5;
@@ -60,12 +61,13 @@ export class ClientGreeting {
     this.#options = options;
     this.#name = parseObjectName(name).text;
     if (options.data !== undefined) checkMessage(options.data, MAX_DATA_LENGTH, this);
-    this.#file = openPort(name, options.root === undefined ? {} : { root: options.root }).fd;
+    const file = openPort(name, options.root === undefined ? {} : { root: options.root }).fd;
     try {
-      this.#address = addressOfSocketFile(this.#file);
+      this.#address = addressOfSocketFile(file);
       this.socket = adoptDescriptor(createSeqpacketSocket());
+      this.#file = file;
     } catch (error) {
-      closeDescriptor(this.#file);
+      closeDescriptor(file);
       throw translate(error, String(this));
     }
   }
@@ -76,6 +78,7 @@ export class ClientGreeting {
       const outcome = connectSocket(this.socket, this.#address);
       if (outcome === 'busy') return false;
       if (outcome === 'dead') throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `${this}: its server is gone`);
+      this.#closeFile();
       this.#peer = new PeerIdentity(peerCredentials(this.socket));
       this.#checkServer(this.#peer);
       this.#sayHello();
@@ -119,12 +122,17 @@ export class ClientGreeting {
     if (this.#abandoned) return;
     this.#abandoned = true;
     releaseDescriptor(this.socket);
-    closeDescriptor(this.#file);
+    this.#closeFile();
     this.#outbox?.close();
   }
 
   toString(): string {
     return `connection to ${this.#name}`;
+  }
+
+  #closeFile(): void {
+    if (this.#file !== undefined) closeDescriptor(this.#file);
+    this.#file = undefined;
   }
 
   #checkServer(peer: PeerIdentity): void {
@@ -154,7 +162,7 @@ export class ClientGreeting {
       peerPage = this.#thread.openPeerPage(descriptors.shift()!);
       const own = this.#outbox!;
       const maxMessageLength = Math.min(this.#options.limits.maxMessageLength, answer.maxMessageLength, own.ringLength);
-      const greeted: Greeted = {
+      return {
         thread: this.#thread,
         link: new Link(own, peerOutbox, this.socket, this.#options.limits.maxMessageLength),
         socket: this.socket,
@@ -165,8 +173,6 @@ export class ClientGreeting {
         maxMessageLength,
         data: answer.data,
       };
-      closeDescriptor(this.#file);
-      return greeted;
     } catch (error) {
       peerOutbox.close();
       if (peerPage !== undefined) this.#thread.closePeerPage(peerPage);

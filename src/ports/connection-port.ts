@@ -15,7 +15,7 @@ import { LoopWatch } from '../platform/loop-watch.js';
 import { type Attentive, Linger } from './attention.js';
 import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
-import { Intake, onNewListener, type ReceiveOptions } from './intake.js';
+import { Intake, countListeners, type ReceiveOptions } from './intake.js';
 import { checkLimits, type Limits, type PortLimits } from './limits.js';
 import { ServerConnections } from './server-connections.js';
 import type { ServerPort } from './server-port.js';
@@ -106,9 +106,9 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
       demand: () => thread.attention.watch(this),
       over: () => (this.#closed ? this.#closedError() : undefined),
     };
-    const listeners = { count: () => this.listenerCount('message'), emit: (message: Message) => void this.emit('message', message) };
+    const listeners = { emit: (message: Message) => void this.emit('message', message) };
     this.#intake = new Intake(source, listeners, options.spin.linger > 0);
-    onNewListener(this, 'message', source.demand);
+    countListeners(this, this.#intake);
     this.#watch = new LoopWatch(this.#connections.pollDescriptor, () => {
       this.#rung = true;
       thread.attention.watch(this);

@@ -52,7 +52,7 @@ export class Inbound {
     const message = this.#queue.length > 0 ? this.#dequeue() : this.#read();
     if (message !== undefined && channels.receive.hasSubscribers) {
       const { portName: port, role } = this.#connection;
-      channels.receive.publish({ port, role, type: message.type, id: message.id, length: message.data.length });
+      channels.receive.publish({ port, role, type: message.type, id: message.id, length: message.dataLength });
     }
     return message;
   }
@@ -90,7 +90,7 @@ export class Inbound {
       this.#unanswered[message.place] = last;
       last.place = message.place;
     }
-    this.#unansweredBytes -= message.data.length;
+    this.#unansweredBytes -= message.dataLength;
   }
 
   /** The caller of a request that was read no longer waits: its receiver, if it has one already, will be told. */
@@ -110,11 +110,11 @@ export class Inbound {
     for (const request of this.#unanswered.splice(0)) {
       request.giveUp();
       // One that nobody has received yet is not delivered for an answer that nobody waits for.
-      if (this.#queue.remove(request)) this.#queuedBytes -= request.data.length;
+      if (this.#queue.remove(request)) this.#queuedBytes -= request.dataLength;
       else this.#queue.push(new CanceledMessage(connection, request, ++this.#sequence));
     }
     this.#unansweredBytes = 0;
-    if (tellDeath) this.#queue.push(new ClientDiedMessage(connection, 0, EMPTY, ++this.#sequence));
+    if (tellDeath) this.#queue.push(new ClientDiedMessage(connection, ++this.#sequence));
     this.#queue.push(new PortClosedMessage(connection, reason, ++this.#sequence));
   }
 
@@ -145,9 +145,10 @@ export class Inbound {
             this.#readReply();
             break;
           case RecordType.datagram: {
-            const data = reader.copyData(connection.thread.copies);
+            const { copies } = connection.thread;
+            reader.copyData(copies);
             link.release();
-            message = new DatagramMessage(connection, reader.messageId, data, ++this.#sequence);
+            message = new DatagramMessage(connection, reader.messageId, copies.memory, copies.start, reader.dataLength, ++this.#sequence);
             break;
           }
           case RecordType.cancel:
@@ -178,9 +179,10 @@ export class Inbound {
       connection.answer(messageId, callbackId, ReplyStatus.quota, undefined, 0);
       return undefined;
     }
-    const data = link.reader.copyData(connection.thread.copies);
+    const { copies } = connection.thread;
+    link.reader.copyData(copies);
     link.release();
-    const message = new RequestMessage(connection, messageId, callbackId, data, ++this.#sequence, this.#unanswered.length);
+    const message = new RequestMessage(connection, messageId, callbackId, copies.memory, copies.start, dataLength, ++this.#sequence, this.#unanswered.length);
     this.#unanswered.push(message);
     this.#unansweredBytes += dataLength;
     const call = callbackId === 0 ? undefined : connection.calls.findPending(callbackId);
@@ -214,9 +216,10 @@ export class Inbound {
       else (call as PendingCall).reject(error);
       return;
     }
-    const data = link.reader.copyData(connection.thread.copies);
+    const { copies } = connection.thread;
+    link.reader.copyData(copies);
     link.release();
-    const reply = new ReplyMessage(connection, messageId, data, ++this.#sequence);
+    const reply = new ReplyMessage(connection, messageId, copies.memory, copies.start, link.reader.dataLength, ++this.#sequence);
     if (blocked !== undefined) blocked.reply = reply;
     else (call as PendingCall).resolve(reply);
   }
@@ -235,24 +238,22 @@ export class Inbound {
     this.forget(message);
     message.giveUp();
     if (!this.#queue.remove(message)) return new CanceledMessage(this.#connection, message, ++this.#sequence);
-    this.#queuedBytes -= message.data.length;
+    this.#queuedBytes -= message.dataLength;
     return undefined;
   }
 
   #enqueue(message: ConnectionMessage): void {
     this.#queue.push(message);
-    this.#queuedBytes += message.data.length;
+    this.#queuedBytes += message.dataLength;
   }
 
   #dequeue(): ConnectionMessage {
     if (this.isFull) this.#connection.wake(); // reading ahead goes on
     const message = this.#queue.shift()!;
-    this.#queuedBytes -= message.data.length;
+    this.#queuedBytes -= message.dataLength;
     return message;
   }
 }
-
-const EMPTY = Buffer.alloc(0);
 
 /** Hands a request to whoever is to answer it. What it throws ends its call, so nobody would answer any more: the peer is told. */
 function callBack(onCallback: OnCallback, message: RequestMessage): void {

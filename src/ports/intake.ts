@@ -33,7 +33,6 @@ export interface Source<M> {
 
 /** The listeners of the port's `message` event. */
 export interface Listeners<M> {
-  count(): number;
   emit(message: M): void;
 }
 
@@ -50,6 +49,7 @@ const LOOKS = 150;
 export class Intake<M> {
   readonly #source: Source<M>;
   readonly #listeners: Listeners<M>;
+  #listening = 0;
   readonly #takers = new Fifo<Taker<M>>();
   readonly #looks: AdaptiveSpin;
   #inARow = 0;
@@ -62,7 +62,13 @@ export class Intake<M> {
 
   /** Whether anybody waits for a message. */
   get isWanted(): boolean {
-    return this.#takers.length > 0 || this.#listeners.count() > 0;
+    return this.#listening > 0 || this.#takers.length > 0;
+  }
+
+  /** How many listen now. Counted when it changes, and not asked for with every message. */
+  set listening(count: number) {
+    if (count > this.#listening) this.#source.demand();
+    this.#listening = count;
   }
 
   /** Hands out what there is, a batch at most. Whether there was anything. A listener's exception passes through. */
@@ -181,9 +187,14 @@ export function noMessage(timeout: number): AlpcError {
   return new AlpcError('ERR_ALPC_TIMEOUT', `no message came within ${timeout} ms`);
 }
 
-/** Calls `action` whenever somebody begins to listen for `event`. */
-export function onNewListener(emitter: object, event: string, action: () => void): void {
-  (emitter as EventEmitter).on('newListener', (added: string | symbol) => {
-    if (added === event) action();
+/** Tells `intake` how many listen to the emitter's `message` event, now and whenever it changes. */
+export function countListeners<M>(emitter: object, intake: Intake<M>): void {
+  const events = emitter as EventEmitter;
+  // A new listener is told before it is added, a removed one after it is gone.
+  events.on('newListener', (event) => {
+    if (event === 'message') intake.listening = events.listenerCount('message') + 1;
+  });
+  events.on('removeListener', (event) => {
+    if (event === 'message') intake.listening = events.listenerCount('message');
   });
 }

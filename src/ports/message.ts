@@ -12,16 +12,28 @@ abstract class MessageBase {
   readonly #connection: Connection;
   /** The number that the sender gave it; unique among the sender's live messages, and used again later. */
   readonly id: number;
-  /** The payload, in memory of this process. */
-  readonly data: Buffer;
+  /** Bytes of payload. */
+  readonly dataLength: number;
   /** The number of the message among those received on its connection, from 1. */
   readonly sequence: number;
 
-  constructor(connection: Connection, id: number, data: Buffer, sequence: number) {
+  readonly #memory: ArrayBuffer;
+  readonly #start: number;
+  #data: Buffer | undefined;
+
+  /** The payload is `dataLength` bytes at `start` of `memory`, which belong to this message alone. */
+  constructor(connection: Connection, id: number, memory: ArrayBuffer, start: number, dataLength: number, sequence: number) {
     this.#connection = connection;
     this.id = id;
-    this.data = data;
+    this.#memory = memory;
+    this.#start = start;
+    this.dataLength = dataLength;
     this.sequence = sequence;
+  }
+
+  /** The payload, in memory of this process. */
+  get data(): Buffer {
+    return (this.#data ??= Buffer.from(this.#memory, this.#start, this.dataLength));
   }
 
   /** The communication port that it came through: for a server, the way to this one client. */
@@ -53,8 +65,8 @@ export class RequestMessage extends MessageBase {
   readonly #connection: Connection;
   #abort: AbortController | undefined;
 
-  constructor(connection: Connection, id: number, callbackId: number, data: Buffer, sequence: number, place: number) {
-    super(connection, id, data, sequence);
+  constructor(connection: Connection, id: number, callbackId: number, memory: ArrayBuffer, start: number, dataLength: number, sequence: number, place: number) {
+    super(connection, id, memory, start, dataLength, sequence);
     this.callbackId = callbackId;
     this.place = place;
     this.#connection = connection;
@@ -124,7 +136,7 @@ export class CanceledMessage extends MessageBase {
   readonly request: RequestMessage;
 
   constructor(connection: Connection, request: RequestMessage, sequence: number) {
-    super(connection, request.id, EMPTY, sequence);
+    super(connection, request.id, EMPTY, 0, 0, sequence);
     this.request = request;
   }
 }
@@ -138,7 +150,7 @@ export class PortClosedMessage extends MessageBase {
   readonly reason: EndReason;
 
   constructor(connection: Connection, reason: EndReason, sequence: number) {
-    super(connection, 0, EMPTY, sequence);
+    super(connection, 0, EMPTY, 0, 0, sequence);
     this.reason = reason;
   }
 }
@@ -146,6 +158,10 @@ export class PortClosedMessage extends MessageBase {
 /** The client's process or thread ended without disconnecting; only on ports with `notifyClientDied`, before `port-closed`. LPC_CLIENT_DIED. */
 export class ClientDiedMessage extends MessageBase {
   readonly type = 'client-died';
+
+  constructor(connection: Connection, sequence: number) {
+    super(connection, 0, EMPTY, 0, 0, sequence);
+  }
 }
 
-const EMPTY = Buffer.alloc(0);
+const EMPTY = new ArrayBuffer(0);

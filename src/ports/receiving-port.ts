@@ -5,6 +5,7 @@
  */
 import { checkOptions, checkTimeout } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
+import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { LoopWatch } from '../platform/loop-watch.js';
 import { waitReadable, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { type Attentive, Linger } from './attention.js';
@@ -12,10 +13,13 @@ import type { OnCallback } from './calls.js';
 import type { Greeted } from './client-greeting.js';
 import { CommunicationPort } from './communication-port.js';
 import { Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
-import { Intake, noMessage, onNewListener, type ReceiveOptions } from './intake.js';
+import { Intake, noMessage, countListeners, type ReceiveOptions } from './intake.js';
 import type { Limits } from './limits.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
+
+/** Looks at memory in one turn of the event loop while replies are awaited: a few microseconds, while it pays. */
+const LOOKS_FOR_REPLIES = 300;
 
 export interface ReceivingPortOptions {
   readonly role: 'client' | 'unconnected';
@@ -29,6 +33,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   readonly #thread: Thread;
   readonly #connection: Connection;
   readonly #intake: Intake<ConnectionMessage>;
+  readonly #looks: AdaptiveSpin;
   #watch: LoopWatch | undefined;
   #rung = false;
 
@@ -40,6 +45,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     this.#connection = connection;
     this.#thread = greeted.thread;
     this.linger = new Linger(options.spin.linger);
+    this.#looks = new AdaptiveSpin(options.spin.linger > 0 ? LOOKS_FOR_REPLIES : 0);
     const source = {
       take: () => connection.inbound.take(),
       poll: () => connection.inbound.take(),
@@ -47,9 +53,9 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
       demand: () => this.#thread.attention.watch(this),
       over: () => (connection.isSpent ? connection.closedError() : undefined),
     };
-    const listeners = { count: () => this.listenerCount('message'), emit: (message: ConnectionMessage) => void this.emit('message', message) };
+    const listeners = { emit: (message: ConnectionMessage) => void this.emit('message', message) };
     this.#intake = new Intake(source, listeners, options.spin.linger > 0);
-    onNewListener(this, 'message', source.demand);
+    countListeners(this, this.#intake);
     this.#watch = new LoopWatch(connection.socket, () => {
       this.#rung = true;
       this.#thread.attention.watch(this);
@@ -150,7 +156,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     }
     const flushed = connection.outbound.length > 0 && connection.outbound.flush();
     if (this.#intake.isWanted) return this.#intake.deliver() || flushed;
-    return (connection.calls.awaited > 0 && connection.inbound.pump()) || flushed;
+    return (connection.calls.awaited > 0 && this.#lookForReplies()) || flushed;
   }
 
   rest(): boolean {
@@ -161,6 +167,19 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
 
   attend(): void {
     this.#connection.disarm();
+  }
+
+  /** Looks a little longer than once: a turn of the event loop costs more than a hundred looks, and an object of the collector's. */
+  #lookForReplies(): boolean {
+    const { inbound, link } = this.#connection;
+    const budget = this.#looks.next();
+    for (let looks = budget; looks > 0; looks--) {
+      if (!link.reader.hasData()) continue;
+      this.#looks.paid();
+      return inbound.pump();
+    }
+    if (budget > 0) this.#looks.wasted();
+    return inbound.pump();
   }
 
   #expects(): boolean {

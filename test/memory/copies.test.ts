@@ -11,7 +11,10 @@ function fill(seed: number): void {
   for (let i = 0; i < source.length; i++) source[i] = Math.imul(i + seed, 2654435761) >>> 24;
 }
 
-const copyOf = (copies: SlabCopies, at: number, length: number): Buffer => copies.copy(words, source, at, length);
+function copyOf(copies: SlabCopies, at: number, length: number): Buffer {
+  copies.copy(words, source, at, length);
+  return Buffer.from(copies.memory, copies.start, length);
+}
 
 test('a copy holds exactly the bytes asked for, of every size, from every place', () => {
   const copies = new SlabCopies();

@@ -73,7 +73,8 @@ const copies = new SlabCopies();
 export function take(reader: RingReader): ReadRecord | undefined {
   if (!reader.next()) return undefined;
   const { type, flags, messageId, callbackId, status } = reader;
-  const data = reader.copyData(copies);
+  reader.copyData(copies);
+  const data = Buffer.from(copies.memory, copies.start, reader.dataLength);
   reader.release();
   return { type, flags, messageId, callbackId, status, data };
 }
