@@ -23,9 +23,11 @@ async function serve(t: TestContext, form: (typeof FORMS)[number], options: Crea
   const verbs = new Verbs();
   const received: Message[] = [];
   const over = takeMessages(port, form, (message: Message) => {
-    if (message.type === 'connection-request') return void message.accept({ context: message.data.toString() });
-    received.push(message);
-    verbs.handle(message);
+    if (message.type === 'connection-request') message.accept({ context: message.data.toString() });
+    else {
+      received.push(message);
+      verbs.handle(message);
+    }
   });
   atEnd(t, async () => {
     await port.close();

@@ -9,6 +9,10 @@ import { nameOf } from './expect.js';
 export const FORMS = ['on', 'iterate', 'receive', 'receiveSync'] as const;
 export type Form = (typeof FORMS)[number];
 
+/** The calls that block a thread. */
+export const BLOCKING = ['requestSync', 'receiveSync', 'postSync', 'connectPortSync', 'server receiveSync'] as const;
+export type Blocking = (typeof BLOCKING)[number];
+
 /** A port that receives: a connection port, a client's, an unconnected one. */
 export interface Receiving<M> extends AsyncIterable<M> {
   on(event: 'message', listener: (message: M) => void): unknown;

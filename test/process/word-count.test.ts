@@ -187,10 +187,10 @@ for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
 
 withTree('its processes end also when it is killed itself', async (tree) => {
   for (let i = 0; i < 50; i++) add(tree, `${i}.ts`, prose(3000, i));
-  const { code } = await run(tree, (line, child) => {
+  const { code, out, errors } = await run(tree, (line, child) => {
     if (/over alpc +[12]0%/.test(line)) child.kill('SIGKILL');
   });
-  assert.equal(code, null);
+  assert.equal(code, null, out + errors);
   assert.deepEqual(await processesOf(tree, 5000), []);
   for (const left of readdirSync(tree.temporary)) rmSync(join(tree.temporary, left), { recursive: true }); // nobody was left to do it
 });
