@@ -39,7 +39,7 @@ for (const form of FORMS) {
     assert.deepEqual(cross(client, 'echo blocking', 200), { blocking: 200 });
     assert.deepEqual(await Promise.all(numbers(200).map((number) => outcomeOf(client.request(`echo ${number}`)))), numbers(200).map(String));
     assert.equal(client.peer.pid, process.pid);
-    worker.postMessage('close');
+    worker.postMessage('close', []);
     assert.deepEqual(await once(worker, 'exit'), [0]);
     assert.deepEqual((await client.receive()).type, 'port-closed');
     client.close();
@@ -57,7 +57,7 @@ for (const how of ['blocking', 'awaited'] as const) {
     await startServer(t, { name: names[2]! });
     const results = await Promise.all(names.map((name) => once(startThread(t, { do: 'call', name, how, text: 'echo x', count: 200 }), 'message')));
     assert.deepEqual(results, names.map(() => [{ x: 200 }]));
-    worker.postMessage('close');
+    worker.postMessage('close', []);
     await once(worker, 'exit');
   });
 }

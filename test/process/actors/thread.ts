@@ -18,7 +18,7 @@ export type ThreadTask =
   | { do: 'end'; name: string; by: 'close' | 'exit' | 'return' | 'throw' };
 
 const task = workerData as ThreadTask;
-const tell = (news: unknown): void => parentPort!.postMessage(news);
+const tell = (news: unknown): void => parentPort!.postMessage(news, []);
 
 switch (task.do) {
   case 'serve': {

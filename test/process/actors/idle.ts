@@ -1,0 +1,42 @@
+/**
+ * A process that has a port and nothing else to do. Its arguments: what it is ('client' or 'server'), whether its port is
+ * referenced, and what it does with it before it is left alone ('nothing', 'listen', 'await' a reply that never comes, 'traffic').
+ * It tells 'idle' when it has nothing more to do, and on order how much processor time it uses while it does nothing.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ClientPort, connectPort, type ConnectionPort, createPort } from '../../../src/ports/index.js';
+import { actorArguments } from '../../support/actor.js';
+import { numbers, outcomeOf } from '../expect.js';
+import { NAME } from '../serving.js';
+import { Verbs } from '../verbs.js';
+
+export type Order = { type: 'measure'; milliseconds: number };
+export type News = { type: 'idle' } | { type: 'used'; microseconds: number };
+
+const [role, reference, activity] = actorArguments() as ['client' | 'server', 'ref' | 'unref', 'nothing' | 'listen' | 'await' | 'traffic'];
+const port: ClientPort | ConnectionPort = role === 'server' ? await createPort(NAME) : await connectPort(NAME);
+if (role === 'server') (port as ConnectionPort).on('message', new Verbs().handle);
+else {
+  const client = port as ClientPort;
+  if (activity === 'listen') client.on('message', () => {});
+  if (activity === 'await') void outcomeOf(client.request('hold'));
+  if (activity === 'traffic') {
+    for (const number of numbers(500)) {
+      await client.request(`echo ${number}`);
+      client.requestSync('nothing');
+    }
+  }
+}
+if (reference === 'unref') port.unref();
+if (port.hasRef() !== (reference === 'ref')) throw new Error('hasRef says otherwise');
+process.on('message', ({ milliseconds }: Order) => void measure(milliseconds));
+process.send!({ type: 'idle' } satisfies News);
+process.channel!.unref(); // from here on only the port can keep this process
+
+async function measure(milliseconds: number): Promise<void> {
+  await sleep(100); // whatever lingers goes to rest
+  const before = process.cpuUsage();
+  await sleep(milliseconds);
+  const { user, system } = process.cpuUsage(before);
+  process.send!({ type: 'used', microseconds: user + system } satisfies News);
+}
