@@ -23,6 +23,11 @@ export class SlabCopies implements Copies {
 
   copy(words: Int32Array, source: Buffer, at: number, length: number): void {
     if (length > LARGE) return this.#copyLarge(source, at, length);
+    if (length === 0) {
+      this.memory = EMPTY;
+      this.start = 0;
+      return;
+    }
     if (this.#used + length > this.#slab.byteLength) this.#renew();
     const start = this.#used;
     this.#used = (start + length + 7) & ~7;

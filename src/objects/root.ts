@@ -8,7 +8,7 @@
  * Invariants: nobody but the user and root can exchange what is in a root that was accepted; a root of one's own always
  * has the standard directories. It does not promise that two processes with different surroundings share a root.
  */
-import { type BigIntStats, mkdirSync } from 'node:fs';
+import { type BigIntStats, lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { checkOptions, invalidArgument } from '../base/arguments.js';
@@ -74,16 +74,24 @@ export function openRoot(options?: RootOptions, surroundings: Surroundings = pre
 }
 
 function presentSurroundings(): Surroundings {
-  return { environment: process.env, temporary: tmpdir(), system: '/run/alpc', uid: libc().geteuid() };
+  return {
+    environment: process.env,
+    get temporary() {
+      return tmpdir();
+    },
+    system: '/run/alpc',
+    uid: libc().geteuid(),
+  };
 }
 
-function chooseRoot({ environment, temporary, system, uid }: Surroundings): Candidate {
+function chooseRoot(surroundings: Surroundings): Candidate {
+  const { environment, system, uid } = surroundings;
   const { ALPC_ROOT: given, XDG_RUNTIME_DIR: runtime } = environment;
   if (given !== undefined && given !== '') return { path: checkPath(given, 'ALPC_ROOT'), rule: 'given' };
   if (isDirectoryOf(system, 0)) return { path: system, rule: 'system' };
   // After su or sudo the variable may still name another user's directory: then it says nothing about this one.
   if (runtime !== undefined && isAbsolute(runtime) && isDirectoryOf(runtime, uid)) return { path: resolve(runtime, 'alpc'), rule: 'own' };
-  return { path: resolve(temporary, `alpc-${uid}`), rule: 'own' };
+  return { path: resolve(surroundings.temporary, `alpc-${uid}`), rule: 'own' };
 }
 
 /** An absolute path without a separator at its end (which would follow a link there). */
@@ -94,11 +102,11 @@ function checkPath(path: unknown, name: string): string {
 
 function isDirectoryOf(path: string, uid: number): boolean {
   try {
-    using directory = openAbsolute(path, OPEN.directory);
-    return statOf(directory.fd).uid === BigInt(uid);
+    const stat = lstatSync(path, { throwIfNoEntry: false }); // asked with every connect, and mostly there is none
+    return stat?.isDirectory() === true && stat.uid === uid;
   } catch (error) {
-    if (error instanceof SystemError) return false;
-    throw error;
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    return false;
   }
 }
 

@@ -20,15 +20,22 @@ import { closeDescriptor, pollOnLoop } from './system.js';
 
 export class LoopWatch {
   #watch: Watch | undefined;
+  #start: NodeJS.Immediate | undefined;
   #referenced = true;
+  readonly #make: () => Watch;
 
-  /** Starts at once, and keeps the process alive until `unref` or `close`. One watch per descriptor. */
+  /**
+   * Keeps the process alive until `unref` or `close`. One watch per descriptor. In the main thread it starts when the event loop turns,
+   * for nothing can be told before, and many a connection is closed before.
+   */
   constructor(fd: number, onReadable: () => void) {
-    this.#watch = isMainThread ? new PollWatch(fd, onReadable) : new PipeWatch(fd, onReadable);
+    this.#make = () => (isMainThread ? new PollWatch(fd, onReadable) : new PipeWatch(fd, onReadable));
+    if (isMainThread) this.#start = setImmediate(() => this.#started());
+    else this.#watch = this.#make();
   }
 
   get closed(): boolean {
-    return this.#watch === undefined;
+    return this.#watch === undefined && this.#start === undefined;
   }
 
   ref(): void {
@@ -38,17 +45,28 @@ export class LoopWatch {
 
   unref(): void {
     this.#referenced = false;
-    this.#watch?.unref();
+    this.#started()?.unref(); // an immediate without reference may never come
   }
 
   hasRef(): boolean {
-    return this.#referenced && this.#watch !== undefined;
+    return this.#referenced && !this.closed;
   }
 
   /** Before the descriptor is closed, or the number's next owner would be watched. */
   close(): void {
+    clearImmediate(this.#start);
+    this.#start = undefined;
     this.#watch?.close();
     this.#watch = undefined;
+  }
+
+  #started(): Watch | undefined {
+    if (this.#start !== undefined) {
+      clearImmediate(this.#start);
+      this.#start = undefined;
+      this.#watch = this.#make();
+    }
+    return this.#watch;
   }
 }
 

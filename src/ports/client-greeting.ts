@@ -15,6 +15,7 @@ import { openPort, parseObjectName } from '../objects/index.js';
 import { peerCredentials } from '../platform/credentials.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { addressOfSocketFile } from '../platform/listener.js';
+import { waitReadable } from '../platform/poller.js';
 import { closeDescriptor, translate } from '../platform/system.js';
 import { connectSocket, createSeqpacketSocket, receivePacket, sendPacket } from '../platform/unix-socket.js';
 import type { CheckedConnectOptions } from './client-port.js';
@@ -94,6 +95,8 @@ export class ClientGreeting {
 
   /** Reads the server's answer; undefined when it is not there yet. */
   read(): Greeted | undefined {
+    // Asked in turn after turn of the event loop: a look costs less than the attempt to read, and its buffers.
+    if (!waitReadable(this.socket, 0)) return undefined;
     const buffer = new Uint8Array(MAX_PACKET);
     try {
       let packet = receivePacket(this.socket, buffer);

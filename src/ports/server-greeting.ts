@@ -6,6 +6,7 @@
 import { ProtocolViolation, PROTOCOL_VERSION } from '../memory/layout.js';
 import { Link } from '../memory/link.js';
 import { Outbox } from '../memory/outbox.js';
+import type { PeerWaitPage } from '../memory/wait-page.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { closeDescriptor } from '../platform/system.js';
 import { receivePacket, sendPacket } from '../platform/unix-socket.js';
@@ -58,23 +59,27 @@ export class ServerGreeting {
    * @throws ProtocolViolation when its memory is not as it must be; SystemError when this process has no room for it
    */
   welcome(limits: Limits, data: Uint8Array): Greeted | 'gone' {
-    const thread = this.#thread;
+    const { arena, waitPage } = this.#thread;
     const hello = this.#hello!;
-    const peerOutbox = Outbox.open(thread.arena, this.#descriptors.shift()!, hello.ringLength);
+    const peerOutbox = Outbox.open(arena, this.#descriptors.shift()!, hello.ringLength);
     let own: Outbox | undefined;
+    let peerPage: PeerWaitPage | undefined;
+    const undo = (): void => {
+      if (peerPage !== undefined) this.#thread.closePeerPage(peerPage);
+      own?.close();
+      peerOutbox.close();
+    };
     try {
-      own = Outbox.create(thread.arena, `alpc:${this.#portName}`, limits.ringLength, 1);
-      const peerPage = thread.openPeerPage(this.#descriptors.shift()!);
+      own = Outbox.create(arena, `alpc:${this.#portName}`, limits.ringLength, 1);
+      peerPage = this.#thread.openPeerPage(this.#descriptors.shift()!);
       const packet = encodePacket('welcome', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data });
-      if (sendPacket(this.socket, packet, [own.fd, thread.waitPage.fd]) !== 'sent') {
-        thread.closePeerPage(peerPage);
-        own.close();
-        peerOutbox.close();
+      if (sendPacket(this.socket, packet, [own.fd, waitPage.fd]) !== 'sent') {
+        undo();
         return 'gone';
       }
       own.closeDescriptor(); // the client has it, and there inspectors find it
       return {
-        thread,
+        thread: this.#thread,
         link: new Link(own, peerOutbox, this.socket, limits.maxMessageLength),
         socket: this.socket,
         inode: peerOutbox.inode,
@@ -85,8 +90,7 @@ export class ServerGreeting {
         data: this.data,
       };
     } catch (error) {
-      own?.close();
-      peerOutbox.close();
+      undo();
       throw error;
     }
   }
