@@ -4,6 +4,8 @@
  * that nobody listens to costs one property look-up.
  */
 import { channel } from 'node:diagnostics_channel';
+import { RecordType } from '../memory/layout.js';
+import type { Connection } from './connection.js';
 
 export const channels = {
   /** A connection was made: { port, peer, role }. */
@@ -19,3 +21,15 @@ export const channels = {
   /** It woke: { port, id }. */
   unwait: channel('alpc:unwait'),
 } as const;
+
+const NAMES = new Map<number, string>(Object.entries(RecordType).map(([name, type]) => [type, name]));
+
+/** A record was published in the ring. To be asked for only when `send` has subscribers. */
+export function tellSend({ portName: port, role }: Connection, type: number, id: number, length: number): void {
+  channels.send.publish({ port, role, type: NAMES.get(type), id, length });
+}
+
+/** A message was handed to its taker: a receiver, a callback, the call that it answers. To be asked for only when `receive` has subscribers. */
+export function tellReceive({ portName: port, role }: Connection, message: { readonly type: string; readonly id: number; readonly dataLength: number }): void {
+  channels.receive.publish({ port, role, type: message.type, id: message.id, length: message.dataLength });
+}

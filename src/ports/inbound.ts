@@ -9,7 +9,7 @@ import { AlpcError } from '../base/errors.js';
 import { Control, ProtocolViolation, RecordType, ReplyStatus, RETRACTED } from '../memory/layout.js';
 import type { OnCallback, PendingCall } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
-import { channels } from './diagnostics.js';
+import { channels, tellReceive } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import type { Limits } from './limits.js';
 import { CanceledMessage, ClientDiedMessage, DatagramMessage, type EndReason, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
@@ -50,10 +50,7 @@ export class Inbound {
   /** The next message, or undefined. Replies that stand before it settle their calls on the way. */
   take(): ConnectionMessage | undefined {
     const message = this.#queue.length > 0 ? this.#dequeue() : this.#read();
-    if (message !== undefined && channels.receive.hasSubscribers) {
-      const { portName: port, role } = this.#connection;
-      channels.receive.publish({ port, role, type: message.type, id: message.id, length: message.dataLength });
-    }
+    if (message !== undefined && channels.receive.hasSubscribers) tellReceive(this.#connection, message);
     return message;
   }
 
@@ -78,7 +75,7 @@ export class Inbound {
     }
     const message = this.#read();
     if (message === undefined) return true;
-    if (message.type === 'request' && onCallback !== undefined) callBack(onCallback, message);
+    if (message.type === 'request' && onCallback !== undefined) callBack(this.#connection, onCallback, message);
     else this.#enqueue(message);
     return true;
   }
@@ -188,7 +185,7 @@ export class Inbound {
     const call = callbackId === 0 ? undefined : connection.calls.findPending(callbackId);
     if (call?.onCallback === undefined) return message;
     try {
-      callBack(call.onCallback, message);
+      callBack(connection, call.onCallback, message);
     } catch (error) {
       if (connection.calls.take(call.id) === undefined) throw error; // settled meanwhile: it can't take the error
       connection.outbound.cancelRequest(call.id, call.position, call.outgoing);
@@ -208,6 +205,7 @@ export class Inbound {
       link.own.words[Control.lateReplies] = ++this.#lateReplies;
       return;
     }
+    if (channels.receive.hasSubscribers) tellReceive(connection, { type: 'reply', id: messageId, dataLength: link.reader.dataLength });
     if (status !== ReplyStatus.ok) {
       link.release();
       const error = errorOf(connection, status, messageId);
@@ -256,7 +254,8 @@ export class Inbound {
 }
 
 /** Hands a request to whoever is to answer it. What it throws ends its call, so nobody would answer any more: the peer is told. */
-function callBack(onCallback: OnCallback, message: RequestMessage): void {
+function callBack(connection: Connection, onCallback: OnCallback, message: RequestMessage): void {
+  if (channels.receive.hasSubscribers) tellReceive(connection, message);
   try {
     onCallback(message);
   } catch (error) {

@@ -9,7 +9,7 @@ import { RECORD_HEADER, RecordType } from '../memory/layout.js';
 import type { RingWriter } from '../memory/ring.js';
 import { Outgoing } from './calls.js';
 import type { Connection } from './connection.js';
-import { channels } from './diagnostics.js';
+import { channels, tellSend } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import type { Limits } from './limits.js';
 
@@ -49,7 +49,7 @@ export class Outbound {
       connection.violate(error);
       return false;
     }
-    if (channels.send.hasSubscribers) channels.send.publish({ port: connection.portName, role: connection.role, type, id: messageId, length: dataLength });
+    if (channels.send.hasSubscribers) tellSend(connection, type, messageId, dataLength);
     return true;
   }
 
@@ -93,7 +93,7 @@ export class Outbound {
         if (!connection.link.send(next.type, next.messageId, next.callbackId, next.status, next.data, next.dataLength)) break;
         this.#waiting.shift();
         this.#waitingBytes -= RECORD_HEADER + next.dataLength;
-        if (channels.send.hasSubscribers) channels.send.publish({ port: connection.portName, role: connection.role, type: next.type, id: next.messageId, length: next.dataLength });
+        if (channels.send.hasSubscribers) tellSend(connection, next.type, next.messageId, next.dataLength);
         next.sent?.(position);
         moved = true;
       }
