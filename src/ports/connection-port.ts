@@ -100,9 +100,9 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.linger = new Linger(options.spin.linger);
     this.#connections = new ServerConnections({ ...options, thread, portName: bound.name, listener: this.#listener, events: this, hasRef: () => this.hasRef(), wake: () => this.#attend() });
     const source = {
-      take: () => this.#connections.take(),
+      take: () => (this.#closed ? undefined : this.#connections.take()),
       poll: () => this.#connections.take() ?? (this.#connections.serve(0) ? this.#connections.take() : undefined),
-      hasMessages: () => this.#connections.hasMessages(),
+      hasMessages: () => !this.#closed && this.#connections.hasMessages(),
       demand: () => thread.attention.watch(this),
       over: () => (this.#closed ? this.#closedError() : undefined),
     };

@@ -93,7 +93,9 @@ export class Inbound {
   /** The caller of a request that was read no longer waits: its receiver, if it has one already, will be told. */
   giveUp(id: number): void {
     const canceled = this.#cancel(id);
-    if (canceled !== undefined) this.#enqueue(canceled);
+    if (canceled === undefined) return;
+    this.#enqueue(canceled);
+    this.#connection.wake();
   }
 
   /** The peer can publish nothing more: the rest of its ring is bounded, and is taken whole. */

@@ -117,7 +117,8 @@ export class Outbound {
       this.#connection.violate(error);
       return;
     }
-    this.transmitOrQueue(RecordType.cancel, id, 0, 0, undefined, 0);
+    if (this.#connection.role === 'unconnected') this.#connection.inbound.giveUp(id); // the peer is this side: nobody has to be told
+    else this.transmitOrQueue(RecordType.cancel, id, 0, 0, undefined, 0);
   }
 
   /** Nothing that waits will ever be sent. */

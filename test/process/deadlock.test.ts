@@ -112,6 +112,8 @@ test('a thread that calls itself gets ERR_ALPC_DEADLOCK, as client, as server an
   assert.ok(message.type === 'request' && message.data.toString() === 'later', 'the calls in a circle were taken back');
   message.reply('yes');
   assert.equal(await outcomeOf(call), 'yes');
+  while (client.tryPost(Buffer.alloc(1000)) === 'sent');
+  assert.throws(() => client.postSync(Buffer.alloc(1000)), failsWith('ERR_ALPC_DEADLOCK', /room that only it can make/));
   assert.equal(itself.requestSync('by a callback', { onCallback: (request) => void request.reply('myself') }).data.toString(), 'myself');
 });
 
