@@ -135,6 +135,20 @@ test('a port that is forgotten is not looked at again, whether it was watched or
   assert.equal(hands.scheduled, 0);
 });
 
+test('a port that closes as it is looked at is not asked to rest, and nobody else loses its place for it', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const [closes, stays] = [new Port(0), new Port()];
+  stays.work = 2;
+  attention.watch(stays);
+  attention.watch(closes);
+  closes.onLook = () => attention.forget(closes);
+  hands.turn();
+  assert.equal(closes.take(), 'attend look');
+  hands.turn();
+  assert.deepEqual([closes.take(), stays.take()], ['', 'attend look look']);
+});
+
 test('ports that come and go while others are looked at: none that stays is missed in the next turn, none that left is looked at', (t) => {
   const hands = new Hands(t);
   for (let who = 0; who < 4; who++) {

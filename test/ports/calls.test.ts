@@ -79,6 +79,30 @@ test('an awaited call is found by its number, and taken once', () => {
   assert.deepEqual([calls.count, calls.awaited], [0, 0]);
 });
 
+test('any number of calls at once, begun and ended in any order, are each found by their own number', () => {
+  const random = randomFrom(11);
+  const calls = new Calls();
+  const live = new Map<number, PendingCall>();
+  for (let i = 0; i < 20_000; i++) {
+    const growing = Math.floor(i / 2500) % 2 === 0;
+    if (live.size === 0 || random(10) < (growing ? 7 : 3)) {
+      const call = pending(calls);
+      live.set(call.id, call);
+    } else {
+      const [id, call] = [...live][random(live.size)]!;
+      assert.equal(calls.findPending(id), call);
+      assert.equal(calls.take(id), call);
+      assert.equal(calls.take(id), undefined);
+      live.delete(id);
+    }
+    assert.equal(calls.awaited, live.size);
+  }
+  for (const [id, call] of live) assert.equal(calls.findPending(id), call);
+  calls.failAll(ended);
+  for (const call of live.values()) assert.equal((call as PendingCall & { outcome: unknown[] }).outcome.length, 1);
+  assert.equal(calls.awaited, 0);
+});
+
 test('a number that nobody has is nobody\'s', () => {
   const calls = new Calls();
   pending(calls);
