@@ -2,9 +2,9 @@
  * The work itself: which files there are, what a word is, and how a text is cut so that its words can be counted piece by
  * piece, by somebody who sees no more than one piece at a time.
  *
- * A word is what `wc -w` counts: bytes without white space between them. A cut may go right through a word, and then its
- * second half must not be counted again. So each piece begins with one byte that says whether the text before it ended
- * inside a word; the text follows:
+ * A word is a run of bytes with no white space among them, much as `wc -w` counts. A cut may go right through a word, and
+ * then its second half must not be counted again. So each piece begins with one byte that says whether the text before it
+ * ended inside a word; the text follows:
  *
  *     "one two three"   cut into   [0]"one tw"  [1]"o three"   counted   2 + 1
  *
@@ -33,11 +33,12 @@ export function countWords(text: Uint8Array, at = 0, inside = 0): number {
 }
 
 /**
- * How many bytes of text to put into a piece: so many that all files together make some 64,000 pieces, however large they are.
- * Fewer would not tell well what a call costs. A message carries at most `MAX_DATA_LENGTH` bytes, 65,503; one goes in front.
+ * How many bytes of text to put into a piece: so many that all files together make some 256,000 pieces, large or small. The
+ * first ten thousand calls of a process are slow, as its code is compiled while it runs; few calls would tell of nothing
+ * else. A message carries at most `MAX_DATA_LENGTH` bytes, 65,503; one of them goes in front.
  */
 export function pieceLength(bytes: number): number {
-  return Math.max(256, Math.min(MAX_DATA_LENGTH - 1, Math.ceil(bytes / 64_000)));
+  return Math.max(64, Math.min(MAX_DATA_LENGTH - 1, Math.ceil(bytes / 256_000)));
 }
 
 /** Cuts a text into pieces. They all are the same memory, one after the other: send one before you ask for the next. */

@@ -136,7 +136,7 @@ withTree('the job counts every word, shows its ports, replaces the client that i
 });
 
 withTree('totals stay right when clients are killed again and again', async (tree) => {
-  for (let i = 0; i < 120; i++) add(tree, `${i}.md`, prose(3000, i));
+  for (let i = 0; i < 120; i++) add(tree, `${i}.md`, prose(1000, i));
   let killed = 0;
   const result = await run(tree, (line) => {
     if (!/over .* [2-7]0%/.test(line)) return;
