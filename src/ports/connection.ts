@@ -123,13 +123,13 @@ export class Connection {
 
   requestSync(data: MessageData, options?: RequestSyncOptions, callbackId = 0): ReplyMessage {
     const dataLength = this.prepare(data);
-    const { timeout, onCallback } = checkRequestOptions(options);
+    const { timeout, onCallback } = checkRequestOptions(options, 'blocking');
     return requestBlocking(this, data, dataLength, callbackId, timeout, onCallback ?? this.onCallback);
   }
 
   async post(data: MessageData, options?: PostOptions): Promise<void> {
     const dataLength = this.prepare(data);
-    const { timeout, signal } = checkWaitOptions(options);
+    const { timeout, signal } = checkWaitOptions(options, 'awaited');
     signal?.throwIfAborted();
     if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) return;
     await this.#queueForRoom(data, dataLength, timeout, signal);
@@ -137,7 +137,7 @@ export class Connection {
 
   postSync(data: MessageData, options?: { timeout?: number }): void {
     const dataLength = this.prepare(data);
-    const { timeout } = checkWaitOptions(options);
+    const { timeout } = checkWaitOptions(options, 'blocking');
     if (!this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) postBlocking(this, data, dataLength, timeout);
   }
 
@@ -296,7 +296,7 @@ export class Connection {
 
   #startCall(call: PendingCall, data: MessageData, options: RequestOptions | undefined, callbackId: number): void {
     const dataLength = this.prepare(data);
-    const { timeout, signal, onCallback } = checkRequestOptions(options);
+    const { timeout, signal, onCallback } = checkRequestOptions(options, 'awaited');
     signal?.throwIfAborted();
     const id = this.calls.nextId();
     call.id = id;

@@ -23,13 +23,14 @@ export interface PortLimits {
 export type Limits = Required<PortLimits>;
 
 export function checkLimits(value: PortLimits | undefined): Limits {
-  const given = checkOptions(value, 'limits', ['maxMessageLength', 'ringLength', 'pendingMessages', 'pendingBytes', 'connections']);
+  const known = ['maxMessageLength', 'ringLength', 'pendingMessages', 'pendingBytes', 'connections'] as const;
+  const { maxMessageLength = MAX_MESSAGE_LENGTH, ringLength = DEFAULT_RING_LENGTH, pendingMessages = 4096, pendingBytes = 16 * 1024 * 1024, connections = 16_384 } = checkOptions(value, 'limits', known);
   const limits: Limits = {
-    maxMessageLength: checkInteger(given.maxMessageLength ?? MAX_MESSAGE_LENGTH, 'limits.maxMessageLength', RECORD_HEADER * 2, MAX_MESSAGE_LENGTH),
-    ringLength: given.ringLength ?? DEFAULT_RING_LENGTH,
-    pendingMessages: checkInteger(given.pendingMessages ?? 4096, 'limits.pendingMessages', 1, 1_000_000),
-    pendingBytes: checkInteger(given.pendingBytes ?? 16 * 1024 * 1024, 'limits.pendingBytes', 1, 2 ** 31 - 1),
-    connections: checkInteger(given.connections ?? 16_384, 'limits.connections', 1, 1_000_000),
+    maxMessageLength: checkInteger(maxMessageLength, 'limits.maxMessageLength', RECORD_HEADER * 2, MAX_MESSAGE_LENGTH),
+    ringLength,
+    pendingMessages: checkInteger(pendingMessages, 'limits.pendingMessages', 1, 1_000_000),
+    pendingBytes: checkInteger(pendingBytes, 'limits.pendingBytes', 1, 2 ** 31 - 1),
+    connections: checkInteger(connections, 'limits.connections', 1, 1_000_000),
   };
   if (!isRingLength(limits.ringLength)) throw invalidArgument('limits.ringLength', `a power of two from ${pageSize()} to ${MAX_RING_LENGTH}`, limits.ringLength);
   return limits;

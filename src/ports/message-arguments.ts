@@ -22,9 +22,10 @@ export interface CheckedRequestOptions {
 
 const NONE: CheckedRequestOptions = { timeout: Infinity, signal: undefined, onCallback: undefined };
 
-export function checkRequestOptions(options: RequestOptions | undefined): CheckedRequestOptions {
+/** `waits` names what is there for a call of this kind: a blocking one can't be ended by a signal. */
+export function checkRequestOptions(options: RequestOptions | undefined, waits: 'awaited' | 'blocking'): CheckedRequestOptions {
   if (options === undefined) return NONE;
-  const given = checkOptions(options, 'options', ['timeout', 'signal', 'onCallback']);
+  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', 'onCallback'] : ['timeout', 'onCallback']);
   return {
     timeout: checkTimeout(given.timeout, 'options.timeout'),
     signal: checkSignal(given.signal, 'options.signal'),
@@ -32,8 +33,8 @@ export function checkRequestOptions(options: RequestOptions | undefined): Checke
   };
 }
 
-export function checkWaitOptions(options: PostOptions | undefined): CheckedRequestOptions {
+export function checkWaitOptions(options: PostOptions | undefined, waits: 'awaited' | 'blocking'): CheckedRequestOptions {
   if (options === undefined) return NONE;
-  const given = checkOptions(options, 'options', ['timeout', 'signal']);
+  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal'] : ['timeout']);
   return { timeout: checkTimeout(given.timeout, 'options.timeout'), signal: checkSignal(given.signal, 'options.signal'), onCallback: undefined };
 }

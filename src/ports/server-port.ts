@@ -2,6 +2,7 @@
  * The server's end of one client's connection: the way to send to this one client, and to end its connection. What the
  * client sends is received from the connection port. A server gets it as `message.port`, and from `accept`.
  */
+import { checkFunction } from '../base/arguments.js';
 import { CommunicationPort } from './communication-port.js';
 import type { Connection } from './connection.js';
 
@@ -26,7 +27,7 @@ export class ServerPort extends CommunicationPort {
 
   /** Gets the client's requests while a blocking call of this port waits; undefined leaves them to be received. */
   set onCallback(handler: Connection['onCallback']) {
-    this.#connection.onCallback = handler;
+    this.#connection.onCallback = handler === undefined ? undefined : checkFunction(handler, 'onCallback');
   }
 
   /**

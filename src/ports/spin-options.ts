@@ -1,5 +1,5 @@
 /** How a port waits before it sleeps: the options, checked, with their defaults. See docs/waiting.md for what to choose. */
-import { checkOptions, invalidArgument } from '../base/arguments.js';
+import { checkInteger, checkOptions, invalidArgument } from '../base/arguments.js';
 import { defaultSpin } from '../memory/adaptive-spin.js';
 
 export interface SpinOptions {
@@ -22,9 +22,8 @@ export function checkSpin(value: boolean | SpinOptions | undefined): Spin {
   const defaults = { looks, linger: looks === 0 ? 0 : LINGER };
   if (value === undefined || value === true) return defaults;
   if (value === false) return { looks: 0, linger: 0 };
-  const given = checkOptions(value, 'spin', ['looks', 'linger']);
-  const spin = { looks: given.looks ?? defaults.looks, linger: given.linger ?? defaults.linger };
-  if (!Number.isInteger(spin.looks) || spin.looks < 0 || spin.looks > 1_000_000) throw invalidArgument('spin.looks', 'an integer from 0 to 1000000', spin.looks);
-  if (typeof spin.linger !== 'number' || !(spin.linger >= 0 && spin.linger <= 1000)) throw invalidArgument('spin.linger', 'a number of milliseconds from 0 to 1000', spin.linger);
-  return spin;
+  const { looks: most = defaults.looks, linger = defaults.linger } = checkOptions(value, 'spin', ['looks', 'linger']);
+  checkInteger(most, 'spin.looks', 0, 1_000_000);
+  if (typeof linger !== 'number' || !(linger >= 0 && linger <= 1000)) throw invalidArgument('spin.linger', 'a number of milliseconds from 0 to 1000', linger);
+  return { looks: most, linger };
 }
