@@ -76,13 +76,15 @@ export class ClientGreeting {
   /** Connects, checks the server and says hello. False: the server's backlog is full, try again after `backoff` ms. */
   connect(): boolean {
     try {
+      // Made before the server wakes for the connection, so that it finds the hello behind it, and need not wake twice.
+      this.#outbox ??= Outbox.create(this.#thread.arena, `alpc:${this.#name}`, this.#options.limits.ringLength, 0);
       const outcome = connectSocket(this.socket, this.#address);
       if (outcome === 'busy') return false;
       if (outcome === 'dead') throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `${this}: its server is gone`);
-      this.#closeFile();
       this.#peer = new PeerIdentity(peerCredentials(this.socket));
       this.#checkServer(this.#peer);
-      this.#sayHello();
+      this.#sayHello(this.#outbox);
+      this.#closeFile();
       return true;
     } catch (error) {
       throw translate(error, String(this));
@@ -148,11 +150,10 @@ export class ClientGreeting {
     }
   }
 
-  #sayHello(): void {
+  #sayHello(outbox: Outbox): void {
     const { limits, data } = this.#options;
-    this.#outbox = Outbox.create(this.#thread.arena, `alpc:${this.#name}`, limits.ringLength, 0);
     const hello = encodePacket('hello', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data: bytesOf(data) });
-    const outcome = sendPacket(this.socket, hello, [this.#outbox.fd, this.#thread.waitPage.fd]);
+    const outcome = sendPacket(this.socket, hello, [outbox.fd, this.#thread.waitPage.fd]);
     if (outcome === 'full') throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the kernel takes no packet of ${hello.length} bytes`);
     // When the server is gone already, its refusal may be there to be read.
   }

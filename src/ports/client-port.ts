@@ -5,7 +5,7 @@
 import { checkData, checkFunction, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
-import { waitReadable } from '../platform/poller.js';
+import { waitReadable, yieldProcessor } from '../platform/poller.js';
 import { LoopWatch } from '../platform/loop-watch.js';
 import type { OnCallback } from './calls.js';
 import { ClientGreeting, type Greeted, type RequiredServer } from './client-greeting.js';
@@ -153,6 +153,7 @@ function nap(milliseconds: number, signal: AbortSignal | undefined): Promise<voi
 
 /** One turn of the event loop: an awake server answers within a few, and a watch of the socket costs more. */
 function turn(): Promise<void> {
+  yieldProcessor();
   return new Promise((resolve) => void setImmediate(resolve));
 }
 
