@@ -1,0 +1,237 @@
+/**
+ * The acceptance checklist for a faithful equivalent of Windows' ALPC, as far as it concerns ports, statement by statement.
+ * Each has suites of its own beside it; here each is shown once, whole, with real processes.
+ */
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { inspect } from 'node:util';
+import { connectPort, createPort, type ReplyOutcome, type RequestMessage, type ServerPort } from '../../src/ports/index.js';
+import { thisThread } from '../../src/ports/thread.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { startActor } from '../support/processes.js';
+import type { News as CrowdNews } from './actors/crowd.js';
+import { failsWith, nameOf, numbers, outcomeOf, tally, until } from './expect.js';
+import { journalOf, journalWhen, linesOf, NAME, ownRoot, startClient, startServer } from './serving.js';
+import { Verbs } from './verbs.js';
+
+withLedger();
+
+test('1. a hundred clients, one reader: all traffic is seen on the connection port, with the right context from the first message', async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask' });
+  const seen = new Map<string, string[]>();
+  port.on('message', (message) => {
+    if (message.type === 'connection-request') {
+      const who = message.data.toString();
+      seen.set(who, []);
+      message.accept({ context: { who } });
+    } else {
+      const { who } = message.portContext as { who: string };
+      seen.get(who)!.push(message.type === 'port-closed' ? 'port-closed' : message.data.toString());
+      if (message.type === 'request') message.reply(`${who} ${message.data.toString()}`);
+    }
+  });
+  const crowds = numbers(4).map((crowd) => startActor<never, CrowdNews>(t, new URL('./actors/crowd.js', import.meta.url), [`${crowd}`, '25']));
+  for (const crowd of crowds) assert.deepEqual((await crowd.until('done')).wrong, []);
+  for (const crowd of crowds) assert.deepEqual(await crowd.ended, { code: 0, signal: null });
+  await until('all ends are told', () => [...seen.values()].every((texts) => texts.at(-1) === 'port-closed'));
+  assert.equal(seen.size, 100);
+  for (const [who, texts] of seen) assert.deepEqual(texts, [...numbers(10).map((number) => `${who} says ${number}`), `${who} asks`, 'port-closed']);
+});
+
+test('2. a client that sends at once after it is connected is seen with its context, even before accept has returned', async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask' });
+  const client = startClient(t);
+  client.send({ type: 'connect', name: NAME, options: { data: 'in haste' } });
+  client.send({ type: 'call', text: 'the first message', how: 'blocking' });
+  const request = await port.receive();
+  assert.ok(request.type === 'connection-request');
+  const first = port.receive(); // another part of the server waits already
+  const context = { of: request.data.toString() };
+  const accepted = request.accept({ context });
+  const message = await first;
+  assert.ok(message.type === 'request');
+  assert.equal(message.portContext, context);
+  assert.equal(message.port, accepted);
+  message.reply('got it');
+  assert.equal((await client.until('settled')).outcome, 'got it');
+});
+
+test('3. a rejection reaches the client together with its payload', async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask' });
+  const client = startClient(t);
+  for (const how of ['blocking', 'awaited'] as const) {
+    client.send({ type: 'connect', name: NAME, how });
+    const request = await port.receive();
+    assert.ok(request.type === 'connection-request');
+    request.reject({ data: `no (${how})` });
+    assert.deepEqual(await client.until('failed'), { type: 'failed', code: 'ERR_ALPC_REFUSED', data: `no (${how})` });
+  }
+});
+
+test('4. kill -9 of the server: every pending promise settles', async (t) => {
+  ownRoot(t);
+  const server = await startServer(t);
+  const clients = await Promise.all(numbers(5).map(() => connectPort(NAME)));
+  const pending = clients.flatMap((client) => [...numbers(100).map(() => outcomeOf(client.request('hold'))), client.receive().then((message) => message.type, nameOf)]);
+  await journalWhen('all are held', clients[0]!, (seen) => seen.length === 500);
+  await server.kill();
+  assert.deepEqual(tally(await Promise.all(pending)), { ERR_ALPC_MESSAGE_LOST: 500, 'port-closed': 5 });
+  for (const client of clients) client.close();
+});
+
+test('4. kill -9 of a client: the server gets one close, and one cancel for each outstanding message', async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME);
+  const verbs = new Verbs();
+  port.on('message', verbs.handle);
+  const client = startClient(t);
+  await client.ask({ type: 'connect', name: NAME }, 'connected');
+  for (const number of numbers(50)) client.send({ type: 'call', text: number % 2 === 0 ? `hold ${number}` : `echo ${number}`, how: 'awaited' });
+  await until('half are held, half answered', () => verbs.journal.length === 75);
+  const awaited = outcomeOf(port.connections[0]!.request('of the server'));
+  await client.kill();
+  assert.equal(await awaited, 'ERR_ALPC_MESSAGE_LOST');
+  await until('the close came', () => verbs.journal.some(({ what }) => what === 'port-closed'));
+  const ends = linesOf(verbs.journal.slice(75));
+  assert.deepEqual(ends.toSorted(), [...numbers(25).map((number) => `canceled hold ${2 * number}`), 'port-closed: died'].toSorted());
+});
+
+test('5. a blocking reply overtakes earlier asynchronous messages, which keep their order among themselves', async (t) => {
+  ownRoot(t);
+  await startServer(t);
+  await using client = await connectPort(NAME);
+  assert.equal(client.requestSync('push 500 number').data.toString(), 'pushed');
+  for (const number of numbers(500)) assert.equal((await client.receive()).data.toString(), `number ${number}`);
+});
+
+test('7. cancel before read, after read, after reply: exactly one outcome each, and a late reply is harmless', async (t) => {
+  ownRoot(t);
+  const server = await startServer(t);
+  await using client = await connectPort(NAME);
+  const cancel = async (text: string, when: () => unknown): Promise<string> => {
+    const abort = new AbortController();
+    const call = outcomeOf(client.request(text, { signal: abort.signal }));
+    await when();
+    abort.abort();
+    return call;
+  };
+  await server.ask({ type: 'freeze', milliseconds: 200 }, 'frozen');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(await cancel('echo unread', () => {}), 'AbortError');
+  assert.equal(await cancel('hold read', () => journalWhen('it is read', client, (seen) => seen.at(-1)?.text === 'hold read')), 'AbortError');
+  assert.equal(await cancel('echo replied', () => journalWhen('it is answered', client, (seen) => seen.at(-1)?.outcome === 'sent')), 'replied');
+  assert.throws(() => client.requestSync('work 50 late', { timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
+  assert.equal(client.requestSync('release').data.toString(), 'released');
+  assert.deepEqual(linesOf(await journalOf(client)), [
+    'request hold read', 'canceled hold read', 'request echo replied', 'answered echo replied: sent',
+    'request work 50 late', 'answered work 50 late: sent', 'request release', 'answered hold read: canceled', 'answered release: sent',
+  ]);
+  assert.equal(client.info().lateReplies, 1);
+  assert.equal(client.requestSync('echo on').data.toString(), 'on');
+});
+
+test('10. a reply to a stale id is refused, and one whose number is more than 2^16 messages old is still safe', async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME);
+  const connected = once(port, 'connect') as Promise<[ServerPort]>;
+  await using client = await connectPort(NAME);
+  const [toClient] = await connected;
+  const kept = outcomeOf(client.request('kept'));
+  const old = (await port.receive()) as RequestMessage;
+  let stale = old;
+  for (const number of numbers(70_000)) {
+    const call = client.request('x');
+    stale = port.tryReceive() as RequestMessage;
+    stale.reply(`${number}`);
+    if (number % 1000 === 0) assert.equal((await call).data.toString(), `${number}`);
+    else await call;
+  }
+  assert.throws(() => stale.reply('again'), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+  assert.ok(stale.id - old.id >= 65_536);
+  const outcome: ReplyOutcome = old.reply('still mine');
+  assert.equal(outcome, 'sent');
+  assert.equal(await kept, 'still mine');
+  assert.deepEqual([client.info().lateReplies, toClient.info().unansweredRequests], [0, 0]);
+});
+
+test('13. a server whose identity is not the required one never sees a byte', async (t) => {
+  ownRoot(t);
+  const server = await startServer(t, { options: { connect: 'ask' } });
+  await using witness = await connectPort(NAME, { data: 'witness' });
+  assert.deepEqual(linesOf(await journalOf(witness)), ['connection-request witness']);
+  // It takes nothing in while it is stopped, so what had been sent to it would lie in the sockets that wait to be accepted.
+  server.signal('SIGSTOP');
+  for (const _ of numbers(20)) await assert.rejects(connectPort(NAME, { requiredServer: { uid: process.geteuid!() + 1 }, data: 'secret' }), failsWith('ERR_ALPC_SERVER_MISMATCH'));
+  server.signal('SIGCONT');
+  await using another = await connectPort(NAME, { requiredServer: { uid: process.geteuid!() }, data: 'another' }); // behind them in the queue
+  assert.deepEqual(linesOf(await journalOf(another)), ['connection-request witness', 'connection-request another']);
+});
+
+test('15. A blocks on B while B blocks on A: both are released, each page names the other, and a nested callback is no deadlock', async (t) => {
+  ownRoot(t);
+  await startServer(t);
+  await using client = await connectPort(NAME);
+  assert.throws(() => client.requestSync('ask blocking x'), failsWith('ERR_ALPC_DEADLOCK', /waits for a peer that waits for its own request|wait for each other/));
+  const verbs = new Verbs();
+  assert.equal(client.requestSync('call 6 deep', { onCallback: verbs.handle }).data.toString(), 'deep');
+  assert.equal(verbs.journal.length, 6);
+  // While one waits alone, its page says on whom: that is what a wait chain is read from.
+  const actor = startClient(t);
+  await using port = await createPort('\\RPC Control\\waited-for');
+  actor.send({ type: 'connect', name: port.name });
+  const [connected] = (await once(port, 'connect')) as [ServerPort];
+  actor.send({ type: 'call', text: 'question', how: 'blocking' });
+  const question = await port.receive();
+  const [own] = [...thisThread().connections.values()].flatMap((all) => [...all]).filter((connection) => connection.port === connected);
+  const chain = await until('it sleeps', () => own!.peerPage.read());
+  assert.deepEqual([chain.thread, chain.connection, chain.messageId], [thisThread().waitPage.inode, own!.inode, question.id]);
+  assert.ok(question.type === 'request');
+  question.reply('answer');
+  assert.equal((await actor.until('settled')).outcome, 'answer');
+});
+
+test('16. timeouts of nothing, negative ones, infinite ones and aborts are told apart', async (t) => {
+  ownRoot(t);
+  await startServer(t);
+  await using client = await connectPort(NAME);
+  for (const timeout of [0, -1, Infinity]) {
+    const blocking = ((): string => {
+      try {
+        return client.requestSync('later 100 answered', { timeout }).data.toString();
+      } catch (error) {
+        return nameOf(error);
+      }
+    })();
+    const expected = timeout === 0 ? 'ERR_ALPC_TIMEOUT' : timeout === -1 ? 'ERR_ALPC_INVALID_ARGUMENT' : 'answered';
+    assert.deepEqual([blocking, await outcomeOf(client.request('later 100 answered', { timeout }))], [expected, expected]);
+  }
+  assert.equal(await outcomeOf(client.request('hold', { signal: AbortSignal.timeout(20) })), 'TimeoutError');
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 20);
+  assert.equal(await outcomeOf(client.request('hold', { signal: abort.signal })), 'AbortError');
+});
+
+test('17. the trace yields connect, disconnect, send, receive, wait and unwait, and never a payload', async (t) => {
+  ownRoot(t);
+  await startServer(t);
+  const seen: [string, unknown][] = [];
+  for (const name of ['connect', 'disconnect', 'send', 'receive', 'wait', 'unwait']) {
+    const listener = (message: unknown): void => void seen.push([name, message]);
+    subscribe(`alpc:${name}`, listener);
+    atEnd(t, () => unsubscribe(`alpc:${name}`, listener));
+  }
+  const client = await connectPort(NAME, { data: 'sesame' });
+  assert.equal(client.requestSync('later 50 sesame').data.toString(), 'sesame');
+  assert.equal((await client.request('echo sesame')).data.toString(), 'sesame');
+  client.close();
+  const names = seen.map(([name]) => name);
+  assert.deepEqual([names[0], names[1], names.at(-1)], ['connect', 'send', 'disconnect']);
+  assert.deepEqual([...new Set(names)].toSorted(), ['connect', 'disconnect', 'receive', 'send', 'unwait', 'wait']);
+  assert.ok(!inspect(seen, { depth: Infinity, showHidden: true }).includes('sesame'));
+});
