@@ -67,6 +67,7 @@ test('two threads of one process that block on each other get ERR_ALPC_DEADLOCK,
   const go = new Int32Array(new SharedArrayBuffer(8));
   const names = ['\\RPC Control\\one', '\\RPC Control\\two'] as const;
   const workers = [startThread(t, { do: 'block-each-other', own: names[0], other: names[1], go }), startThread(t, { do: 'block-each-other', own: names[1], other: names[0], go })];
+  const ends = workers.map((worker) => once(worker, 'exit'));
   await Promise.all(workers.map(begun));
   const results = workers.map((worker) => once(worker, 'message') as Promise<[Record<string, number>]>);
   Atomics.store(go, 0, 1);
@@ -74,7 +75,7 @@ test('two threads of one process that block on each other get ERR_ALPC_DEADLOCK,
   const [[one], [two]] = (await Promise.all(results)) as [[Record<string, number>], [Record<string, number>]];
   assert.equal((one['x'] ?? 0) + (one['ERR_ALPC_DEADLOCK'] ?? 0), 200, JSON.stringify(one));
   assert.deepEqual(two, one);
-  await Promise.all(workers.map((worker) => once(worker, 'exit')));
+  await Promise.all(ends);
 });
 
 for (const call of BLOCKING) {
