@@ -104,6 +104,7 @@ function minus(these: readonly string[], those: readonly string[]): string[] {
   });
 }
 
+/** Of what event loops watch only sockets, and epoll descriptors that watch sockets, are of interest: the rest is Node's own and comes when Node likes. */
 function descriptorsAndWatches(): { descriptors: string[]; watches: string[] } {
   const targets = new Map<string, string>();
   for (const fd of readdirSync('/proc/self/fd')) {
@@ -118,7 +119,7 @@ function descriptorsAndWatches(): { descriptors: string[]; watches: string[] } {
     if (target !== 'anon_inode:[eventpoll]') continue;
     for (const watched of readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').matchAll(/^tfd:\s+(\d+)/gm)) watches.push(`${targets.get(watched[1]!) ?? 'closed'}, watched by ${fd}`);
   }
-  return { descriptors: [...targets.values()], watches: watches.filter((line) => !line.startsWith('anon_inode:inotify')) };
+  return { descriptors: [...targets.values()], watches: watches.filter((line) => /^(?:socket:|anon_inode:\[eventpoll\]|closed)/.test(line)) };
 }
 
 /** Processes whose parent this process is, with their command. */
