@@ -16,6 +16,8 @@ export class Link {
   readonly peer: Outbox;
   readonly writer: RingWriter;
   readonly reader: RingReader;
+  /** Whether the last record found the peer asleep. */
+  rang = false;
   readonly #socket: number;
   readonly #forData: Sleeper;
   readonly #forSpace: Sleeper;
@@ -39,7 +41,8 @@ export class Link {
   /** Publishes a record and wakes the peer if it sleeps. False when there is no room. */
   send(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): boolean {
     if (!this.writer.write(type, messageId, callbackId, status, data, dataLength)) return false;
-    if (this.#peerForData.owes()) this.#ring();
+    this.rang = this.#peerForData.owes();
+    if (this.rang) this.#ring();
     return true;
   }
 

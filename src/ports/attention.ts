@@ -10,13 +10,16 @@ import { yieldProcessor } from '../platform/poller.js';
 
 export interface Attentive {
   readonly linger: Linger;
-  /** Looks at everything once; whether there was anything. May throw what a user's handler threw. */
+  /** Looks at everything once; whether messages moved (a bell alone is none). May throw what a user's handler threw. */
   look(): boolean;
   /** Prepares the doorbell. False when something came meanwhile: then it must be looked at again. */
   rest(): boolean;
   /** Back under attention: no doorbell is needed. */
   attend(): void;
 }
+
+/** A message that comes so many times the longest linger after the rest would have been worth to linger for: two sleepers need as long for a call. */
+const REGAIN = 3;
 
 /** How long one port is looked at after its last activity. Full while that pays, halved when not, nothing at last. */
 export class Linger {
@@ -32,7 +35,7 @@ export class Linger {
   }
 
   active(now: number): void {
-    if (now - this.#restedAt < this.#max || now - this.#lastActivity < this.#current) this.#current = this.#max;
+    if (now - this.#restedAt < this.#max * REGAIN || now - this.#lastActivity < this.#current) this.#current = this.#max;
     this.#lastActivity = now;
   }
 

@@ -62,7 +62,8 @@ function sendOrQueue(connection: Connection, call: BlockedCall, data: MessageDat
 
 function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadline, timeout: number): ReplyMessage {
   const reader = connection.link.reader;
-  const budget = connection.looks.next();
+  // A peer that had to be woken needs a core to wake on, and more time than looking is worth: leave it this one.
+  const budget = connection.link.rang ? 0 : connection.looks.next();
   let looks = budget;
   for (;;) {
     while (looks > 0 && !reader.hasData()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
@@ -98,7 +99,8 @@ function sleepForReply(connection: Connection, call: BlockedCall, deadline: Dead
     connection.disarm();
   }
   if (circle !== undefined) endCircle(connection, call, circle);
-  connection.readSocket();
+  // When the answer is there the bell can wait: it is read before the next sleep, which it ends at once.
+  if (!connection.link.reader.hasData()) connection.readSocket();
   connection.outbound.flush();
   return true;
 }

@@ -213,7 +213,10 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     let any = false;
     if (this.#rung) {
       this.#rung = false;
-      any = this.#connections.serve(0);
+      // The message was there before its bell: who rang is mostly who rang last, so that is looked at before the sockets are.
+      if (this.#intake.isWanted && this.#connections.activateRecent()) any = this.#intake.deliver();
+      if (this.#closed) return false;
+      this.#connections.serve(0);
     }
     any = this.#connections.flush() || any;
     any = (this.#intake.isWanted ? this.#intake.deliver() : this.#connections.pump()) || any;

@@ -150,14 +150,16 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   }
 
   look(): boolean {
-    const connection = this.#connection;
+    const { outbound, calls } = this.#connection;
+    let any = outbound.length > 0 && outbound.flush();
+    if (this.#intake.isWanted) any = this.#intake.deliver() || any;
+    else if (calls.awaited > 0) any = this.#lookForReplies() || any;
     if (this.#rung) {
+      // The message was there before its bell: what it wakes for comes first, and the socket after it.
       this.#rung = false;
-      connection.readSocket();
+      this.#connection.readSocket();
     }
-    const flushed = connection.outbound.length > 0 && connection.outbound.flush();
-    if (this.#intake.isWanted) return this.#intake.deliver() || flushed;
-    return (connection.calls.awaited > 0 && this.#lookForReplies()) || flushed;
+    return any;
   }
 
   rest(): boolean {

@@ -28,6 +28,7 @@ import type { Thread } from './thread.js';
 
 /** Messages of one connection before the next one has its turn. */
 const QUANTUM = 16;
+const RECENT = 4;
 /** A blocking server that is never idle looks at its sockets after so many messages. */
 const SERVE_EVERY = 64;
 const EMPTY = new Uint8Array(0);
@@ -57,6 +58,8 @@ export class ServerConnections implements ConnectionOwner {
   readonly #active: Connection[] = [];
   readonly #requests = new Fifo<ConnectionRequestMessage>();
   readonly #asking = new Set<ServerGreeting>();
+  /** Those that went to rest last: who rings is mostly one of them. */
+  #recent: Connection[] = [];
   #cursor = 0;
   #taken = 0;
   #sinceServed = 0;
@@ -138,11 +141,24 @@ export class ServerConnections implements ConnectionOwner {
     }
   }
 
+  /** Looks at the rings of those who went to rest last. Whether one of them has something, and is active again. */
+  activateRecent(): boolean {
+    let any = false;
+    for (const connection of this.#recent) {
+      if (connection.activeAt >= 0 || connection.state !== 'open' || !connection.link.reader.hasData()) continue;
+      this.#activate(connection);
+      any = true;
+    }
+    return any;
+  }
+
   /** Looks at the sockets, waiting for at most `milliseconds`: newcomers, bells, ends. Whether there was anything. */
   serve(milliseconds: number): boolean {
     this.#sinceServed = 0;
-    this.#now = performance.now();
     const count = this.#poller.wait(milliseconds);
+    this.#now = performance.now();
+    // Woken: a message was there before its bell, which is told again until it is read.
+    if (milliseconds !== 0 && count > 0 && this.activateRecent()) return true;
     for (let i = 0; i < count; i++) {
       const socket = this.#poller.at(i);
       if (socket === this.#parts.listener) this.#reception.accept();
@@ -175,7 +191,7 @@ export class ServerConnections implements ConnectionOwner {
     for (let i = this.#active.length - 1; i >= 0; i--) {
       const connection = this.#active[i]!;
       if (connection.isSpent) this.#deactivate(connection);
-      else if (now - connection.lastActive > this.#parts.spin.linger && isExpecting(connection, wanted) && canRest(connection, wanted)) this.#deactivate(connection);
+      else if (now - connection.lastActive > this.#parts.spin.linger && isExpecting(connection, wanted)) this.#rest(connection, wanted);
     }
   }
 
@@ -187,8 +203,7 @@ export class ServerConnections implements ConnectionOwner {
       const connection = this.#active[i]!;
       if (connection.isSpent) this.#deactivate(connection);
       else if (!isExpecting(connection, wanted)) continue; // stays among the active ones, where it is found again
-      else if (canRest(connection, wanted)) this.#deactivate(connection);
-      else quiet = false;
+      else if (!this.#rest(connection, wanted)) quiet = false;
     }
     return quiet;
   }
@@ -213,6 +228,7 @@ export class ServerConnections implements ConnectionOwner {
   unwatch(connection: Connection): void {
     this.#poller.remove(connection.socket);
     this.#bySocket.delete(connection.socket);
+    this.#recent = this.#recent.filter((other) => other !== connection);
     if (this.#closed) return;
     if (this.#parts.events.listenerCount('disconnect') > 0) {
       setImmediate(() => this.#parts.events.emit('disconnect', connection.port as ServerPort, connection.endReason ?? 'closed'));
@@ -235,6 +251,17 @@ export class ServerConnections implements ConnectionOwner {
     if (connection === undefined) return;
     this.wake(connection); // also for the event loop: a blocking receive may be the one that hears the bell
     connection.readSocket();
+  }
+
+  /** Prepares one that is quiet for rest, and remembers it. False when there is something for whoever expects it. */
+  #rest(connection: Connection, wanted: boolean): boolean {
+    if (!canRest(connection, wanted)) return false;
+    this.#deactivate(connection);
+    if (this.#recent[0] !== connection) {
+      const rest = this.#recent.filter((other) => other !== connection);
+      this.#recent = [connection, ...rest.slice(0, RECENT - 1)];
+    }
+    return true;
   }
 
   #activate(connection: Connection): void {
