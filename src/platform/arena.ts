@@ -18,6 +18,8 @@ const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const MAX_SLOTS_PER_RANGE = 64;
+/** Node 20 ends the process at a view of more than 4 GiB. A peer chooses the length of its ring, so this must hold for any number of any length. */
+const MAX_RANGE_LENGTH = 2 ** 30;
 
 /** A stretch of address space that one mapping uses. `offset` is where it begins in `buffer`. */
 export interface Slot {
@@ -73,7 +75,8 @@ export class Arena {
 
   /** A new range; each is twice the one before, so that a process with one connection reserves little. */
   #reserve(length: number, free: Slot[]): void {
-    const count = Math.min(MAX_SLOTS_PER_RANGE, (this.#rangeSlots.get(length) ?? 1) * 2);
+    const most = Math.max(1, Math.min(MAX_SLOTS_PER_RANGE, Math.floor(MAX_RANGE_LENGTH / length)));
+    const count = Math.min(most, (this.#rangeSlots.get(length) ?? 1) * 2);
     this.#rangeSlots.set(length, count);
     const base = mapAt(0, length * count, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     const buffer = viewOfMemory(base, length * count);

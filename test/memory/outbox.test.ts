@@ -8,6 +8,7 @@ import { mock, test, type TestContext } from 'node:test';
 import { Control, ProtocolViolation } from '../../src/memory/layout.js';
 import { DEFAULT_RING_LENGTH, isRingLength, MAX_RING_LENGTH, Outbox } from '../../src/memory/outbox.js';
 import { thisThread } from '../../src/ports/thread.js';
+import { Arena } from '../../src/platform/arena.js';
 import { duplicateDescriptor } from '../../src/platform/descriptors.js';
 import { createMemoryFile, sealMemoryFile } from '../../src/platform/memory-file.js';
 import { libc, SystemError } from '../../src/platform/system.js';
@@ -148,6 +149,19 @@ test('a ring is as long as a power of two from one page to 64 MiB', (t) => {
   }
   for (const length of [0, -PAGE, 1, PAGE - 1, PAGE + 1, 3 * PAGE, PAGE / 2, 2 * MAX_RING_LENGTH, 2 ** 32, 2 ** 32 + PAGE, 2 ** 52, Number.NaN, Infinity, 4096.5]) assert.equal(isRingLength(length), false, String(length));
   assert.equal(isRingLength(DEFAULT_RING_LENGTH), true);
+});
+
+test('fifty peers, each with the longest ring that there may be, are no more than fifty mappings', (t) => {
+  const arena = new Arena();
+  const length = MAX_RING_LENGTH;
+  for (let i = 0; i < 50; i++) {
+    const theirs = Outbox.create(arena, 'alpc:test', length, 0);
+    const seen = Outbox.open(arena, duplicateDescriptor(theirs.fd), length);
+    atEnd(t, () => [theirs, seen].forEach((outbox) => outbox.close()));
+    theirs.bytes[PAGE + length - 1] = i;
+    assert.equal(seen.bytes[PAGE + 2 * length - 1], i);
+  }
+  assert.equal(arena.inUse, 100);
 });
 
 for (const call of ['memfd_create', 'ftruncate', 'mmap', 'fcntl'] as const) {
