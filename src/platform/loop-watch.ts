@@ -16,7 +16,9 @@ import { isMainThread } from 'node:worker_threads';
 import { duplicateDescriptor } from './descriptors.js';
 import { type NodePipe, nodePipeOver } from './node-pipe.js';
 import { Poller } from './poller.js';
-import { closeDescriptor, pollOnLoop } from './system.js';
+import { closeDescriptor, pollOnLoop, SystemError } from './system.js';
+
+const RETRY_AFTER = 10;
 
 export class LoopWatch {
   #watch: Watch | undefined;
@@ -123,6 +125,7 @@ class PipeWatch implements Watch {
   readonly #poller: Poller;
   readonly #onReadable: () => void;
   #pipe: NodePipe;
+  #retry: NodeJS.Timeout | undefined;
   #referenced = true;
 
   constructor(fd: number, onReadable: () => void) {
@@ -140,14 +143,17 @@ class PipeWatch implements Watch {
   ref(): void {
     this.#referenced = true;
     this.#pipe.ref();
+    this.#retry?.ref();
   }
 
   unref(): void {
     this.#referenced = false;
     this.#pipe.unref();
+    this.#retry?.unref();
   }
 
   close(): void {
+    clearTimeout(this.#retry);
     this.#pipe.onread = () => {};
     this.#pipe.close();
     this.#poller.close();
@@ -167,10 +173,21 @@ class PipeWatch implements Watch {
     pipe.onread = () => {
       pipe.onread = () => {};
       pipe.close();
-      this.#pipe = this.#start();
+      this.#goOn();
       this.#onReadable();
     };
     pipe.readStart();
     return pipe;
+  }
+
+  /** The next handle; where this process has no descriptor left for it, in a while: a watch must not go deaf. */
+  #goOn(): void {
+    try {
+      this.#pipe = this.#start();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#retry = setTimeout(() => this.#goOn(), RETRY_AFTER);
+      if (!this.#referenced) this.#retry.unref();
+    }
   }
 }

@@ -3,6 +3,7 @@
  * watch is another thing altogether and must behave alike.
  */
 import { readdirSync } from 'node:fs';
+import { mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LoopWatch } from '../../src/platform/loop-watch.js';
 import { check, closeDescriptor, libc } from '../../src/platform/system.js';
@@ -159,6 +160,22 @@ export const scenarios = {
     const before = readdirSync('/proc/self/fd').length;
     for (let i = 0; i < 5; i++) await round();
     return readdirSync('/proc/self/fd').length - before;
+  },
+
+  /** Bells heard after a moment in which the process had no descriptor to spare. */
+  async shortage(): Promise<number> {
+    const seen = { count: 0 };
+    const watched = new Watched(() => seen.count++);
+    await turn();
+    const shortage = mock.method(libc(), 'fcntl', () => -1);
+    watched.ring();
+    await sleep(30);
+    shortage.mock.restore();
+    await turnsUntil(() => seen.count === 1);
+    watched.ring();
+    await turnsUntil(() => seen.count === 2);
+    watched.end();
+    return seen.count;
   },
 
   /** Where an exception in the callback came out, and whether the watch heard the next bell. */
