@@ -53,6 +53,8 @@ export class Linger {
 export class Attention {
   readonly #watched: Attentive[] = [];
   #scheduled = false;
+  /** Turns of the event loop in which anything was under attention. */
+  turns = 0;
 
   watch(port: Attentive): void {
     if (!port.linger.attended) {
@@ -72,6 +74,7 @@ export class Attention {
 
   readonly #turn = (): void => {
     this.#scheduled = false;
+    this.turns++;
     const now = performance.now();
     // Backwards, because a port may leave while it is looked at; a handler's exception ends this turn and not the watch.
     let at = this.#watched.length;

@@ -56,6 +56,10 @@ export interface ConnectionParts {
   readonly notifyClientDied: boolean;
 }
 
+/** Looks at memory while replies are awaited, before or in a turn of the event loop: a few microseconds, while it pays. */
+const LOOKS_FOR_REPLIES = 300;
+/** Awaited calls that may be answered before the event loop must turn. */
+const IN_A_ROW = 64;
 /** A scratch constant: what stands in a packet is never used. */
 const packet = new Uint8Array(64);
 
@@ -70,6 +74,10 @@ export class Connection {
   readonly role: 'client' | 'server' | 'unconnected';
   /** Looks at memory before a blocking call sleeps. */
   readonly looks: AdaptiveSpin;
+  readonly #looksForReplies: AdaptiveSpin;
+  /** Awaited calls that were answered before the event loop turned on from its `#turn`th turn. */
+  #answeredAtOnce = 0;
+  #turn = 0;
   readonly calls = new Calls();
   readonly outbound: Outbound;
   readonly inbound: Inbound;
@@ -97,6 +105,7 @@ export class Connection {
     this.portName = parts.portName;
     this.role = parts.role;
     this.looks = new AdaptiveSpin(parts.spin.looks);
+    this.#looksForReplies = new AdaptiveSpin(parts.spin.linger > 0 ? LOOKS_FOR_REPLIES : 0);
     this.#owner = parts.owner;
     this.outbound = new Outbound(this, parts.limits);
     this.inbound = new Inbound(this, parts.limits);
@@ -215,6 +224,17 @@ export class Connection {
     this.link.disarmForSpace();
   }
 
+  /** Looks for replies a little longer than once: a turn of the event loop costs more than a hundred looks, and an object of the collector's. */
+  lookForReplies(): boolean {
+    const { reader } = this.link;
+    const budget = this.#looksForReplies.next();
+    let looks = budget;
+    while (looks > 0 && !reader.hasData()) looks--;
+    if (looks > 0) this.#looksForReplies.paid();
+    else if (budget > 0) this.#looksForReplies.wasted();
+    return this.inbound.pump();
+  }
+
   /** Reads one packet from the socket: a bell, or the end. There is seldom more than one, and the socket is told again while there is. */
   readSocket(): void {
     if (this.state !== 'open') return;
@@ -310,6 +330,7 @@ export class Connection {
       this.outbound.enqueue(call.outgoing);
     }
     this.calls.add(call);
+    if (call.position !== undefined && this.#isAnsweredAtOnce(call)) return;
     if (timeout !== Infinity) {
       call.timer = setTimeout(() => this.#giveUp(call, () => new AlpcError('ERR_ALPC_TIMEOUT', `${this}: request ${id} was not answered within ${timeout} ms`)), timeout);
       if (!this.port.hasRef()) call.timer.unref();
@@ -320,6 +341,20 @@ export class Connection {
       signal.addEventListener('abort', call.onAbort, { once: true });
     }
     this.#owner.wake(this);
+  }
+
+  /** Whether the reply came before the event loop turned. Only for a call that is alone, and not for ever: the loop must turn. */
+  #isAnsweredAtOnce(call: PendingCall): boolean {
+    const { turns } = this.thread.attention;
+    if (turns !== this.#turn) {
+      this.#turn = turns;
+      this.#answeredAtOnce = 0;
+    }
+    if (this.calls.awaited !== 1 || this.link.rang || this.#answeredAtOnce >= IN_A_ROW) return false;
+    this.#answeredAtOnce++;
+    if (!this.lookForReplies() || this.calls.findPending(call.id) === call) return false;
+    if (this.inbound.queued > 0) this.#owner.wake(this);
+    return true;
   }
 
   #giveUp(call: PendingCall, makeError: () => Error): void {

@@ -5,7 +5,6 @@
  */
 import { checkOptions, checkTimeout } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
-import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { LoopWatch } from '../platform/loop-watch.js';
 import { YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { type Attentive, Linger } from './attention.js';
@@ -19,9 +18,6 @@ import type { Limits } from './limits.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
 
-/** Looks at memory in one turn of the event loop while replies are awaited: a few microseconds, while it pays. */
-const LOOKS_FOR_REPLIES = 300;
-
 export interface ReceivingPortOptions {
   readonly role: 'client' | 'unconnected';
   readonly limits: Limits;
@@ -34,7 +30,6 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   readonly #thread: Thread;
   readonly #connection: Connection;
   readonly #intake: Intake<ConnectionMessage>;
-  readonly #looks: AdaptiveSpin;
   #watch: LoopWatch | undefined;
   #rung = false;
 
@@ -46,7 +41,6 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     this.#connection = connection;
     this.#thread = greeted.thread;
     this.linger = new Linger(options.spin.linger);
-    this.#looks = new AdaptiveSpin(options.spin.linger > 0 ? LOOKS_FOR_REPLIES : 0);
     const source = {
       take: () => connection.inbound.take(),
       poll: () => connection.inbound.take(),
@@ -153,7 +147,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     const { outbound, calls } = this.#connection;
     let any = outbound.length > 0 && outbound.flush();
     if (this.#intake.isWanted) any = this.#intake.deliver() || any;
-    else if (calls.awaited > 0) any = this.#lookForReplies() || any;
+    else if (calls.awaited > 0) any = this.#connection.lookForReplies() || any;
     if (this.#rung) {
       // The message was there before its bell: what it wakes for comes first, and the socket after it.
       this.#rung = false;
@@ -170,19 +164,6 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
 
   attend(): void {
     this.#connection.disarm();
-  }
-
-  /** Looks a little longer than once: a turn of the event loop costs more than a hundred looks, and an object of the collector's. */
-  #lookForReplies(): boolean {
-    const { inbound, link } = this.#connection;
-    const budget = this.#looks.next();
-    for (let looks = budget; looks > 0; looks--) {
-      if (!link.reader.hasData()) continue;
-      this.#looks.paid();
-      return inbound.pump();
-    }
-    if (budget > 0) this.#looks.wasted();
-    return inbound.pump();
   }
 
   #expects(): boolean {
