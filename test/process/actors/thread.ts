@@ -36,10 +36,10 @@ switch (task.do) {
   }
   case 'block-each-other': {
     await using own = await createPort(task.own);
+    own.on('message', new Verbs().handle);
     tell('begun');
     Atomics.wait(task.go, 0, 0);
     const port = await connectPort(task.other);
-    own.on('message', new Verbs().handle);
     tell(await both(() => cross(port, 'echo x', 200), task.go));
     port.close();
     break;
