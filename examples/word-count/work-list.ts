@@ -10,7 +10,7 @@
  * processes that were started for the job get in, known by the process id that the kernel gives. What `accept` is given as
  * `context` comes back as `message.portContext` with each message of that client.
  */
-import { AlpcError, type ConnectionPort, type ConnectionRequestMessage, createPort, type PortClosedMessage, type RequestMessage } from '../../src/index.js';
+import { type ConnectionPort, type ConnectionRequestMessage, createPort, type PortClosedMessage, type RequestMessage } from '../../src/index.js';
 import type { HistogramData } from './histogram.js';
 
 export const WORK_LIST = '\\RPC Control\\worklist';
@@ -101,13 +101,9 @@ export class WorkList<Client> {
     const client = this.#foreman?.clientOf(message.sender.pid);
     if (client === undefined) return message.reject({ data: 'this list is for the clients of one job' });
     const hand: Hand<Client> = { client };
-    try {
-      message.accept({ context: hand });
-      this.#hands.add(hand);
-      this.#foreman!.onJoin(client);
-    } catch (error) {
-      if (!AlpcError.is(error) || error.code !== 'ERR_ALPC_DISCONNECTED') throw error; // it died while it waited to be let in
-    }
+    if (message.accept({ context: hand }) === undefined) return; // it died while it waited to be let in
+    this.#hands.add(hand);
+    this.#foreman!.onJoin(client);
   }
 
   #serve(message: RequestMessage, hand: Hand<Client>): void {

@@ -33,9 +33,31 @@ export class PendingCall {
   signal: AbortSignal | undefined;
   onAbort: (() => void) | undefined;
   onCallback: OnCallback | undefined;
-  resolve!: (reply: ReplyMessage) => void;
-  reject!: (error: unknown) => void;
+  #reply: ReplyMessage | undefined;
+  #error: unknown;
+  #resolve: ((reply: ReplyMessage) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
   id = 0;
+
+  /** The promise of this call's reply; asked for once. A call that is settled by then costs no more than a settled promise. */
+  get promise(): Promise<ReplyMessage> {
+    if (this.#reply !== undefined) return Promise.resolve(this.#reply);
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  resolve(reply: ReplyMessage): void {
+    if (this.#resolve === undefined) this.#reply = reply;
+    else this.#resolve(reply);
+  }
+
+  reject(error: unknown): void {
+    if (this.#reject === undefined) this.#error = error;
+    else this.#reject(error);
+  }
 
   /** Lets go of timer and signal: the call settles now. */
   disarm(): void {

@@ -23,7 +23,7 @@ export interface RejectOptions {
 
 /** How a connection port carries a decision out. */
 export interface ConnectionRequestActions {
-  accept(limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort;
+  accept(limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort | undefined;
   reject(data: Uint8Array): void;
 }
 
@@ -46,10 +46,11 @@ export class ConnectionRequestMessage {
 
   /**
    * Accepts. NtAlpcAcceptConnectPort with AcceptConnection true.
-   * @throws AlpcError ERR_ALPC_DISCONNECTED when the client gave up meanwhile; ERR_ALPC_REPLY_MISMATCH when this request has been
+   * @returns the way to this client; undefined when it gave up meanwhile, which is routine: nothing of it stays
+   * @throws AlpcError ERR_ALPC_CLOSED when this port has been closed; ERR_ALPC_REPLY_MISMATCH when this request has been
    *   decided already; ERR_ALPC_PROTOCOL when the client's memory is not as it must be; ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_INVALID_ARGUMENT
    */
-  accept(options?: AcceptOptions): ServerPort {
+  accept(options?: AcceptOptions): ServerPort | undefined {
     const given = checkOptions(options, 'options', ['data', 'context', 'limits']);
     const data = payload(given.data);
     const limits = given.limits === undefined ? undefined : checkLimits(given.limits);

@@ -118,16 +118,12 @@ export class Connection {
 
   request(data: MessageData, options?: RequestOptions, callbackId = 0): Promise<ReplyMessage> {
     const call = new PendingCall();
-    const promise = new Promise<ReplyMessage>((resolve, reject) => {
-      call.resolve = resolve;
-      call.reject = reject;
-    });
     try {
       this.#startCall(call, data, options, callbackId);
     } catch (error) {
       call.reject(error);
     }
-    return promise;
+    return call.promise;
   }
 
   requestSync(data: MessageData, options?: RequestSyncOptions, callbackId = 0): ReplyMessage {

@@ -13,6 +13,7 @@ import { ProtocolViolation } from '../memory/layout.js';
 import type { SecurityDescriptor } from '../objects/index.js';
 import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { translate } from '../platform/system.js';
+import type { Greeted } from './client-greeting.js';
 import { ConnectionRequestMessage } from './connection-request.js';
 import { Connection, type ConnectionOwner } from './connection.js';
 import type { ConnectionPortEvents, Message } from './connection-port.js';
@@ -306,7 +307,7 @@ export class ServerConnections implements ConnectionOwner {
       if (!this.#asking.delete(greeting)) throw new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.#parts.portName}: it has been closed`);
     };
     const actions = {
-      accept: (limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort => {
+      accept: (limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort | undefined => {
         decided();
         return this.#admit(greeting, limits ?? this.#parts.limits, data, context);
       },
@@ -318,15 +319,20 @@ export class ServerConnections implements ConnectionOwner {
     this.#requests.push(new ConnectionRequestMessage(greeting.data, greeting.peer, actions));
   }
 
-  #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort {
+  /** Makes the connection; undefined when the client gave up meanwhile. */
+  #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
     const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
-    let greeted;
+    let greeted: Greeted | undefined;
     try {
-      greeted = greeting.welcome(limits, data);
-      if (greeted === 'gone') throw new AlpcError('ERR_ALPC_DISCONNECTED', `connection port ${portName}: the client (${greeting.peer}) gave up before it was accepted`);
+      const outcome = greeting.welcome(limits, data);
+      if (outcome === 'gone') {
+        greeting.abandon();
+        return undefined;
+      }
+      greeted = outcome;
       this.#poller.add(greeted.socket);
     } catch (error) {
-      if (greeted !== undefined && greeted !== 'gone') {
+      if (greeted !== undefined) {
         greeted.link.close();
         thread.closePeerPage(greeted.peerPage);
       }
