@@ -152,6 +152,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
       // The message was there before its bell: what it wakes for comes first, and the socket after it.
       this.#rung = false;
       this.#connection.readSocket();
+      if (this.#intake.isWanted) any = this.#intake.deliver() || any; // the last words come before the `close` event
     }
     return any;
   }
