@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { connectPort, createPort, type ReplyOutcome, type RequestMessage, type ServerPort } from '../../src/ports/index.js';
@@ -14,7 +16,7 @@ import { withLedger } from '../support/ledger.js';
 import { startActor } from '../support/processes.js';
 import type { News as CrowdNews } from './actors/crowd.js';
 import { failsWith, nameOf, numbers, outcomeOf, tally, until } from './expect.js';
-import { journalOf, journalWhen, linesOf, NAME, ownRoot, startClient, startServer } from './serving.js';
+import { journalOf, journalWhen, linesOf, NAME, ownRoot, startClient, startServer, stop } from './serving.js';
 import { Verbs } from './verbs.js';
 
 withLedger();
@@ -111,7 +113,7 @@ test('5. a blocking reply overtakes earlier asynchronous messages, which keep th
 });
 
 test('7. cancel before read, after read, after reply: exactly one outcome each, and a late reply is harmless', async (t) => {
-  ownRoot(t);
+  const file = join(ownRoot(t), 'go-on');
   const server = await startServer(t);
   await using client = await connectPort(NAME);
   const cancel = async (text: string, when: () => unknown): Promise<string> => {
@@ -121,16 +123,17 @@ test('7. cancel before read, after read, after reply: exactly one outcome each, 
     abort.abort();
     return call;
   };
-  await server.ask({ type: 'freeze', milliseconds: 200 }, 'frozen');
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  const goOn = await stop(server);
   assert.equal(await cancel('echo unread', () => {}), 'AbortError');
+  goOn();
   assert.equal(await cancel('hold read', () => journalWhen('it is read', client, (seen) => seen.at(-1)?.text === 'hold read')), 'AbortError');
   assert.equal(await cancel('echo replied', () => journalWhen('it is answered', client, (seen) => seen.at(-1)?.outcome === 'sent')), 'replied');
-  assert.throws(() => client.requestSync('work 50 late', { timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
+  assert.throws(() => client.requestSync(`stall ${file} late`, { timeout: 200 }), failsWith('ERR_ALPC_TIMEOUT'));
+  writeFileSync(file, '');
   assert.equal(client.requestSync('release').data.toString(), 'released');
   assert.deepEqual(linesOf(await journalOf(client)), [
     'request hold read', 'canceled hold read', 'request echo replied', 'answered echo replied: sent',
-    'request work 50 late', 'answered work 50 late: sent', 'request release', 'answered hold read: canceled', 'answered release: sent',
+    `request stall ${file} late`, `answered stall ${file} late: sent`, 'request release', 'answered hold read: canceled', 'answered release: sent',
   ]);
   assert.equal(client.info().lateReplies, 1);
   assert.equal(client.requestSync('echo on').data.toString(), 'on');
@@ -166,9 +169,9 @@ test('13. a server whose identity is not the required one never sees a byte', as
   await using witness = await connectPort(NAME, { data: 'witness' });
   assert.deepEqual(linesOf(await journalOf(witness)), ['connection-request witness']);
   // It takes nothing in while it is stopped, so what had been sent to it would lie in the sockets that wait to be accepted.
-  server.signal('SIGSTOP');
+  const goOn = await stop(server);
   for (const _ of numbers(20)) await assert.rejects(connectPort(NAME, { requiredServer: { uid: process.geteuid!() + 1 }, data: 'secret' }), failsWith('ERR_ALPC_SERVER_MISMATCH'));
-  server.signal('SIGCONT');
+  goOn();
   await using another = await connectPort(NAME, { requiredServer: { uid: process.geteuid!() }, data: 'another' }); // behind them in the queue
   assert.deepEqual(linesOf(await journalOf(another)), ['connection-request witness', 'connection-request another']);
 });

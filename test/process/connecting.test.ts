@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientPort, connectPort, connectPortSync, type ConnectOptions } from '../../src/ports/index.js';
 import { withLedger } from '../support/ledger.js';
 import { failsWith, numbers, until } from './expect.js';
-import { journalOf, journalWhen, linesOf, NAME, ownRoot, startClient, startServer } from './serving.js';
+import { journalOf, journalWhen, linesOf, NAME, ownRoot, startClient, startServer, stop } from './serving.js';
 import { FORMS } from './taking.js';
 
 withLedger();
@@ -100,9 +100,9 @@ for (const how of HOWS) {
   test(`a client (${how}) whose server is stopped waits for its timeout, and for nobody else`, async (t) => {
     ownRoot(t);
     const server = await startServer(t, { options: { backlog: 1 } });
-    server.signal('SIGSTOP');
+    const goOn = await stop(server);
     for (const _ of numbers(4)) await assert.rejects(HOW[how]({ timeout: 30 }), failsWith('ERR_ALPC_TIMEOUT'));
-    server.signal('SIGCONT');
+    goOn();
     await using client = await HOW[how]();
     assert.equal(client.requestSync('echo back').data.toString(), 'back');
   });

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectPort } from '../../src/ports/index.js';
 import { withLedger } from '../support/ledger.js';
 import { numbers } from './expect.js';
-import { journalOf, journalWhen, NAME, ownRoot, startClient, startServer } from './serving.js';
+import { journalOf, journalWhen, NAME, ownRoot, startClient, startServer, stop } from './serving.js';
 import { FORMS } from './taking.js';
 
 withLedger();
@@ -19,11 +19,11 @@ for (const form of FORMS) {
     const server = await startServer(t, { form });
     await using polite = await connectPort(NAME);
     const flooders = await Promise.all(numbers(2).map(() => connectPort(NAME)));
-    await server.ask({ type: 'freeze', milliseconds: 300 }, 'frozen');
-    await sleep(50);
+    const goOn = await stop(server);
     let flood = 0;
     for (const flooder of flooders) while (flooder.tryPost('flood') === 'sent') flood++;
     for (const number of numbers(40)) assert.equal(polite.tryPost(`polite ${number}`), 'sent');
+    goOn();
     const journal = await journalWhen('all came', polite, (seen) => seen.length === flood + 40);
     const order = journal.map(({ text }) => text);
     assert.ok(flood > 4000);

@@ -6,12 +6,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientPort, connectPort, connectPortSync, createPort, type ServerPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { failsWith, nameOf, numbers, outcomeOf, outcomeOfSync, tally, until } from './expect.js';
-import { NAME, ownRoot, startClient, startServer } from './serving.js';
+import { NAME, ownRoot, startClient, startServer, stop } from './serving.js';
 import { FORMS, takeMessages } from './taking.js';
 
 withLedger();
@@ -39,8 +38,7 @@ test('a server dies by SIGKILL: everything awaited settles at once, with ERR_ALP
   const closed = once(client, 'close');
   const requests = numbers(500).map(() => outcomeOf(client.request('hold')));
   await until('they are held', async () => (await client.request('echo x')).data.length === 1);
-  await server.ask({ type: 'freeze', milliseconds: 60_000 }, 'frozen');
-  await sleep(50);
+  await stop(server);
   while (client.tryPost(Buffer.alloc(1000)) === 'sent');
   const posts = numbers(20).map(() => outcomeOf(client.post(Buffer.alloc(1000), { timeout: 60_000 })));
   const late = outcomeOf(client.request('waits for room', { timeout: 60_000 }));
@@ -62,7 +60,7 @@ test('a server dies by SIGKILL while a client blocks for its reply, for a messag
   receiving.send({ type: 'take', form: 'receiveSync' });
   const client = await connectPort(NAME);
   await until('both wait', async () => (await client.request('journal 0')).data.includes('hold'));
-  server.signal('SIGSTOP'); // it reads no more
+  await stop(server); // it reads no more
   const killer = startClient(t); // for this thread will be blocked
   await killer.ask({ type: 'kill', pid: server.pid, after: 200 }, 'killing');
   const outcome = ((): string => {

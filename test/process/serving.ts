@@ -1,4 +1,5 @@
 /** Starting the actors of these tests, each in a namespace of the test's own, and what a test asks of them. */
+import { readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import type { ClientPort } from '../../src/ports/index.js';
 import { type Actor, startActor } from '../support/processes.js';
@@ -20,6 +21,13 @@ export async function startServer(t: TestContext, args: Partial<ServerArguments>
   const actor = startActor<ServerOrder, ServerNews>(t, new URL('./actors/server.js', import.meta.url), [JSON.stringify({ name: NAME, form: 'on', ...args })], env);
   await actor.until('ready');
   return actor;
+}
+
+/** Stops a process where it stands, until the function that this gives is called. Nothing is read or answered meanwhile. */
+export async function stop(actor: { readonly pid: number; signal(signal: NodeJS.Signals): void }): Promise<() => void> {
+  actor.signal('SIGSTOP');
+  await until('the process is stopped', () => /^State:\tT/m.test(readFileSync(`/proc/${actor.pid}/status`, 'utf8')));
+  return () => actor.signal('SIGCONT');
 }
 
 export type ClientActor = Actor<ClientOrder, ClientNews>;

@@ -2,8 +2,9 @@
  * The ways to take messages from a port, as one function: whatever is tested of one is tested of all. `receiveSync` is taken
  * in a loop that lets the event loop turn now and then, so that an actor hears its orders.
  */
-import { type EventEmitter, once } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ConnectionPort } from '../../src/ports/index.js';
 import { nameOf } from './expect.js';
 
 export const FORMS = ['on', 'iterate', 'receive', 'receiveSync'] as const;
@@ -21,10 +22,16 @@ export interface Receiving<M> extends AsyncIterable<M> {
 }
 
 /** Hands every message to `handle` until the port is over. */
-export async function takeMessages<M>(port: Receiving<M> & EventEmitter, form: Form, handle: (message: M) => unknown): Promise<void> {
+export async function takeMessages<M extends { readonly type: string }>(port: Receiving<M> & EventEmitter, form: Form, handle: (message: M) => unknown): Promise<void> {
   if (form === 'on') {
-    port.on('message', handle);
-    await once(port, 'close');
+    await new Promise<void>((resolve) => {
+      port.on('message', (message) => {
+        handle(message);
+        if (message.type === 'port-closed' && !(port instanceof ConnectionPort)) resolve();
+      });
+      // A peer's end is told at once, and the last messages come after it.
+      port.on('close', (reason?: string) => (reason === undefined || reason === 'closed') && resolve());
+    });
   } else if (form === 'iterate') {
     for await (const message of port) handle(message);
   } else {

@@ -4,7 +4,7 @@
  *
  *   echo x           answers x                        hold x       keeps it, unanswered
  *   context          answers its portContext          release      answers all that are held, last first, then itself
- *   later ms x       answers x after a while          work ms x    stops its thread, then answers x
+ *   later ms x       answers x after a while          stall f x    stops its thread until the file f is there
  *   push n x         posts 'x 0' ... to the client,   decline      answers with `cancel`
  *                    then answers                     journal n    answers with what was seen so far, from entry n on, a
  *                                                                  page of it as JSON; is not in the journal itself
@@ -17,6 +17,7 @@
  *                    and answers with the outcome                  then answers x; blocking
  *   callback how x   the same as a callback
  */
+import { existsSync } from 'node:fs';
 import type { Message, RequestMessage } from '../../src/ports/index.js';
 import { blockFor, outcomeOf, outcomeOfSync } from './expect.js';
 
@@ -81,8 +82,8 @@ export class Verbs {
         return this.#answer(message, 'released');
       case 'later':
         return void setTimeout(() => this.#answer(message, last), Number(argument));
-      case 'work':
-        blockFor(Number(argument));
+      case 'stall':
+        while (!existsSync(argument)) blockFor(1);
         return this.#answer(message, last);
       case 'large':
         return this.#outcome(message, message.reply(Buffer.alloc(Number(argument), 0x61)));

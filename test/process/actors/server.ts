@@ -17,7 +17,7 @@ export interface ServerArguments {
 }
 
 export type Order =
-  /** Does nothing at all for a while: no message is taken, no bell is heard. */
+  /** Does nothing at all for a while, for a test that can't wake it: no message is taken, no bell is heard. */
   | { type: 'freeze'; milliseconds: number }
   | { type: 'close' }
   | { type: 'exit'; code: number };

@@ -41,7 +41,7 @@ client.on('message', (message) => {
 });
 
 obey<Order>({
-  call: async ({ text }) => tell<News>({ type: 'settled', outcome: await outcomeOf(client.request(text, { timeout: 200 })) }),
+  call: async ({ text }) => tell<News>({ type: 'settled', outcome: await outcomeOf(client.request(text, text.startsWith('throw') ? { timeout: 100 } : {})) }),
   push: ({ texts }) => texts.forEach((text) => port.connections[0]!.tryPost(text)),
   report: () => tell<News>({ type: 'report', errors: errors.splice(0), heard: heard.splice(0) }),
   close: async () => {
