@@ -103,6 +103,22 @@ test('a post that waits for room ends with its timeout or its signal, and then i
   assert.deepEqual(journal.filter((line) => !line.startsWith('datagram filler')), ['datagram kept']);
 });
 
+test('a small message does not overtake a large one that waits for room', async (t) => {
+  ownRoot(t);
+  const server = await startServer(t);
+  await using client = await connectPort(NAME, { limits: { ringLength: 4096 } });
+  const goOn = await stop(server);
+  const large = (number: number): string => `${number} ${'x'.repeat(1200)}`;
+  let sent = 0;
+  while (client.tryPost(large(sent)) === 'sent') sent++;
+  const posts = [client.post(large(sent)), client.post('small')]; // for which there is room
+  assert.equal(client.tryPost('tiny'), 'full');
+  goOn();
+  await Promise.all(posts);
+  const journal = await journalWhen('all came', client, (seen) => seen.length === sent + 2);
+  assert.deepEqual(journal.map(({ text }) => text.split(' ')[0]), [...numbers(sent + 1).map(String), 'small']);
+});
+
 test('postSync waits for room, and everything arrives in order', async (t) => {
   ownRoot(t);
   const server = await startServer(t);
