@@ -1,27 +1,26 @@
 /**
  * The round trip of programs that have little to say: a call every 20 ms, so that both sides are asleep when it comes and each
- * wake-up costs what the kernel takes for it. The code is warm, the processes are not. A blocking caller pauses by
- * `Atomics.wait`, an awaiting one by a timer.
+ * wake-up costs what the kernel takes for it. The code is warm, the processes are not: the warm-up makes the same calls with
+ * shorter pauses, for calls that find the other side awake would warm other code. All pause by a timer: what wakes the caller is the
+ * same for each, as in a program whose event loop runs and that makes a call now and then.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Samples } from '../core/statistics.js';
-import { inMicroseconds, payload, timeBlocking, warmUp } from '../core/timing.js';
+import { inMicroseconds, payload } from '../core/timing.js';
 import type { Session } from '../peer.js';
 import type { Scenario } from './scenario.js';
 
 const PAUSE_MS = 20;
+/** Long enough for both sides to fall asleep. */
+const WARM_UP_PAUSE_MS = 2;
+const WARM_UP_CALLS = 500;
 /** Calls after the warm-up in which what is adaptive finds out that nothing is going on. */
 const SETTLING = 5;
 
-function blockFor(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
-
-async function sleepyCalls(session: Session, count: number, data: Buffer): Promise<Samples> {
+async function sleepyCalls(session: Session, count: number, pauseMs: number, data: Buffer): Promise<Samples> {
   const samples = new Samples(count);
   for (let i = -SETTLING; i < count; i++) {
-    if (session.echoSync === undefined) await pause(PAUSE_MS);
-    else blockFor(PAUSE_MS);
+    await pause(pauseMs);
     const before = performance.now();
     if (session.echoSync === undefined) await session.echo!(data);
     else session.echoSync(data);
@@ -41,9 +40,8 @@ export const asleep: Scenario = {
   async measure(peer, pace) {
     const session = await peer.start('asleep');
     const data = payload(64);
-    if (session.echoSync === undefined) await warmUp(() => session.echo!(data), pace.warmUpMs);
-    else timeBlocking(() => session.echoSync!(data), pace.warmUpMs);
-    const { median, p99 } = inMicroseconds(await sleepyCalls(session, pace.sleepyCalls, data));
+    await sleepyCalls(session, WARM_UP_CALLS, WARM_UP_PAUSE_MS, data);
+    const { median, p99 } = inMicroseconds(await sleepyCalls(session, pace.sleepyCalls, PAUSE_MS, data));
     await session.close();
     return [
       { case: '64 B', metric: 'median', value: median },

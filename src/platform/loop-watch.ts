@@ -2,8 +2,8 @@
  * Tells when a descriptor becomes readable while this thread runs its event loop.
  *
  * In the main thread it is koffi's poll, which has sharp edges that this file alone knows: its callback opens no callback scope
- * (promises do not go on after it on Node >= 26.4), so the owner's function may do no more than note the fact and leave by
- * `setImmediate`; an exception in it would surface from an unrelated call, so it is caught and thrown again from a fresh
+ * (promises do not go on after it on Node >= 26.4), so the owner's function must leave by `setImmediate`, in whose scope what it
+ * began goes on; an exception in it would surface from an unrelated call, so it is caught and thrown again from a fresh
  * tick; a handle that nobody references falls silent, so the thread's register keeps it; methods after `close()` crash, so they
  * are guarded; it must be closed before its descriptor is; and a callback while the environment is taken down ends the process
  * with a fatal error, so all of them are closed when the process's `exit` event comes.

@@ -57,12 +57,18 @@ export class Attention {
   turns = 0;
 
   watch(port: Attentive): void {
-    if (!port.linger.attended) {
-      port.linger.attended = true;
-      port.attend();
-      this.#watched.push(port);
-    }
+    this.#enter(port);
     this.#schedule();
+  }
+
+  /** Its doorbell rang: looks at once, and goes on in the next turn. A turn between would cost as much as the look. */
+  hear(port: Attentive): void {
+    try {
+      this.#enter(port);
+      if (port.look()) port.linger.active(performance.now());
+    } finally {
+      this.#schedule();
+    }
   }
 
   /** A closed port needs none. */
@@ -86,8 +92,7 @@ export class Attention {
         if (port.look()) {
           port.linger.active(now);
           quiet = false;
-        }
-        else if (port.linger.isOver(now) && this.#watched[at] === port && port.rest()) {
+        } else if (port.linger.isOver(now) && this.#watched[at] === port && port.rest()) {
           port.linger.rested(now);
           port.linger.attended = false;
           this.#watched.splice(at, 1);
@@ -100,6 +105,13 @@ export class Attention {
       }
     }
   };
+
+  #enter(port: Attentive): void {
+    if (port.linger.attended) return;
+    port.linger.attended = true;
+    port.attend();
+    this.#watched.push(port);
+  }
 
   #schedule(): void {
     if (this.#scheduled) return;

@@ -111,7 +111,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     countListeners(this, this.#intake);
     this.#watch = new LoopWatch(this.#connections.pollDescriptor, () => {
       this.#rung = true;
-      thread.attention.watch(this);
+      thread.attention.hear(this);
     });
   }
 

@@ -53,7 +53,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     countListeners(this, this.#intake);
     this.#watch = new LoopWatch(connection.socket, () => {
       this.#rung = true;
-      this.#thread.attention.watch(this);
+      this.#thread.attention.hear(this);
     });
   }
 
