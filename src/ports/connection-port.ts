@@ -12,6 +12,7 @@ import { AlpcError } from '../base/errors.js';
 import { bindPortName, bindPortNameSync, type BoundPortName, createSecurityDescriptor, fileMode, type SecurityDescriptor, type SecurityOptions } from '../objects/index.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { LoopWatch } from '../platform/loop-watch.js';
+import { yieldProcessor } from '../platform/poller.js';
 import { type Attentive, Linger } from './attention.js';
 import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
@@ -212,10 +213,12 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     if (this.#closed) return false;
     let any = false;
     if (this.#rung) {
+      // The message was there before its bell: who rang is mostly who rang last, so that is looked at before the sockets are,
+      // and they wait for the next turn, so that an awaiting handler goes on at once.
+      if (this.#intake.isWanted && this.#connections.activateRecent() && this.#intake.deliver()) return true;
       this.#rung = false;
-      // The message was there before its bell: who rang is mostly who rang last, so that is looked at before the sockets are.
-      if (this.#intake.isWanted && this.#connections.activateRecent()) any = this.#intake.deliver();
       if (this.#closed) return false;
+      yieldProcessor(); // whoever got an answer may have been woken on this core
       this.#connections.serve(0);
     }
     any = this.#connections.flush() || any;

@@ -32,6 +32,8 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   readonly #intake: Intake<ConnectionMessage>;
   #watch: LoopWatch | undefined;
   #rung = false;
+  /** What the bell was rung for has been handed out, its packet not yet been read. */
+  #answered = false;
 
   constructor(greeted: Omit<Greeted, 'data'>, options: ReceivingPortOptions) {
     const owner: ConnectionOwner = { wake: () => this.wake(), unwatch: () => this.unwatch() };
@@ -135,6 +137,8 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   // ---- engine room -------------------------------------------------------------------------------------------------
 
   wake(): void {
+    // A peer that had to be woken takes its time, and may want this core: its bell will tell.
+    if (!this.linger.attended && this.#connection.link.rang && this.#connection.inbound.queued === 0 && !this.#connection.isSpent && this.rest()) return;
     if (this.#expects() || this.#connection.inbound.queued > 0 || this.#connection.isSpent) this.#thread.attention.watch(this);
   }
 
@@ -148,11 +152,12 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     let any = outbound.length > 0 && outbound.flush();
     if (this.#intake.isWanted) any = this.#intake.deliver() || any;
     else if (calls.awaited > 0) any = this.#connection.lookForReplies() || any;
-    if (this.#rung) {
-      // The message was there before its bell: what it wakes for comes first, and the socket after it.
-      this.#rung = false;
+    // The message was there before its bell: whom it wakes goes on first, and the socket has the next turn.
+    if (this.#rung && any && !this.#answered) this.#answered = true;
+    else if (this.#rung) {
+      this.#rung = this.#answered = false;
       this.#connection.readSocket();
-      if (this.#intake.isWanted) any = this.#intake.deliver() || any; // the last words come before the `close` event
+      if (this.#intake.isWanted) any = this.#intake.deliver(); // the last words come before the `close` event
     }
     return any;
   }

@@ -121,6 +121,7 @@ export class ServerConnections implements ConnectionOwner {
     const deadline = deadlineAfter(timeout);
     if (++this.#sinceServed >= SERVE_EVERY) this.serve(0);
     let budget = this.#looks.next();
+    if (budget === 0) yieldProcessor(); // whoever got an answer may have been woken on this core
     for (let looks = budget; ; ) {
       const message = this.take();
       if (message !== undefined) {
