@@ -31,13 +31,13 @@ export class Outbox {
   readonly ringLength: number;
   /** Where the ring begins, in bytes. */
   readonly ringStart: number;
-  readonly inode: number;
+  #inode: number | undefined;
   readonly #arena: Arena;
   readonly #isOwn: boolean;
   #slot: Slot | undefined;
   #fd: number | undefined;
 
-  private constructor(arena: Arena, slot: Slot, ringLength: number, controlLength: number, inode: number, isOwn: boolean) {
+  private constructor(arena: Arena, slot: Slot, ringLength: number, controlLength: number, inode: number | undefined, isOwn: boolean) {
     this.#arena = arena;
     this.#isOwn = isOwn;
     this.#slot = slot;
@@ -45,7 +45,7 @@ export class Outbox {
     this.bytes = Buffer.from(slot.buffer, slot.offset, slot.length);
     this.ringLength = ringLength;
     this.ringStart = controlLength;
-    this.inode = inode;
+    this.#inode = inode;
   }
 
   /** A new outbox of this side. `name` is seen in /proc/<pid>/fd for as long as the descriptor is kept. */
@@ -53,7 +53,7 @@ export class Outbox {
     const controlLength = pageSize();
     const fd = createMemoryFile(name, controlLength + ringLength);
     try {
-      const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, inodeOf(fd), true);
+      const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, undefined, true);
       try {
         outbox.words.set([MAGIC, PROTOCOL_VERSION, controlLength, ringLength, process.pid, role], Control.magic);
         Atomics.store(outbox.words, Control.state, OutboxState.open);
@@ -84,6 +84,11 @@ export class Outbox {
     } finally {
       closeDescriptor(fd);
     }
+  }
+
+  /** Names it on this machine. Of an own one only until `closeDescriptor`, and only a client's is ever asked for. */
+  get inode(): number {
+    return (this.#inode ??= inodeOf(this.fd));
   }
 
   /** The descriptor to hand to the peer; only of an own outbox, until `closeDescriptor`. */

@@ -22,7 +22,7 @@ import { LOCK_TIMEOUT, lockOrThrow, lockParent, temporaryName } from './locked-p
 import { openObject, typeMismatch, typeOf } from './lookup.js';
 import { leafOf, type ObjectName, parentOf, parseObjectName, pathOfName } from './object-name.js';
 import { checkDead } from './removal.js';
-import { openRoot, type RootOptions } from './root.js';
+import { openRoot, openRootToLookUp, type RootOptions } from './root.js';
 
 export interface BindOptions extends RootOptions {
   /** Permission bits of the socket file, set exactly; 0o600 when left out. See `fileMode`. */
@@ -119,7 +119,7 @@ export function bindPortNameSync(name: string, options?: Omit<BindOptions, 'sign
  */
 export function openPort(name: string, options?: RootOptions): { readonly fd: number } {
   const parsed = parseObjectName(name);
-  using root = openRoot(options);
+  using root = openRootToLookUp(options);
   using port = openObject(root.fd, parsed, 'ALPC Port');
   return { fd: port.take() };
 }

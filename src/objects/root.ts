@@ -9,7 +9,6 @@
  * has the standard directories. It does not promise that two processes with different surroundings share a root.
  */
 import { type BigIntStats, lstatSync, mkdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import { checkOptions, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
@@ -59,6 +58,15 @@ export function namespaceRoot(options?: RootOptions): string {
 
 /** Opens the root, for as long as the caller keeps it. */
 export function openRoot(options?: RootOptions, surroundings: Surroundings = presentSurroundings()): Root {
+  return openTrusted(options, surroundings, true);
+}
+
+/** The same for who only looks a name up: in a standard directory that is missing nothing would be found, so none is made. */
+export function openRootToLookUp(options?: RootOptions): Root {
+  return openTrusted(options, presentSurroundings(), false);
+}
+
+function openTrusted(options: RootOptions | undefined, surroundings: Surroundings, complete: boolean): Root {
   const { root } = checkOptions(options, 'options', ['root']);
   const { path, rule } = root === undefined ? chooseRoot(surroundings) : { path: checkPath(root, 'root'), rule: 'given' as const };
   const what = `the namespace's root '${path}'`;
@@ -66,7 +74,7 @@ export function openRoot(options?: RootOptions, surroundings: Surroundings = pre
     using directory = openOrMake(path);
     const stat = statOf(directory.fd);
     checkTrust(stat, what, rule, surroundings.uid);
-    if (stat.uid === BigInt(surroundings.uid)) makeStandardDirectories(directory.fd, Number(stat.mode) & 0o1777);
+    if (complete && stat.uid === BigInt(surroundings.uid)) makeStandardDirectories(directory.fd, Number(stat.mode) & 0o1777);
     return new Root(directory.take(), path);
   } catch (error) {
     throw translate(error, what);
@@ -77,11 +85,16 @@ function presentSurroundings(): Surroundings {
   return {
     environment: process.env,
     get temporary() {
-      return tmpdir();
+      return temporaryDirectory();
     },
     system: '/run/alpc',
     uid: libc().geteuid(),
   };
+}
+
+/** What os.tmpdir tells, which asks the kernel a dozen questions each time. */
+function temporaryDirectory(): string {
+  return process.env['TMPDIR'] || process.env['TMP'] || process.env['TEMP'] || '/tmp';
 }
 
 function chooseRoot(surroundings: Surroundings): Candidate {

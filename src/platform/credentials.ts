@@ -9,6 +9,9 @@ const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const SO_PEERGROUPS = 59;
 
+/** A scratch constant, as long as most lists. */
+const FEW_GROUPS = new Uint32Array(256);
+
 export interface Credentials {
   readonly pid: number;
   readonly uid: number;
@@ -23,11 +26,11 @@ export function peerCredentials(fd: number): Credentials {
 
 /** The peer's supplementary groups; none where the kernel does not tell. */
 export function peerGroups(fd: number): number[] {
-  const length = new Int32Array([256 * 4]);
-  let value = new Uint32Array(256);
+  const length = new Int32Array([FEW_GROUPS.byteLength]);
+  let value = FEW_GROUPS;
   if (libc().getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, value, length) < 0) {
     value = new Uint32Array(length[0]! / 4);
-    if (value.length <= 256 || libc().getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, value, length) < 0) return [];
+    if (value.length <= FEW_GROUPS.length || libc().getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, value, length) < 0) return [];
   }
   return Array.from(value.subarray(0, length[0]! / 4));
 }

@@ -55,6 +55,7 @@ export interface Libc {
   fchmodat(directory: number, name: string, mode: number, flags: number): number;
   fchownat(directory: number, name: string, uid: number, gid: number, flags: number): number;
   syscall_openat2(number: number, directory: number, path: string, how: Memory, size: number): number;
+  syscall_statx(number: number, directory: number, path: string, flags: number, mask: number, facts: Memory): number;
   syscall_gettid(number: number): number;
   getuid(): number;
   geteuid(): number;
@@ -62,8 +63,8 @@ export interface Libc {
   umask(mode: number): number;
 }
 
-/** System call numbers that are alike on x64 and arm64, for calls that old C libraries do not wrap. */
-export const SYS = { openat2: 437, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316 } as const;
+/** System call numbers, for calls that old C libraries do not wrap. */
+export const SYS = { openat2: 437, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316, statx: process.arch === 'arm64' ? 291 : 332 } as const;
 
 /** The platform floor's hands: the C library, and views of mapped memory. */
 export interface Native {
@@ -136,6 +137,7 @@ function bindLibc(koffi: Koffi): Libc {
     fchmodat: bind('int fchmodat(int directory, const char *name, uint mode, int flags)'),
     fchownat: bind('int fchownat(int directory, const char *name, uint uid, uint gid, int flags)'),
     syscall_openat2: bind('long syscall(long number, long directory, const char *path, void *how, size_t size)'),
+    syscall_statx: bind('long syscall(long number, long directory, const char *path, long flags, long mask, void *facts)'),
     syscall_gettid: bind('long syscall(long number)'),
     getuid: bind('uint getuid()'),
     geteuid: bind('uint geteuid()'),

@@ -5,7 +5,7 @@
  * then on a peer that holds the descriptor can map it read-only and nothing else, and nobody can pull the ground away
  * from under a reader. A descriptor that a peer sent is looked at before it is mapped: type, exact size, all the seals.
  */
-import { fstatSync } from 'node:fs';
+import { SYS } from './libc.js';
 import { check, closeDescriptor, libc, SystemError } from './system.js';
 
 const MFD_CLOEXEC = 1;
@@ -23,6 +23,16 @@ const F_SEAL_FUTURE_WRITE = 16;
 /** Never executable: harmless, and set by the kernel's own will where `vm.memfd_noexec` says so. */
 const F_SEAL_EXEC = 32;
 const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
+
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BASIC_STATS = 0x7ff;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+// Where in struct statx: the mode in half words, the others in double words.
+const MODE = 14;
+const INODE = 4;
+const SIZE = 5;
+const DEVICE = 17;
 
 /** The kernel allows 249 bytes in a memfd's name. */
 const MAX_NAME_BYTES = 249;
@@ -56,7 +66,7 @@ export function sealMemoryFile(fd: number): void {
 
 /** The file's inode number, which names it among all memory files of this machine; the kernel gives it, nobody can claim it. */
 export function inodeOf(fd: number): number {
-  return fstatSync(fd).ino;
+  return factsOf(fd).inode;
 }
 
 /**
@@ -68,24 +78,47 @@ export function inspectMemoryFile(fd: number, size: number): number | string {
   if (seals < 0) return 'not a memory file';
   if ((seals & ~F_SEAL_EXEC) !== ALL_SEALS) return `seals are 0x${seals.toString(16)}, expected 0x${ALL_SEALS.toString(16)}`;
   if ((libc().fcntl(fd, F_GETFL, 0) & O_ACCMODE) === O_WRONLY) return 'opened for writing only';
-  const stat = fstatSync(fd);
-  if (!stat.isFile()) return 'not a regular file';
-  if (stat.size !== size) return `size is ${stat.size}, expected ${size}`;
+  const facts = factsOf(fd);
+  if (!facts.isFile) return 'not a regular file';
+  if (facts.size !== size) return `size is ${facts.size}, expected ${size}`;
   // A file on huge pages can be sealed too, but can't be mapped at the offsets used here, and its inode number is of another count.
-  if (stat.dev !== memoryDevice()) return 'not in ordinary memory';
-  return stat.ino;
+  if (facts.device !== memoryDevice()) return 'not in ordinary memory';
+  return facts.inode;
 }
 
 /** The kernel's own file system that holds all ordinary memory files. Its block size tells nothing: it is 2 MiB where transparent huge pages are on. */
-const known: { device?: number } = {};
+const known: { device?: bigint } = {};
 
-function memoryDevice(): number {
+function memoryDevice(): bigint {
   if (known.device === undefined) {
     const fd = createMemoryFile('alpc:device', 0);
-    known.device = fstatSync(fd).dev;
+    known.device = factsOf(fd).device;
     closeDescriptor(fd);
   }
   return known.device;
+}
+
+interface Facts {
+  readonly isFile: boolean;
+  readonly inode: number;
+  readonly size: number;
+  readonly device: bigint;
+}
+
+/** struct statx, as the kernel fills it on every architecture: a scratch constant. */
+const statx = new ArrayBuffer(256);
+const statxWords = new Uint16Array(statx);
+const statxLongs = new BigUint64Array(statx);
+
+/** Asked at every connect, so without the dates and the object of node:fs. */
+function factsOf(fd: number): Facts {
+  check('statx', libc().syscall_statx(SYS.statx, fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, statxLongs));
+  return {
+    isFile: (statxWords[MODE]! & S_IFMT) === S_IFREG,
+    inode: Number(statxLongs[INODE]),
+    size: Number(statxLongs[SIZE]),
+    device: statxLongs[DEVICE]!,
+  };
 }
 
 function cutToBytes(text: string, limit: number): string {

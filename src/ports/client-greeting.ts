@@ -19,7 +19,7 @@ import { waitReadable } from '../platform/poller.js';
 import { closeDescriptor, translate } from '../platform/system.js';
 import { connectSocket, createSeqpacketSocket, receivePacket, sendPacket } from '../platform/unix-socket.js';
 import type { CheckedConnectOptions } from './client-port.js';
-import { decodePacket, encodePacket, type HandshakePacket, MAX_PACKET } from './handshake.js';
+import { decodePacket, encodePacket, type HandshakePacket } from './handshake.js';
 import { checkMessage } from './message-arguments.js';
 import { PeerIdentity } from './peer-identity.js';
 import type { Thread } from './thread.js';
@@ -99,7 +99,7 @@ export class ClientGreeting {
   read(): Greeted | undefined {
     // Asked in turn after turn of the event loop: a look costs less than the attempt to read, and its buffers.
     if (!waitReadable(this.socket, 0)) return undefined;
-    const buffer = new Uint8Array(MAX_PACKET);
+    const buffer = this.#thread.packet;
     try {
       let packet = receivePacket(this.socket, buffer);
       // A server that closes with the hello unread resets the connection, and that is told before the refusal that it sent.

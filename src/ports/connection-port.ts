@@ -90,6 +90,8 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   readonly #intake: Intake<Message>;
   #watch: LoopWatch | undefined;
   #rung = true;
+  /** What the bell was rung for has been handed out, the sockets have not been looked at yet. */
+  #answered = false;
   #closed = false;
 
   /** Engine room: made by `createPort`. */
@@ -215,10 +217,12 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     if (this.#rung) {
       // The message was there before its bell: who rang is mostly who rang last, so that is looked at before the sockets are,
       // and they wait for the next turn, so that an awaiting handler goes on at once.
-      if (this.#intake.isWanted && this.#connections.activateRecent() && this.#intake.deliver()) return true;
-      this.#rung = false;
-      if (this.#closed) return false;
-      yieldProcessor(); // whoever got an answer may have been woken on this core
+      if (!this.#answered && this.#intake.isWanted && this.#connections.activateRecent()) {
+        this.#answered = this.#intake.deliver();
+        if (this.#closed || this.#answered) return true;
+      }
+      if (this.#answered) yieldProcessor(); // whoever got an answer may have been woken on this core
+      this.#rung = this.#answered = false;
       this.#connections.serve(0);
     }
     any = this.#connections.flush() || any;

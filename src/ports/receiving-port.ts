@@ -157,7 +157,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     else if (this.#rung) {
       this.#rung = this.#answered = false;
       this.#connection.readSocket();
-      if (this.#intake.isWanted) any = this.#intake.deliver(); // the last words come before the `close` event
+      if (this.#intake.isWanted) any = this.#intake.deliver() || any; // the last words come before the `close` event
     }
     return any;
   }

@@ -16,7 +16,7 @@ import { channels } from './diagnostics.js';
 import { encodePacket, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
 import { PeerIdentity } from './peer-identity.js';
-import { helloBuffer, ServerGreeting } from './server-greeting.js';
+import { ServerGreeting } from './server-greeting.js';
 import type { Thread } from './thread.js';
 
 /** Newcomers accepted in one go, and newcomers that may stand without a word. */
@@ -41,7 +41,6 @@ export interface ReceptionParts {
 export class Reception {
   readonly #parts: ReceptionParts;
   readonly #silent = new Map<number, ServerGreeting>();
-  readonly #buffer = helloBuffer();
   #reserve: number | undefined;
 
   constructor(parts: ReceptionParts) {
@@ -95,7 +94,7 @@ export class Reception {
   #listen(greeting: ServerGreeting, first = false): void {
     const { poller, onHello } = this.#parts;
     try {
-      const heard = greeting.read(this.#buffer);
+      const heard = greeting.read();
       if (heard === 'none') {
         if (first) poller.add(greeting.socket);
         return;

@@ -10,7 +10,7 @@ import type { PeerWaitPage } from '../memory/wait-page.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { closeDescriptor } from '../platform/system.js';
 import { receivePacket, sendPacket } from '../platform/unix-socket.js';
-import { decodePacket, encodePacket, type HandshakePacket, MAX_PACKET, type ReasonName } from './handshake.js';
+import { decodePacket, encodePacket, type HandshakePacket, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { Thread } from './thread.js';
@@ -37,7 +37,8 @@ export class ServerGreeting {
   }
 
   /** Reads the hello. 'none': not there yet. 'end': the newcomer left. @throws ProtocolViolation */
-  read(buffer: Uint8Array): 'hello' | 'none' | 'end' {
+  read(): 'hello' | 'none' | 'end' {
+    const buffer = this.#thread.packet;
     const packet = receivePacket(this.socket, buffer);
     if (packet === 'none' || packet === 'end') return packet;
     this.#descriptors = packet.descriptors;
@@ -106,9 +107,4 @@ export class ServerGreeting {
     this.#descriptors.splice(0).forEach(closeDescriptor);
     releaseDescriptor(this.socket);
   }
-}
-
-/** One buffer for the hellos of a port. */
-export function helloBuffer(): Uint8Array {
-  return new Uint8Array(MAX_PACKET);
 }

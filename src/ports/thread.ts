@@ -11,6 +11,7 @@ import { SYS } from '../platform/libc.js';
 import { closeDescriptor, libc } from '../platform/system.js';
 import { Attention } from './attention.js';
 import type { Connection } from './connection.js';
+import { MAX_PACKET } from './handshake.js';
 
 /** A worker thread that sleeps in a system call can be neither terminated nor exited, so there no single sleep is longer. */
 const LONGEST_SLEEP_IN_WORKER = 250;
@@ -20,6 +21,8 @@ export class Thread {
   readonly arena = new Arena();
   readonly copies = new SlabCopies();
   readonly attention = new Attention();
+  /** Where packets of the handshake are read into: what is kept of them is copied out. */
+  readonly packet = new Uint8Array(MAX_PACKET);
   /** By the inode number of the client's outbox, which names a connection on both sides. */
   readonly connections = new Map<number, Set<Connection>>();
   readonly longestSleep = isMainThread ? LONGEST_SLEEP : LONGEST_SLEEP_IN_WORKER;
