@@ -27,7 +27,7 @@ export interface Verdict {
 const roundTrip = (peer: PeerName): FigureName => ({ scenario: 'round trip', peer, case: '64 B', metric: 'median' });
 const asleep = (peer: PeerName): FigureName => ({ scenario: 'asleep', peer, case: '64 B', metric: 'median' });
 const oneWay = (peer: PeerName): FigureName => ({ scenario: 'one way', peer, case: '64 B', metric: 'thousands per second' });
-const inFlight = (peer: PeerName): FigureName => ({ scenario: 'in flight', peer, case: '64', metric: 'thousands per second' });
+const inFlight = (peer: PeerName, calls: number): FigureName => ({ scenario: 'in flight', peer, case: `${calls}`, metric: 'thousands per second' });
 const connect = (peer: PeerName): FigureName => ({ scenario: 'connect', peer, case: 'connection', metric: 'median' });
 const idle = (metric: string): FigureName => ({ scenario: 'idle', peer: 'alpc awaited, on', case: 'idle', metric });
 
@@ -46,7 +46,8 @@ export const BUDGETS: readonly Budget[] = [
   { what: 'asleep: awaited, server on its event loop', figure: asleep('alpc awaited, on'), relation: 'at most', limit: NO_WORSE, against: asleep('net echo') },
   { what: 'one-way messages, tryPost to on(message)', figure: oneWay('alpc awaited, on'), relation: 'at least', limit: 8, against: oneWay('net framed') },
   { what: 'one-way messages, tryPost to on(message)', figure: oneWay('alpc awaited, on'), relation: 'at least', limit: 3000, unit: 'thousand/s' },
-  { what: '64 awaited calls in flight', figure: inFlight('alpc awaited, on'), relation: 'at least', limit: 10, against: inFlight('net framed') },
+  { what: '64 awaited calls in flight, to one at a time', figure: inFlight('alpc awaited, on', 64), relation: 'at least', limit: 10, against: inFlight('net echo', 1) },
+  { what: '64 awaited calls in flight, to 64 framed', figure: inFlight('alpc awaited, on', 64), relation: 'at least', limit: 2, against: inFlight('net framed', 64) },
   { what: 'connect, accept and close', figure: connect('alpc awaited, on'), relation: 'at most', limit: 3, against: connect('net echo') },
   { what: 'idle connections: CPU of the server', figure: idle('CPU ms per second'), relation: 'at most', limit: 2, unit: 'ms/s' },
   { what: 'idle connections: resident, each', figure: idle('KiB each'), relation: 'at most', limit: 40, unit: 'KiB' },

@@ -21,8 +21,9 @@ export function bytesOf(answer: Answer): Uint8Array {
 }
 
 export interface Session {
-  /** One call: its answer. May be called again before the first has been answered where the peer is in 'in flight'. */
+  /** One call: its answer. May be called again before the first has been answered, unless `oneAtATime`. */
   echo?(data: Buffer): Promise<Answer>;
+  readonly oneAtATime?: true;
   /** The same, blocking the calling thread until the answer is there. */
   echoSync?(data: Buffer): Answer;
   /** Sends `data` `count` times one way; resolves once the receiver has counted them all, rejects if it counted otherwise. */

@@ -30,7 +30,7 @@ export function scenarioText(scenario: Scenario, figures: Figures): string {
   const rows = measured.map((peer) => {
     const figure = figures.get(nameOf(peer, lead));
     const against = scenario.ratioTo === undefined ? undefined : figures.get(nameOf(scenario.ratioTo, lead));
-    const last = figure === undefined || scenario.maxRounds === 1 ? [] : [range(figure, lead)];
+    const last = scenario.maxRounds === 1 ? [] : [figure === undefined ? '-' : range(figure, lead)];
     if (scenario.ratioTo !== undefined) last.push(ratio(figure !== undefined && against !== undefined ? figure.median / against.median : NaN));
     return [peer, ...scenario.columns.map((column) => cell(peer, column)), ...last];
   });

@@ -13,7 +13,7 @@ export interface PeerEntry {
 export const PEERS = [
   {
     name: 'net echo',
-    scenarios: ['round trip', 'unpinned', 'asleep', 'connect', 'garbage', 'idle'],
+    scenarios: ['round trip', 'unpinned', 'asleep', 'connect', 'garbage', 'idle', 'in flight'],
     load: async () => (await import('./net-echo.js')).peer,
   },
   {

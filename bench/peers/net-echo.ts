@@ -21,6 +21,7 @@ export async function serve(address: string): Promise<void> {
 /** One call at a time over a stream: the answer is whole when as many bytes are back as were sent. */
 class EchoSession implements Session {
   readonly server: Server;
+  readonly oneAtATime = true;
   readonly address: string;
   readonly #socket: Socket;
   #chunks: Buffer[] = [];
