@@ -18,7 +18,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const CMSG_HEADER = 16;
 
-/** More descriptors than the kernel passes in one packet (253): so a peer that sends too many is seen, and not only truncated. */
+/** As many descriptors as the kernel passes in one packet: so none is cut off for want of room here. */
 const MAX_DESCRIPTORS = 253;
 
 export function createSeqpacketSocket(): number {
@@ -74,8 +74,8 @@ export function sendPacket(fd: number, data: Uint8Array, descriptors: readonly n
 export interface Packet {
   readonly length: number;
   readonly descriptors: number[];
-  /** Bytes or descriptors were cut off (too long, too many, or no descriptor free): nothing in it is to be believed. */
-  readonly truncated: boolean;
+  /** What was cut off, if anything: `bytes` of a packet that is too long, or `descriptors` that this process had no number left for. Nothing in such a packet is to be believed. */
+  readonly cut: 'bytes' | 'descriptors' | undefined;
 }
 
 /** Reads one packet into `buffer`. A packet of no bytes is what the end of file looks like too: both are the end. */
@@ -90,7 +90,7 @@ export function receivePacket(fd: number, buffer: Uint8Array): Packet | 'none' |
     descriptors.forEach(closeDescriptor);
     return 'end';
   }
-  return { length, descriptors, truncated: (flags & (MSG_CTRUNC | MSG_TRUNC)) !== 0 };
+  return { length, descriptors, cut: (flags & MSG_TRUNC) !== 0 ? 'bytes' : (flags & MSG_CTRUNC) !== 0 ? 'descriptors' : undefined };
 }
 
 /** Reads one packet where no descriptor is expected; the kernel closes any that came. */

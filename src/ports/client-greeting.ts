@@ -16,9 +16,10 @@ import { peerCredentials } from '../platform/credentials.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { addressOfSocketFile } from '../platform/listener.js';
 import { waitReadable } from '../platform/poller.js';
-import { closeDescriptor, translate } from '../platform/system.js';
+import { closeDescriptor, SystemError, translate } from '../platform/system.js';
 import { connectSocket, createSeqpacketSocket, receivePacket, sendPacket } from '../platform/unix-socket.js';
 import type { CheckedConnectOptions } from './client-port.js';
+import { channels } from './diagnostics.js';
 import { decodePacket, encodePacket, type HandshakePacket, MAX_PACKET } from './handshake.js';
 import { checkMessage } from './message-arguments.js';
 import { PeerIdentity } from './peer-identity.js';
@@ -108,7 +109,8 @@ export class ClientGreeting {
       if (packet === 'end') throw new AlpcError('ERR_ALPC_DISCONNECTED', `${this}: the server (${this.#peer}) ended the connection without an answer`);
       const { descriptors } = packet;
       try {
-        if (packet.truncated) throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the server's answer was cut off; is this process's table of descriptors full?`);
+        if (packet.cut === 'bytes') throw new ProtocolViolation('the answer is too long');
+        if (packet.cut === 'descriptors') throw new SystemError('recvmsg', 'EMFILE');
         const answer = decodePacket(buffer.subarray(0, packet.length));
         if (answer.kind !== 'welcome') throw this.#refusal(answer);
         if (descriptors.length !== 2) throw new ProtocolViolation(`the welcome carries ${descriptors.length} descriptors, expected 2`);
@@ -117,8 +119,8 @@ export class ClientGreeting {
         descriptors.forEach(closeDescriptor);
       }
     } catch (error) {
-      if (error instanceof ProtocolViolation) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this}: ${error.message}`, { cause: error });
-      throw translate(error, String(this));
+      if (!(error instanceof ProtocolViolation)) throw translate(error, String(this));
+      throw this.#tell('protocol', new AlpcError('ERR_ALPC_PROTOCOL', `${this}: the server (${this.#peer}) broke the rules: ${error.message}`, { cause: error }));
     }
   }
 
@@ -145,7 +147,7 @@ export class ClientGreeting {
     if (required === undefined) return;
     for (const key of ['uid', 'gid', 'pid'] as const) {
       if (required[key] !== undefined && required[key] !== peer[key]) {
-        throw new AlpcError('ERR_ALPC_SERVER_MISMATCH', `${this}: the server's ${key} is ${peer[key]}, required is ${required[key]}`);
+        throw this.#tell('serverMismatch', new AlpcError('ERR_ALPC_SERVER_MISMATCH', `${this}: the server's ${key} is ${peer[key]}, required is ${required[key]}`));
       }
     }
   }
@@ -182,6 +184,12 @@ export class ClientGreeting {
       if (peerPage !== undefined) this.#thread.closePeerPage(peerPage);
       throw error;
     }
+  }
+
+  /** A server that is turned away is told to whoever traces, as a client is that a server turns away. */
+  #tell(reason: string, error: AlpcError): AlpcError {
+    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.#name, role: 'client', peer: this.#peer, reason, error });
+    return error;
   }
 
   #refusal(answer: HandshakePacket): AlpcError {

@@ -12,7 +12,6 @@ import { peerCredentials, peerGroups } from '../platform/credentials.js';
 import { closeDescriptor, SystemError } from '../platform/system.js';
 import { acceptConnection, sendPacket } from '../platform/unix-socket.js';
 import type { Poller } from '../platform/poller.js';
-import { channels } from './diagnostics.js';
 import { encodePacket, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
 import { PeerIdentity } from './peer-identity.js';
@@ -25,6 +24,9 @@ const MAX_SILENT = 1024;
 /** Milliseconds for a newcomer to say hello. */
 const PATIENCE = 10_000;
 
+/** Why a newcomer is turned away by the port itself; its wording on the wire is the same. */
+export type RefusalReason = Extract<ReasonName, 'accessDenied' | 'quota' | 'protocol' | 'version'>;
+
 export interface ReceptionParts {
   readonly thread: Thread;
   readonly portName: string;
@@ -36,6 +38,8 @@ export interface ReceptionParts {
   readonly connections: () => number;
   /** A newcomer has said hello, and it is good so far. */
   readonly onHello: (greeting: ServerGreeting) => void;
+  /** A newcomer has been turned away. */
+  readonly onRefused: (peer: PeerIdentity, reason: RefusalReason, error?: Error) => void;
 }
 
 export class Reception {
@@ -103,21 +107,25 @@ export class Reception {
       this.#silent.delete(greeting.socket);
       if (!first) poller.remove(greeting.socket);
       if (heard === 'end') greeting.abandon();
-      else if (!greeting.speaksOurVersion) greeting.refuse('version');
+      else if (!greeting.speaksOurVersion) this.#refuse(greeting, 'version');
       else onHello(greeting);
     } catch (error) {
       if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
       this.#silent.delete(greeting.socket);
       if (!first) poller.remove(greeting.socket);
-      greeting.refuse('protocol');
-      this.#tell(greeting.peer, 'protocol', error);
+      this.#refuse(greeting, error instanceof ProtocolViolation ? 'protocol' : 'quota', error);
     }
   }
 
-  #sendAway(socket: number, peer: PeerIdentity, reason: ReasonName): void {
+  #sendAway(socket: number, peer: PeerIdentity, reason: RefusalReason): void {
     sendPacket(socket, encodePacket('refusal', { reason }));
     closeDescriptor(socket);
-    this.#tell(peer, reason);
+    this.#parts.onRefused(peer, reason);
+  }
+
+  #refuse(greeting: ServerGreeting, reason: RefusalReason, error?: Error): void {
+    greeting.refuse(reason);
+    this.#parts.onRefused(greeting.peer, reason, error);
   }
 
   /** The table of descriptors is full: uses the reserve to refuse one newcomer. */
@@ -136,13 +144,8 @@ export class Reception {
       if (greeting.deadline > now) break; // in the order of their coming
       this.#silent.delete(greeting.socket);
       this.#parts.poller.remove(greeting.socket);
-      greeting.refuse('protocol');
-      this.#tell(greeting.peer, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
+      this.#refuse(greeting, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
     }
-  }
-
-  #tell(peer: PeerIdentity, reason: string, error?: Error): void {
-    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.#parts.portName, role: 'server', peer, reason, error });
   }
 }
 

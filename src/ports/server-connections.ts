@@ -21,7 +21,8 @@ import { channels } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
 import type { Limits } from './limits.js';
-import { Reception } from './reception.js';
+import type { PeerIdentity } from './peer-identity.js';
+import { Reception, type RefusalReason } from './reception.js';
 import type { ServerGreeting } from './server-greeting.js';
 import { ServerPort } from './server-port.js';
 import type { Spin } from './spin-options.js';
@@ -43,7 +44,7 @@ export interface ServerConnectionsParts {
   readonly limits: Limits;
   readonly spin: Spin;
   readonly notifyClientDied: boolean;
-  /** Where `connect` and `disconnect` are told. */
+  /** Where `connect`, `refuse` and `disconnect` are told. */
   readonly events: Pick<EventEmitter<ConnectionPortEvents>, 'emit' | 'listenerCount'>;
   readonly hasRef: () => boolean;
   /** The event loop is to look at this port. */
@@ -74,6 +75,7 @@ export class ServerConnections implements ConnectionOwner {
       poller: this.#poller,
       connections: () => this.#bySocket.size + this.#asking.size,
       onHello: (greeting) => this.#onHello(greeting),
+      onRefused: (peer, reason, error) => this.#tellRefusal(peer, reason, error),
     });
     this.#poller.add(parts.listener);
   }
@@ -232,7 +234,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#recent = this.#recent.filter((other) => other !== connection);
     if (this.#closed) return;
     if (this.#parts.events.listenerCount('disconnect') > 0) {
-      setImmediate(() => this.#parts.events.emit('disconnect', connection.port as ServerPort, connection.endReason ?? 'closed'));
+      setImmediate(() => this.#parts.events.emit('disconnect', connection.port as ServerPort, connection.endReason ?? 'closed', connection.endError));
     }
   }
 
@@ -298,7 +300,6 @@ export class ServerConnections implements ConnectionOwner {
       } catch (error) {
         // Its memory is not as it must be, or there is no room for it here: it has been refused, the others go on.
         if (!AlpcError.is(error)) throw error;
-        if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.#parts.portName, role: 'server', peer: greeting.peer, reason: 'refused', error });
       }
       return;
     }
@@ -336,7 +337,9 @@ export class ServerConnections implements ConnectionOwner {
         greeted.link.close();
         thread.closePeerPage(greeted.peerPage);
       }
-      greeting.refuse(error instanceof ProtocolViolation ? 'protocol' : 'quota');
+      const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
+      greeting.refuse(reason);
+      this.#tellRefusal(greeting.peer, reason, error as Error);
       if (error instanceof ProtocolViolation) throw new AlpcError('ERR_ALPC_PROTOCOL', `connection port ${portName}: the client (${greeting.peer}) broke the rules: ${error.message}`, { cause: error });
       throw translate(error, `connection port ${portName}`);
     }
@@ -348,6 +351,13 @@ export class ServerConnections implements ConnectionOwner {
     if (channels.connect.hasSubscribers) channels.connect.publish({ port: portName, role: 'server', peer: connection.peer });
     if (events.listenerCount('connect') > 0) setImmediate(() => events.emit('connect', port));
     return port;
+  }
+
+  /** For whoever traces, and for the port's owner. */
+  #tellRefusal(peer: PeerIdentity, reason: RefusalReason, error?: Error): void {
+    const { portName, events } = this.#parts;
+    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: portName, role: 'server', peer, reason, error });
+    if (events.listenerCount('refuse') > 0) setImmediate(() => events.emit('refuse', peer, reason, error));
   }
 }
 

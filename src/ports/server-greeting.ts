@@ -8,7 +8,7 @@ import { Link } from '../memory/link.js';
 import { Outbox } from '../memory/outbox.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
-import { closeDescriptor } from '../platform/system.js';
+import { closeDescriptor, SystemError } from '../platform/system.js';
 import { receivePacket, sendPacket } from '../platform/unix-socket.js';
 import { decodePacket, encodePacket, type HandshakePacket, MAX_PACKET, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
@@ -36,12 +36,13 @@ export class ServerGreeting {
     this.deadline = deadline;
   }
 
-  /** Reads the hello. 'none': not there yet. 'end': the newcomer left. @throws ProtocolViolation */
+  /** Reads the hello. 'none': not there yet. 'end': the newcomer left. @throws ProtocolViolation; SystemError when this process has no descriptors left for it */
   read(buffer: Uint8Array): 'hello' | 'none' | 'end' {
     const packet = receivePacket(this.socket, buffer);
     if (packet === 'none' || packet === 'end') return packet;
     this.#descriptors = packet.descriptors;
-    if (packet.truncated) throw new ProtocolViolation('the hello was cut off: too long, or too many descriptors');
+    if (packet.cut === 'bytes') throw new ProtocolViolation('the hello is too long');
+    if (packet.cut === 'descriptors') throw new SystemError('recvmsg', 'EMFILE');
     const hello = decodePacket(buffer.subarray(0, packet.length));
     if (hello.kind !== 'hello') throw new ProtocolViolation(`the first packet is a ${hello.kind}`);
     if (this.#descriptors.length !== 2) throw new ProtocolViolation(`the hello carries ${this.#descriptors.length} descriptors, expected 2`);
