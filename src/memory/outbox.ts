@@ -77,6 +77,7 @@ export class Outbox {
    */
   static open(arena: Arena, fd: number, ringLength: number): Outbox {
     try {
+      if (!isRingLength(ringLength)) throw new ProtocolViolation(`the peer's outbox is refused: a ring of ${ringLength} bytes is not allowed`);
       const controlLength = pageSize();
       const inode = inspectMemoryFile(fd, controlLength + ringLength);
       if (typeof inode === 'string') throw new ProtocolViolation(`the peer's outbox is refused: ${inode}`);

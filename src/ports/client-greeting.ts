@@ -112,7 +112,10 @@ export class ClientGreeting {
         if (packet.cut === 'bytes') throw new ProtocolViolation('the answer is too long');
         if (packet.cut === 'descriptors') throw new SystemError('recvmsg', 'EMFILE');
         const answer = decodePacket(buffer.subarray(0, packet.length));
-        if (answer.kind !== 'welcome') throw this.#refusal(answer);
+        if (answer.kind === 'refusal') throw this.#refusal(answer);
+        if (answer.kind !== 'welcome') throw new ProtocolViolation(`the answer is a ${answer.kind}`);
+        // What stands in a welcome of another version has not been checked, and would not mean what it means here.
+        if (answer.version !== PROTOCOL_VERSION) throw new ProtocolViolation(`the welcome is of version ${answer.version}, this side speaks ${PROTOCOL_VERSION}`);
         if (descriptors.length !== 2) throw new ProtocolViolation(`the welcome carries ${descriptors.length} descriptors, expected 2`);
         return this.#finish(answer, descriptors);
       } finally {

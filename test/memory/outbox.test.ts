@@ -118,6 +118,14 @@ function reopened(fd: number, how: 'wo'): number {
   return again;
 }
 
+test("a peer's ring of a length that no ring can have is refused, though the file is as long", () => {
+  for (const length of [0, 3 * PAGE, PAGE + 8, 2 * MAX_RING_LENGTH, 2 ** 31]) {
+    const fd = sealed(PAGE + length);
+    assert.throws(() => Outbox.open(thisThread().arena, fd, length), (error) => error instanceof ProtocolViolation && error.message.includes(`a ring of ${length} bytes is not allowed`));
+    assert.equal(isOpen(fd), false);
+  }
+});
+
 for (const [what, [make, refusal]] of Object.entries(impostors)) {
   test(`${what} is refused as a peer's outbox, in words, and closed`, () => {
     const fd = make();
