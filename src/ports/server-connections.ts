@@ -12,7 +12,7 @@ import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { ProtocolViolation } from '../memory/layout.js';
 import type { SecurityDescriptor } from '../objects/index.js';
 import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
-import { translate } from '../platform/system.js';
+import { SystemError, translate } from '../platform/system.js';
 import type { Greeted } from './client-greeting.js';
 import { ConnectionRequestMessage } from './connection-request.js';
 import { Connection, type ConnectionOwner } from './connection.js';
@@ -295,12 +295,7 @@ export class ServerConnections implements ConnectionOwner {
 
   #onHello(greeting: ServerGreeting): void {
     if (!this.#parts.asks) {
-      try {
-        this.#admit(greeting, this.#parts.limits, EMPTY, undefined);
-      } catch (error) {
-        // Its memory is not as it must be, or there is no room for it here: it has been refused, the others go on.
-        if (!AlpcError.is(error)) throw error;
-      }
+      this.#admit(greeting, this.#parts.limits, EMPTY, undefined);
       return;
     }
     this.#asking.add(greeting);
@@ -320,7 +315,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#requests.push(new ConnectionRequestMessage(greeting.data, greeting.peer, actions));
   }
 
-  /** Makes the connection; undefined when the client gave up meanwhile. */
+  /** Makes the connection; undefined when the client gave up meanwhile, broke the rules, or there is no room for it here: a client can bring that about, so it is no fault of whoever accepts. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
     const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
     let greeted: Greeted | undefined;
@@ -339,9 +334,9 @@ export class ServerConnections implements ConnectionOwner {
       }
       const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
       greeting.refuse(reason);
-      this.#tellRefusal(greeting.peer, reason, error as Error);
-      if (error instanceof ProtocolViolation) throw new AlpcError('ERR_ALPC_PROTOCOL', `connection port ${portName}: the client (${greeting.peer}) broke the rules: ${error.message}`, { cause: error });
-      throw translate(error, `connection port ${portName}`);
+      if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
+      this.#tellRefusal(greeting.peer, reason, error);
+      return undefined;
     }
     const connection = new Connection({ ...greeted, owner: this, role: 'server', limits, spin, notifyClientDied });
     connection.context = context;
@@ -354,8 +349,9 @@ export class ServerConnections implements ConnectionOwner {
   }
 
   /** For whoever traces, and for the port's owner. */
-  #tellRefusal(peer: PeerIdentity, reason: RefusalReason, error?: Error): void {
+  #tellRefusal(peer: PeerIdentity, reason: RefusalReason, cause?: Error): void {
     const { portName, events } = this.#parts;
+    const error = translate(cause, `connection port ${portName}`) as Error | undefined;
     if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: portName, role: 'server', peer, reason, error });
     if (events.listenerCount('refuse') > 0) setImmediate(() => events.emit('refuse', peer, reason, error));
   }
