@@ -14,10 +14,11 @@ import type { PeerWaitPage } from '../memory/wait-page.js';
 import { openPort, parseObjectName } from '../objects/index.js';
 import { peerCredentials } from '../platform/credentials.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import { addressOfSocketFile } from '../platform/listener.js';
 import { waitReadable } from '../platform/poller.js';
 import { closeDescriptor, SystemError, translate } from '../platform/system.js';
-import { connectSocket, createSeqpacketSocket, receivePacket, sendPacket } from '../platform/unix-socket.js';
+import { connectSocket, createSeqpacketSocket, emptySocket, receivePacket, refuseDescriptors, sendPacket } from '../platform/unix-socket.js';
 import type { CheckedConnectOptions } from './client-port.js';
 import { channels } from './diagnostics.js';
 import { decodePacket, encodePacket, type HandshakePacket, MAX_PACKET } from './handshake.js';
@@ -104,7 +105,10 @@ export class ClientGreeting {
     try {
       let packet = receivePacket(this.socket, buffer);
       // A server that closes with the hello unread resets the connection, and that is told before the refusal that it sent.
-      if (packet === 'end') packet = receivePacket(this.socket, buffer);
+      if (packet === 'end') {
+        packet = receivePacket(this.socket, buffer);
+        if (packet === 'none') throw new ProtocolViolation('the answer has no bytes');
+      }
       if (packet === 'none') return undefined;
       if (packet === 'end') throw new AlpcError('ERR_ALPC_DISCONNECTED', `${this}: the server (${this.#peer}) ended the connection without an answer`);
       const { descriptors } = packet;
@@ -119,7 +123,7 @@ export class ClientGreeting {
         if (descriptors.length !== 2) throw new ProtocolViolation(`the welcome carries ${descriptors.length} descriptors, expected 2`);
         return this.#finish(answer, descriptors);
       } finally {
-        descriptors.forEach(closeDescriptor);
+        descriptors.forEach(discardDescriptor);
       }
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw translate(error, String(this));
@@ -131,6 +135,7 @@ export class ClientGreeting {
   abandon(): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
+    emptySocket(this.socket);
     releaseDescriptor(this.socket);
     this.#closeFile();
     this.#outbox?.close();
@@ -164,6 +169,12 @@ export class ClientGreeting {
   }
 
   #finish(answer: HandshakePacket, descriptors: number[]): Greeted {
+    refuseDescriptors(this.socket);
+    const more = receivePacket(this.socket, new Uint8Array(1));
+    if (typeof more !== 'string') {
+      descriptors.push(...more.descriptors);
+      throw new ProtocolViolation('the server went on talking behind its welcome');
+    }
     const { arena } = this.#thread;
     const peerOutbox = Outbox.open(arena, descriptors.shift()!, answer.ringLength);
     let peerPage: PeerWaitPage | undefined;

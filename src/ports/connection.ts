@@ -13,7 +13,7 @@ import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, Rep
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
-import { receiveBytes } from '../platform/unix-socket.js';
+import { emptyBells, receiveBytes } from '../platform/unix-socket.js';
 import { requestBlocking, postBlocking } from './blocking.js';
 import { Calls, type OnCallback, Outgoing, PendingCall } from './calls.js';
 import type { CommunicationPort, PostOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
@@ -411,6 +411,7 @@ export class Connection {
   /** Lets go of socket, memory and registrations. */
   #release(): void {
     this.#owner.unwatch(this);
+    emptyBells(this.socket);
     releaseDescriptor(this.socket);
     this.thread.removeConnection(this);
     this.thread.closePeerPage(this.peerPage);

@@ -9,8 +9,9 @@ import { closeSync, openSync } from 'node:fs';
 import { ProtocolViolation } from '../memory/layout.js';
 import { checkAccess, type SecurityDescriptor } from '../objects/index.js';
 import { peerCredentials, peerGroups } from '../platform/credentials.js';
+import { stopListening } from '../platform/listener.js';
 import { closeDescriptor, SystemError } from '../platform/system.js';
-import { acceptConnection, sendPacket } from '../platform/unix-socket.js';
+import { acceptConnection, emptySocket, sendPacket } from '../platform/unix-socket.js';
 import type { Poller } from '../platform/poller.js';
 import { encodePacket, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
@@ -76,6 +77,9 @@ export class Reception {
   close(): void {
     for (const greeting of this.#silent.values()) greeting.refuse('closed');
     this.#silent.clear();
+    // Who still waits at the door is told as well.
+    stopListening(this.#parts.listener);
+    for (let socket = acceptConnection(this.#parts.listener); typeof socket === 'number'; socket = acceptConnection(this.#parts.listener)) shutOut(socket, 'closed');
     if (this.#reserve !== undefined) closeSync(this.#reserve);
     this.#reserve = undefined;
   }
@@ -118,8 +122,7 @@ export class Reception {
   }
 
   #sendAway(socket: number, peer: PeerIdentity, reason: RefusalReason): void {
-    sendPacket(socket, encodePacket('refusal', { reason }));
-    closeDescriptor(socket);
+    shutOut(socket, reason);
     this.#parts.onRefused(peer, reason);
   }
 
@@ -147,6 +150,12 @@ export class Reception {
       this.#refuse(greeting, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
     }
   }
+}
+
+function shutOut(socket: number, reason: ReasonName): void {
+  sendPacket(socket, encodePacket('refusal', { reason }));
+  emptySocket(socket);
+  closeDescriptor(socket);
 }
 
 function reserveDescriptor(): number | undefined {

@@ -8,8 +8,9 @@ import { Link } from '../memory/link.js';
 import { Outbox } from '../memory/outbox.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
-import { closeDescriptor, SystemError } from '../platform/system.js';
-import { receivePacket, sendPacket } from '../platform/unix-socket.js';
+import { discardDescriptor } from '../platform/foreign-descriptors.js';
+import { SystemError } from '../platform/system.js';
+import { emptySocket, receivePacket, refuseDescriptors, sendPacket } from '../platform/unix-socket.js';
 import { decodePacket, encodePacket, type HandshakePacket, MAX_PACKET, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
@@ -60,6 +61,13 @@ export class ServerGreeting {
    * @throws ProtocolViolation when its memory is not as it must be; SystemError when this process has no room for it
    */
   welcome(limits: Limits, data: Uint8Array): Greeted | 'gone' {
+    refuseDescriptors(this.socket);
+    const more = receivePacket(this.socket, new Uint8Array(1));
+    if (more === 'end') return 'gone';
+    if (more !== 'none') {
+      more.descriptors.forEach(discardDescriptor);
+      throw new ProtocolViolation('it went on talking before it was welcomed');
+    }
     const { arena, waitPage } = this.#thread;
     const hello = this.#hello!;
     const peerOutbox = Outbox.open(arena, this.#descriptors.shift()!, hello.ringLength);
@@ -74,7 +82,9 @@ export class ServerGreeting {
       own = Outbox.create(arena, `alpc:${this.#portName}`, limits.ringLength, 1);
       peerPage = this.#thread.openPeerPage(this.#descriptors.shift()!);
       const packet = encodePacket('welcome', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data });
-      if (sendPacket(this.socket, packet, [own.fd, waitPage.fd]) !== 'sent') {
+      const outcome = sendPacket(this.socket, packet, [own.fd, waitPage.fd]);
+      if (outcome === 'full') throw new SystemError('sendmsg', 'ETOOMANYREFS'); // nothing else can fill a socket that nothing was sent to
+      if (outcome === 'gone') {
         undo();
         return 'gone';
       }
@@ -104,7 +114,8 @@ export class ServerGreeting {
 
   /** Lets go of everything that came with the newcomer. The socket must not be watched any more. */
   abandon(): void {
-    this.#descriptors.splice(0).forEach(closeDescriptor);
+    this.#descriptors.splice(0).forEach(discardDescriptor);
+    emptySocket(this.socket);
     releaseDescriptor(this.socket);
   }
 }
