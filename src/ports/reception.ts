@@ -24,6 +24,8 @@ const ACCEPTS_AT_ONCE = 64;
 const MAX_SILENT = 1024;
 /** Milliseconds for a newcomer to say hello. */
 const PATIENCE = 10_000;
+/** Whom the kernel does not name; with the number that it has for users whom it can't name. */
+const NOBODY = new PeerIdentity({ pid: 0, uid: 65534, gid: 65534 });
 
 /** Why a newcomer is turned away by the port itself; its wording on the wire is the same. */
 export type RefusalReason = Extract<ReasonName, 'accessDenied' | 'quota' | 'protocol' | 'version'>;
@@ -86,7 +88,12 @@ export class Reception {
 
   #greet(socket: number): void {
     const { thread, portName, limits, security } = this.#parts;
-    const peer = new PeerIdentity(peerCredentials(socket), peerGroups(socket));
+    let peer: PeerIdentity;
+    try {
+      peer = new PeerIdentity(peerCredentials(socket), peerGroups(socket));
+    } catch {
+      return this.#sendAway(socket, NOBODY, 'accessDenied'); // to be taken for nobody else
+    }
     if (!checkAccess(security, peer, 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
     if (this.#parts.connections() + this.#silent.size >= limits.connections || this.#silent.size >= MAX_SILENT) return this.#sendAway(socket, peer, 'quota');
     let greeting: ServerGreeting;

@@ -15,14 +15,13 @@ import { failsWith, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { times } from '../support/forms.js';
 import { settle, takeStock, withLedger } from '../support/ledger.js';
-import { type Actor, startActor } from '../support/processes.js';
 import { temporaryRoot } from '../support/root.js';
 import { turn, turnsUntil } from '../support/turns.js';
 import { disarm, makeLingering } from './lingering.js';
 import { HandPeer, KIND, REASON, RECORD_TYPE } from './peer.js';
 import { PROTOCOL_SEALS, sendRaw } from './raw.js';
 import { NAME, openStage, openTrap } from './stage.js';
-import type { Report, ServerArguments, ServerNews, ServerOrder } from './server-actor.js';
+import { answers, reportOf, startServer } from './serving.js';
 
 withLedger();
 
@@ -30,27 +29,10 @@ const isRoot = process.geteuid!() === 0;
 /** Seconds that a descriptor takes to close; who had to wait for one would be seen on any machine. */
 const LONG = 60;
 
-type Server = Actor<ServerOrder, ServerNews> & { readonly path: string };
-
-async function startServer(t: TestContext, args: Partial<ServerArguments> = {}): Promise<Server> {
-  const root = temporaryRoot(t, { leftovers: true });
-  const actor = startActor<ServerOrder, ServerNews>(t, new URL('./server-actor.js', import.meta.url), [JSON.stringify({ name: NAME, ...args })]);
-  await actor.until('ready');
-  return Object.assign(actor, { path: join(root, 'RPC Control', 'stage') });
-}
-
-const report = (server: Server): Promise<Report> => server.ask({ type: 'report' }, 'report');
-
 function stranger(t: TestContext): HandPeer {
   const peer = HandPeer.client();
   atEnd(t, () => peer.close());
   return peer;
-}
-
-async function answers(server: Server): Promise<void> {
-  await using client = await connectPort(NAME);
-  assert.equal((await client.request('still there?')).data.toString(), 'still there?');
-  assert.ok(server.pid > 0);
 }
 
 test('B3: descriptors that come with bells are refused by the kernel or closed, and the bell is a bell', async (t) => {
@@ -88,9 +70,7 @@ test('B4: where the kernel takes no more descriptors in flight, who comes next i
   await (await createPort(NAME)).close();
   for (const path of ['..', '.']) chmod(join(root, path), 0o755);
   chmod(join(root, 'RPC Control'), 0o1777);
-  const args: ServerArguments = { name: NAME, options: { security: { allow: [{ user: 'everyone' }] } } };
-  const server = Object.assign(startActor<ServerOrder, ServerNews>(t, new URL('./server-actor.js', import.meta.url), [JSON.stringify(args)], {}, { uid: 4001, gid: 4001 }), { path: join(root, 'RPC Control', 'stage') });
-  await server.until('ready');
+  const server = await startServer(t, { options: { security: { allow: [{ user: 'everyone' }] } } }, { root, uid: 4001, gid: 4001 });
   await server.ask({ type: 'limit', descriptors: 256 }, 'done');
   const hoarders: HandPeer[] = [];
   for (let i = 0; i < 140; i++) {
@@ -100,14 +80,14 @@ test('B4: where the kernel takes no more descriptors in flight, who comes next i
     hoarders.push(peer);
   }
   const { told } = await until('somebody is refused', async () => {
-    const seen = await report(server);
+    const seen = await reportOf(server);
     return seen.told.length > 0 ? seen : undefined;
   });
   assert.ok(told.every((line) => /^quota 0 connection port .*: sendmsg: ETOOMANYREFS/.test(line)), told.join('\n'));
   await assert.rejects(connectPort(NAME), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
   for (const peer of hoarders) peer.close();
   await until('there is room again', () => connectPort(NAME).then((client) => (client.close(), true), () => false));
-  await answers(server);
+  await answers();
 });
 
 test('B6: a hello whose descriptors were all taken away on its way is refused for want of room, and only that one', async (t) => {
@@ -123,18 +103,18 @@ test('B6: a hello whose descriptors were all taken away on its way is refused fo
   assert.ok(answer !== 'end' && answer.kind === KIND.refusal && answer.reason === REASON.quota);
   assert.equal((await honest.request('served')).data.toString(), 'served');
   await server.ask({ type: 'empty' }, 'done');
-  const { told } = await report(server);
+  const { told } = await reportOf(server);
   assert.equal(told.length, 1);
   assert.match(told[0]!, new RegExp(`^quota ${process.geteuid!()} connection port .*: recvmsg: EMFILE`));
-  await answers(server);
+  await answers();
 });
 
 test('B8: with no descriptor left newcomers are sent away one by one, old clients are served, nothing spins, and with room again newcomers are let in', async (t) => {
   const server = await startServer(t);
   await using honest = await connectPort(NAME);
-  await answers(server);
+  await answers();
   await sleep(50);
-  const before = await report(server);
+  const before = await reportOf(server);
   await server.ask({ type: 'limit', descriptors: 128 }, 'done');
   for (const free of [0, 1, 2, 3]) {
     await server.ask({ type: 'fill', free }, 'done');
@@ -152,16 +132,16 @@ test('B8: with no descriptor left newcomers are sent away one by one, old client
     assert.ok(reasons.filter((reason) => reason === REASON.quota).length >= 40 - free && !reasons.includes('end'), JSON.stringify(reasons));
     assert.equal((await honest.request('served')).data.toString(), 'served');
     await assert.rejects(connectPort(NAME), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
-    const { cpu } = await report(server);
+    const { cpu } = await reportOf(server);
     await sleep(300);
-    assert.ok((await report(server)).cpu - cpu < 150_000, 'it rests');
+    assert.ok((await reportOf(server)).cpu - cpu < 150_000, 'it rests');
     for (const peer of peers) peer.close();
     await server.ask({ type: 'empty' }, 'done');
-    await answers(server);
+    await answers();
   }
-  await answers(server);
+  await answers();
   await until('all is as before', async () => {
-    const after = await report(server);
+    const after = await reportOf(server);
     return after.descriptors === before.descriptors && after.mappings === before.mappings;
   });
 });
@@ -324,7 +304,7 @@ test('B5: whoever connects, talks and leaves in whatever order, each client gets
         const { connections } = stage.port;
         const victim = connections[random(connections.length)]!;
         if (victim !== connections[0]) victim.disconnect();
-        for (const { peer: other, step } of [...peers]) {
+        for (const { peer: other, step } of peers.slice()) {
           if (step < 3 || other.theirs('state') === 1) continue;
           peers.splice(peers.findIndex((entry) => entry.peer === other), 1);
           other.close();

@@ -18,7 +18,9 @@ export interface ServerArguments {
 export type ServerOrder =
   | { type: 'limit'; descriptors: number }
   | { type: 'fill'; free: number }
-  | { type: 'empty' | 'report' | 'close' };
+  | { type: 'empty' | 'report' }
+  /** Closes its port and ends. */
+  | { type: 'end' };
 
 export interface Report {
   /** 'protocol 4001 text', 'died 0': reason, user and offence of everyone who was refused or is gone. */
@@ -93,9 +95,9 @@ function serve(port: ConnectionPort): void {
       });
       delay.reset();
     },
-    close: async () => {
+    end: async () => {
       await port.close();
-      tell<ServerNews>({ type: 'done' });
+      process.disconnect();
     },
   });
   if (form === 'on') port.on('message', handle);

@@ -4,7 +4,7 @@ import { openSync } from 'node:fs';
 import { mock, test } from 'node:test';
 import { discardDescriptor } from '../../src/platform/foreign-descriptors.js';
 import { closeDescriptor, libc } from '../../src/platform/system.js';
-import { createSocketPair, emptyBells, emptySocket, receiveBytes, refuseDescriptors, sendPacket } from '../../src/platform/unix-socket.js';
+import { createSocketPair, type emptyBells, emptySocket, receiveBytes, type refuseDescriptors, sendPacket } from '../../src/platform/unix-socket.js';
 import { makeLingering, timeToClose } from '../hostile/lingering.js';
 import { HandFile } from '../hostile/raw.js';
 import { atEnd } from '../support/at-end.js';
