@@ -50,6 +50,7 @@ export class Reception {
   readonly #silent = new Map<number, ServerGreeting>();
   readonly #buffer = helloBuffer();
   #reserve: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
@@ -58,6 +59,7 @@ export class Reception {
 
   /** Takes in who waits at the door. */
   accept(): void {
+    this.#reserve ??= reserveDescriptor(); // another thread may have taken the number that it was given up for
     for (let i = 0; i < ACCEPTS_AT_ONCE; i++) {
       const socket = acceptConnection(this.#parts.listener);
       if (socket === 'none') break;
@@ -65,7 +67,6 @@ export class Reception {
         if (!this.#sendOneAway()) break;
       } else this.#greet(socket);
     }
-    this.#showOutSilent();
   }
 
   /** Something came from a newcomer, or it left. False: the descriptor is not one of a newcomer. */
@@ -76,7 +77,26 @@ export class Reception {
     return true;
   }
 
+  /** Milliseconds until the first one who stands here without a word is to be shown out. */
+  get patience(): number {
+    for (const greeting of this.#silent.values()) return Math.max(0, greeting.deadline - performance.now());
+    return Infinity;
+  }
+
+  /** Shows out who said nothing for too long. For a thread that blocks; on the event loop it happens by itself. */
+  showOutSilent(): void {
+    if (this.#silent.size === 0) return;
+    const now = performance.now();
+    for (const greeting of this.#silent.values()) {
+      if (greeting.deadline > now) break; // in the order of their coming
+      this.#silent.delete(greeting.socket);
+      this.#parts.poller.remove(greeting.socket);
+      this.#refuse(greeting, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
+    }
+  }
+
   close(): void {
+    clearTimeout(this.#timer);
     for (const greeting of this.#silent.values()) greeting.refuse('closed');
     this.#silent.clear();
     // Who still waits at the door is told as well.
@@ -113,6 +133,7 @@ export class Reception {
       const heard = greeting.read(this.#buffer);
       if (heard === 'none') {
         if (first) poller.add(greeting.socket);
+        this.#timer ??= this.#showOutLater();
         return;
       }
       this.#silent.delete(greeting.socket);
@@ -148,14 +169,13 @@ export class Reception {
     return typeof socket === 'number';
   }
 
-  #showOutSilent(): void {
-    const now = performance.now();
-    for (const greeting of this.#silent.values()) {
-      if (greeting.deadline > now) break; // in the order of their coming
-      this.#silent.delete(greeting.socket);
-      this.#parts.poller.remove(greeting.socket);
-      this.#refuse(greeting, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
-    }
+  /** On the event loop; it keeps no process alive. */
+  #showOutLater(): NodeJS.Timeout {
+    const look = (): void => {
+      this.showOutSilent();
+      this.#timer = this.#silent.size > 0 ? this.#showOutLater() : undefined;
+    };
+    return setTimeout(look, Math.min(PATIENCE, Math.ceil(this.patience) + 1)).unref();
   }
 }
 

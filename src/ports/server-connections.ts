@@ -139,7 +139,7 @@ export class ServerConnections implements ConnectionOwner {
         if (this.serve(0)) continue;
         throw noMessage(timeout);
       }
-      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#parts.thread.longestSleep)));
+      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#parts.thread.longestSleep)));
       else this.serve(0);
     }
   }
@@ -168,6 +168,7 @@ export class ServerConnections implements ConnectionOwner {
       else if (!this.#reception.hear(socket)) this.#ring(socket);
       if (this.#closed) return true;
     }
+    this.#reception.showOutSilent();
     return count > 0;
   }
 
