@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { atEnd } from '../support/at-end.js';
+import { isLong } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { type HandPeer, KIND, PAGE, REASON, RECORD_TYPE, VERSION } from './peer.js';
 import { HandFile, makePair, makeSocket, PROTOCOL_SEALS, SOCK_DGRAM, SOCK_STREAM, sendRaw } from './raw.js';
@@ -355,5 +356,25 @@ test('a hundred bad hellos at once are a hundred reasons, and one honest client 
     await Promise.all(peers.map((peer) => peer.hungUp()));
     peers.forEach((peer) => peer.close());
     for (const _ of peers) await stage.drops('protocol', /carries 1 descriptors/);
+  });
+});
+
+test('a newcomer that says nothing is shown out after ten seconds, with nobody else coming, on the event loop and in a blocking receive', async (t) => {
+  const stage = await openStage(t);
+  await stage.survives(async () => {
+    const peers = [stage.peer(), stage.peer()];
+    for (const peer of peers) assert.equal(peer.connect(stage.path), 'ok');
+    await stage.honest.request('they have come in');
+    // The clock goes on by ten seconds; in the long form by itself.
+    const now = performance.now.bind(performance);
+    const late = t.mock.method(performance, 'now', () => now() + (isLong ? 0 : 10_001));
+    if (!isLong) assert.throws(() => stage.port.receiveSync({ timeout: 0 }), { code: 'ERR_ALPC_TIMEOUT' });
+    for (const peer of peers) {
+      const answer = await peer.answer();
+      assert.ok(answer !== 'end' && answer.reason === REASON.protocol);
+      peer.close();
+      await stage.drops('protocol', /no hello within 10000 ms/);
+    }
+    late.mock.restore();
   });
 });
