@@ -48,7 +48,7 @@ export class SlabCopies implements Copies {
   }
 
   #renew(): void {
-    this.#slab = Buffer.allocUnsafeSlow(SLAB).buffer as ArrayBuffer;
+    this.#slab = Buffer.allocUnsafeSlow(SLAB).buffer;
     markAsUntransferable(this.#slab);
     this.#bytes = new Uint8Array(this.#slab);
     this.#words = new Int32Array(this.#slab);

@@ -8,6 +8,7 @@
  */
 import type { Arena, Slot } from '../platform/arena.js';
 import { adoptDescriptor, pageSize, releaseDescriptor } from '../platform/descriptors.js';
+import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import { createMemoryFile, inodeOf, inspectMemoryFile, sealMemoryFile } from '../platform/memory-file.js';
 import { closeDescriptor } from '../platform/system.js';
 import { Control, MAGIC, OutboxState, PROTOCOL_VERSION, ProtocolViolation } from './layout.js';
@@ -76,10 +77,13 @@ export class Outbox {
    * @throws ProtocolViolation that says what is wrong with it
    */
   static open(arena: Arena, fd: number, ringLength: number): Outbox {
+    const controlLength = pageSize();
+    const inode = isRingLength(ringLength) ? inspectMemoryFile(fd, controlLength + ringLength) : `a ring of ${ringLength} bytes is not allowed`;
+    if (typeof inode === 'string') {
+      discardDescriptor(fd);
+      throw new ProtocolViolation(`the peer's outbox is refused: ${inode}`);
+    }
     try {
-      const controlLength = pageSize();
-      const inode = inspectMemoryFile(fd, controlLength + ringLength);
-      if (typeof inode === 'string') throw new ProtocolViolation(`the peer's outbox is refused: ${inode}`);
       return new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, false), ringLength, controlLength, inode, false);
     } finally {
       closeDescriptor(fd);

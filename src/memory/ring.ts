@@ -16,7 +16,7 @@ import { align8, Control, MAX_MESSAGE_LENGTH, ProtocolViolation, Record, RECORD_
 import type { Outbox } from './outbox.js';
 
 const { tail: TAIL, head: HEAD, sentMessages: SENT_MESSAGES, sentKiB: SENT_KIB, receivedMessages: RECEIVED_MESSAGES } = Control;
-const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, callbackId: CALLBACK_ID, status: STATUS, sequence: SEQUENCE } = Record;
+const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, callbackId: CALLBACK_ID, status: STATUS, sequence: SEQUENCE, reserved0: RESERVED0, reserved1: RESERVED1 } = Record;
 
 export class RingWriter {
   readonly #own: Outbox;
@@ -90,6 +90,8 @@ export class RingWriter {
     words[at + CALLBACK_ID] = callbackId;
     words[at + STATUS] = status;
     words[at + SEQUENCE] = ++this.#sequence;
+    words[at + RESERVED0] = 0; // what stood here before may be an old payload, and a later version may read it
+    words[at + RESERVED1] = 0;
     if (dataLength !== 0) {
       if (typeof data === 'string') own.bytes.write(data, start + RECORD_HEADER, dataLength, 'utf8');
       else own.bytes.set(data!, start + RECORD_HEADER);

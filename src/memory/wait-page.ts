@@ -12,6 +12,7 @@
  */
 import type { Arena, Slot } from '../platform/arena.js';
 import { adoptDescriptor, pageSize, releaseDescriptor } from '../platform/descriptors.js';
+import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import { createMemoryFile, inodeOf, inspectMemoryFile, sealMemoryFile } from '../platform/memory-file.js';
 import { closeDescriptor } from '../platform/system.js';
 import { MAGIC, PROTOCOL_VERSION, ProtocolViolation, WaitPageWords as W } from './layout.js';
@@ -120,7 +121,7 @@ export class PeerWaitPage {
 export function checkPeerWaitPage(fd: number): number {
   const inode = inspectMemoryFile(fd, pageSize());
   if (typeof inode === 'number') return inode;
-  closeDescriptor(fd);
+  discardDescriptor(fd);
   throw new ProtocolViolation(`the peer's wait page is refused: ${inode}`);
 }
 

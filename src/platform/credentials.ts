@@ -24,13 +24,13 @@ export function peerCredentials(fd: number): Credentials {
   return { pid: value[0]!, uid: value[1]! >>> 0, gid: value[2]! >>> 0 };
 }
 
-/** The peer's supplementary groups; none where the kernel does not tell. */
+/** The peer's supplementary groups. @throws SystemError when the kernel does not tell: then it is not known that it is in none */
 export function peerGroups(fd: number): number[] {
   const length = new Int32Array([FEW_GROUPS.byteLength]);
   let value = FEW_GROUPS;
   if (libc().getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, value, length) < 0) {
-    value = new Uint32Array(length[0]! / 4);
-    if (value.length <= FEW_GROUPS.length || libc().getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, value, length) < 0) return [];
+    value = new Uint32Array(length[0]! / 4); // which says now how many there are
+    check('getsockopt', libc().getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, value, length));
   }
   return Array.from(value.subarray(0, length[0]! / 4));
 }

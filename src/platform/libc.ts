@@ -148,7 +148,7 @@ function bindLibc(koffi: Koffi): Libc {
 
 /** Some numbers have two names; the first in the alphabet (EAGAIN, ENOTSUP) is the one used here. */
 const ERRNO_NAMES = new Map(
-  Object.entries(osConstants.errno)
+  Object.entries({ ...osConstants.errno, ETOOMANYREFS: 109 }) // which Node does not name
     .toSorted(([a], [b]) => (a < b ? 1 : -1))
     .map(([name, value]) => [value, name]),
 );

@@ -10,6 +10,7 @@ import { check, libc, SystemError } from './system.js';
 import { connectSocket, createSeqpacketSocket } from './unix-socket.js';
 
 const AF_UNIX = 1;
+const SHUT_RD = 0;
 
 /** Bytes of path in a socket address, its closing NUL not counted. */
 export const MAX_SOCKET_PATH = 107;
@@ -38,6 +39,11 @@ export function bindIn(socket: number, directory: number, name: string): void {
 
 export function listenOn(socket: number, backlog: number): void {
   check('listen', libc().listen(socket, backlog));
+}
+
+/** From now on nobody can connect; who waits in the backlog already can still be accepted. */
+export function stopListening(socket: number): void {
+  libc().shutdown(socket, SHUT_RD);
 }
 
 /**

@@ -3,13 +3,17 @@
  * death. Every call here is non-blocking by flag of the call (MSG_DONTWAIT), which a peer cannot take away, and none
  * raises SIGPIPE. Outcomes that are expected come back as values.
  */
-import { addressOf, check, closeDescriptor, lastErrno, libc, SystemError } from './system.js';
+import { discardDescriptor } from './foreign-descriptors.js';
+import { addressOf, check, lastErrno, libc, SystemError } from './system.js';
 
 const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
+const SO_PASSCRED = 16;
+const SO_PASSRIGHTS = 83;
+const SHUT_RD = 0;
 const SCM_RIGHTS = 1;
 const MSG_CTRUNC = 0x8;
 const MSG_TRUNC = 0x20;
@@ -17,9 +21,11 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const CMSG_HEADER = 16;
+const CREDENTIALS = 32;
 
-/** More descriptors than the kernel passes in one packet (253): so a peer that sends too many is seen, and not only truncated. */
+/** As many descriptors as the kernel passes in one packet: so none is cut off for want of room here. */
 const MAX_DESCRIPTORS = 253;
+const CONTROL_WORDS = (CREDENTIALS + CMSG_HEADER + (MAX_DESCRIPTORS + 1) * 4) / 4;
 
 export function createSeqpacketSocket(): number {
   return check('socket', libc().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -74,30 +80,75 @@ export function sendPacket(fd: number, data: Uint8Array, descriptors: readonly n
 export interface Packet {
   readonly length: number;
   readonly descriptors: number[];
-  /** Bytes or descriptors were cut off (too long, too many, or no descriptor free): nothing in it is to be believed. */
-  readonly truncated: boolean;
+  /** What was cut off, if anything: `bytes` of a packet that is too long, or `descriptors` that this process had no number left for. Nothing in such a packet is to be believed. */
+  readonly cut: 'bytes' | 'descriptors' | undefined;
 }
 
 /** Reads one packet into `buffer`. A packet of no bytes is what the end of file looks like too: both are the end. */
 export function receivePacket(fd: number, buffer: Uint8Array): Packet | 'none' | 'end' {
-  const control = new Int32Array((CMSG_HEADER + (MAX_DESCRIPTORS + 1) * 4) / 4);
+  const control = new Int32Array(CONTROL_WORDS);
   const header = messageHeader(buffer, buffer.length, control, control.byteLength);
   const length = libc().recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (length < 0) return endOrNone(lastErrno());
   const descriptors = descriptorsIn(control, Number(header[5]));
   const flags = Number(header[6]! & 0xffffffffn);
   if (length === 0) {
-    descriptors.forEach(closeDescriptor);
+    descriptors.forEach(discardDescriptor);
     return 'end';
   }
-  return { length, descriptors, truncated: (flags & (MSG_CTRUNC | MSG_TRUNC)) !== 0 };
+  return { length, descriptors, cut: (flags & MSG_TRUNC) !== 0 ? 'bytes' : (flags & MSG_CTRUNC) !== 0 ? 'descriptors' : undefined };
 }
 
-/** Reads one packet where no descriptor is expected; the kernel closes any that came. */
+/** Reads one packet where no descriptor is expected: one that came all the same is discarded. */
 export function receiveBytes(fd: number, buffer: Uint8Array): number | 'none' | 'end' {
+  if (kernel.refusesDescriptors === false) {
+    const packet = receivePacket(fd, buffer);
+    if (typeof packet === 'string') return packet;
+    packet.descriptors.forEach(discardDescriptor);
+    return packet.length;
+  }
   const length = libc().recv(fd, buffer, buffer.length, MSG_DONTWAIT);
   if (length < 0) return endOrNone(lastErrno());
   return length === 0 ? 'end' : length;
+}
+
+/** Whether the kernel knows how to refuse descriptors (Linux 6.16): a constant, once it has been asked. */
+const kernel: { refusesDescriptors?: boolean } = {};
+
+/**
+ * From now on no descriptor can be sent to this socket, where the kernel can see to that; what waits in it already stays. To be
+ * called before `receiveBytes`: where the kernel can not, that looks for descriptors itself.
+ */
+export function refuseDescriptors(fd: number): void {
+  if (kernel.refusesDescriptors === false) return;
+  kernel.refusesDescriptors = libc().setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, Int32Array.of(0), 4) === 0;
+}
+
+/**
+ * To be called before a socket is closed through which a stranger may have sent descriptors that nobody has read: the kernel would close
+ * them with it, here and now, however long that takes. Nothing can be read from the socket afterwards.
+ */
+export function emptySocket(fd: number): void {
+  libc().shutdown(fd, SHUT_RD); // nothing more comes in
+  // Tells a packet of no bytes, which has credentials beside it then, from the end, which has nothing.
+  libc().setsockopt(fd, SOL_SOCKET, SO_PASSCRED, Int32Array.of(1), 4);
+  const control = new Int32Array(CONTROL_WORDS);
+  const byte = new Uint8Array(1);
+  for (;;) {
+    const header = messageHeader(byte, 1, control, control.byteLength);
+    const length = libc().recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (length < 0) {
+      if (lastErrno() === 'ECONNRESET') continue; // told once, before what is still there
+      return;
+    }
+    if (length === 0 && header[5] === 0n) return;
+    descriptorsIn(control, Number(header[5])).forEach(discardDescriptor);
+  }
+}
+
+/** The same for a socket that `refuseDescriptors` was called for: mostly there is nothing to do. */
+export function emptyBells(fd: number): void {
+  if (kernel.refusesDescriptors !== true) emptySocket(fd);
 }
 
 /** struct msghdr with one iovec behind it; 64-bit Linux, glibc and musl alike. */

@@ -14,11 +14,13 @@ import type { PeerWaitPage } from '../memory/wait-page.js';
 import { openPort, parseObjectName } from '../objects/index.js';
 import { peerCredentials } from '../platform/credentials.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import { addressOfSocketFile } from '../platform/listener.js';
 import { waitReadable } from '../platform/poller.js';
-import { closeDescriptor, translate } from '../platform/system.js';
-import { connectSocket, createSeqpacketSocket, receivePacket, sendPacket } from '../platform/unix-socket.js';
+import { closeDescriptor, SystemError, translate } from '../platform/system.js';
+import { connectSocket, createSeqpacketSocket, emptySocket, receivePacket, refuseDescriptors, sendPacket } from '../platform/unix-socket.js';
 import type { CheckedConnectOptions } from './client-port.js';
+import { channels } from './diagnostics.js';
 import { decodePacket, encodePacket, type HandshakePacket } from './handshake.js';
 import { checkMessage } from './message-arguments.js';
 import { PeerIdentity } from './peer-identity.js';
@@ -103,22 +105,29 @@ export class ClientGreeting {
     try {
       let packet = receivePacket(this.socket, buffer);
       // A server that closes with the hello unread resets the connection, and that is told before the refusal that it sent.
-      if (packet === 'end') packet = receivePacket(this.socket, buffer);
+      if (packet === 'end') {
+        packet = receivePacket(this.socket, buffer);
+        if (packet === 'none') throw new ProtocolViolation('the answer has no bytes');
+      }
       if (packet === 'none') return undefined;
       if (packet === 'end') throw new AlpcError('ERR_ALPC_DISCONNECTED', `${this}: the server (${this.#peer}) ended the connection without an answer`);
       const { descriptors } = packet;
       try {
-        if (packet.truncated) throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the server's answer was cut off; is this process's table of descriptors full?`);
+        if (packet.cut === 'bytes') throw new ProtocolViolation('the answer is too long');
+        if (packet.cut === 'descriptors') throw new SystemError('recvmsg', 'EMFILE');
         const answer = decodePacket(buffer.subarray(0, packet.length));
-        if (answer.kind !== 'welcome') throw this.#refusal(answer);
+        if (answer.kind === 'refusal') throw this.#refusal(answer);
+        if (answer.kind !== 'welcome') throw new ProtocolViolation(`the answer is a ${answer.kind}`);
+        // What stands in a welcome of another version has not been checked, and would not mean what it means here.
+        if (answer.version !== PROTOCOL_VERSION) throw new ProtocolViolation(`the welcome is of version ${answer.version}, this side speaks ${PROTOCOL_VERSION}`);
         if (descriptors.length !== 2) throw new ProtocolViolation(`the welcome carries ${descriptors.length} descriptors, expected 2`);
         return this.#finish(answer, descriptors);
       } finally {
-        descriptors.forEach(closeDescriptor);
+        descriptors.forEach(discardDescriptor);
       }
     } catch (error) {
-      if (error instanceof ProtocolViolation) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this}: ${error.message}`, { cause: error });
-      throw translate(error, String(this));
+      if (!(error instanceof ProtocolViolation)) throw translate(error, String(this));
+      throw this.#tell('protocol', new AlpcError('ERR_ALPC_PROTOCOL', `${this}: the server (${this.#peer}) broke the rules: ${error.message}`, { cause: error }));
     }
   }
 
@@ -126,6 +135,7 @@ export class ClientGreeting {
   abandon(): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
+    emptySocket(this.socket);
     releaseDescriptor(this.socket);
     this.#closeFile();
     this.#outbox?.close();
@@ -145,7 +155,7 @@ export class ClientGreeting {
     if (required === undefined) return;
     for (const key of ['uid', 'gid', 'pid'] as const) {
       if (required[key] !== undefined && required[key] !== peer[key]) {
-        throw new AlpcError('ERR_ALPC_SERVER_MISMATCH', `${this}: the server's ${key} is ${peer[key]}, required is ${required[key]}`);
+        throw this.#tell('serverMismatch', new AlpcError('ERR_ALPC_SERVER_MISMATCH', `${this}: the server's ${key} is ${peer[key]}, required is ${required[key]}`));
       }
     }
   }
@@ -159,6 +169,12 @@ export class ClientGreeting {
   }
 
   #finish(answer: HandshakePacket, descriptors: number[]): Greeted {
+    refuseDescriptors(this.socket);
+    const more = receivePacket(this.socket, new Uint8Array(1));
+    if (typeof more !== 'string') {
+      descriptors.push(...more.descriptors);
+      throw new ProtocolViolation('the server went on talking behind its welcome');
+    }
     const { arena } = this.#thread;
     const peerOutbox = Outbox.open(arena, descriptors.shift()!, answer.ringLength);
     let peerPage: PeerWaitPage | undefined;
@@ -182,6 +198,12 @@ export class ClientGreeting {
       if (peerPage !== undefined) this.#thread.closePeerPage(peerPage);
       throw error;
     }
+  }
+
+  /** A server that is turned away is told to whoever traces, as a client is that a server turns away. */
+  #tell(reason: string, error: AlpcError): AlpcError {
+    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.#name, role: 'client', peer: this.#peer, reason, error });
+    return error;
   }
 
   #refusal(answer: HandshakePacket): AlpcError {

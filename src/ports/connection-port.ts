@@ -18,6 +18,8 @@ import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
 import { Intake, countListeners, type ReceiveOptions } from './intake.js';
 import { checkLimits, type Limits, type PortLimits } from './limits.js';
+import type { PeerIdentity } from './peer-identity.js';
+import type { RefusalReason } from './reception.js';
 import { ServerConnections } from './server-connections.js';
 import type { ServerPort } from './server-port.js';
 import { checkSpin, type Spin, type SpinOptions } from './spin-options.js';
@@ -74,8 +76,10 @@ export interface ConnectionPortEvents {
   message: [message: Message];
   /** A client has been connected. */
   connect: [port: ServerPort];
-  /** A client's connection has ended: `closed` by this side, or an `EndReason`. */
-  disconnect: [port: ServerPort, reason: string];
+  /** A newcomer was turned away: who it was as the kernel says, why, and its offence or what failed here, if that was it. */
+  refuse: [peer: PeerIdentity, reason: RefusalReason, error: Error | undefined];
+  /** A client's connection has ended: `closed` by this side, or an `EndReason`; with the client's offence, if there was one. */
+  disconnect: [port: ServerPort, reason: string, error: Error | undefined];
   /** Once, when the port has been closed. */
   close: [];
 }

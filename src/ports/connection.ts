@@ -13,7 +13,7 @@ import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, Rep
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
-import { receiveBytes } from '../platform/unix-socket.js';
+import { emptyBells, receiveBytes } from '../platform/unix-socket.js';
 import { requestBlocking, postBlocking } from './blocking.js';
 import { Calls, type OnCallback, Outgoing, PendingCall } from './calls.js';
 import type { CommunicationPort, PostOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
@@ -86,6 +86,8 @@ export class Connection {
   onCallback: OnCallback | undefined;
   state: 'open' | 'ending' | 'closed' = 'open';
   endReason: EndReason | undefined;
+  /** The peer's offence, when that was its end. */
+  endError: Error | undefined;
   /** Its place among its owner's active connections, or -1. */
   activeAt = -1;
   /** When its owner last found something here, in ms. */
@@ -252,6 +254,7 @@ export class Connection {
     if (Atomics.load(this.link.own.words, Control.state) === OutboxState.open) this.inbound.drain(); // it is not this side that drops the peer
     if (this.state !== 'open') return; // what it left broke the rules, and that was its end
     this.endReason = reason;
+    this.endError = error;
     this.#sayWhy(OutboxState.closed);
     this.state = 'ending';
     this.#release();
@@ -408,6 +411,7 @@ export class Connection {
   /** Lets go of socket, memory and registrations. */
   #release(): void {
     this.#owner.unwatch(this);
+    emptyBells(this.socket);
     releaseDescriptor(this.socket);
     this.thread.removeConnection(this);
     this.thread.closePeerPage(this.peerPage);

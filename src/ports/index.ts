@@ -15,6 +15,7 @@ export { CanceledMessage, ClientDiedMessage, DatagramMessage, PortClosedMessage,
 export type { EndReason, ReplyOutcome } from './message.js';
 export type { PeerIdentity } from './peer-identity.js';
 export type { PortLimits } from './limits.js';
+export type { RefusalReason } from './reception.js';
 export type { SpinOptions } from './spin-options.js';
 export type { ReceiveOptions } from './intake.js';
 export { MAX_DATA_LENGTH, MAX_MESSAGE_LENGTH } from '../memory/layout.js';

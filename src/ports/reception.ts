@@ -9,10 +9,10 @@ import { closeSync, openSync } from 'node:fs';
 import { ProtocolViolation } from '../memory/layout.js';
 import { checkAccess, type SecurityDescriptor } from '../objects/index.js';
 import { peerCredentials, peerGroups } from '../platform/credentials.js';
+import { stopListening } from '../platform/listener.js';
 import { closeDescriptor, SystemError } from '../platform/system.js';
-import { acceptConnection, sendPacket } from '../platform/unix-socket.js';
+import { acceptConnection, emptySocket, sendPacket } from '../platform/unix-socket.js';
 import type { Poller } from '../platform/poller.js';
-import { channels } from './diagnostics.js';
 import { encodePacket, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
 import { PeerIdentity } from './peer-identity.js';
@@ -24,6 +24,11 @@ const ACCEPTS_AT_ONCE = 64;
 const MAX_SILENT = 1024;
 /** Milliseconds for a newcomer to say hello. */
 const PATIENCE = 10_000;
+/** Whom the kernel does not name; with the number that it has for users whom it can't name. */
+const NOBODY = new PeerIdentity({ pid: 0, uid: 65534, gid: 65534 });
+
+/** Why a newcomer is turned away by the port itself; its wording on the wire is the same. */
+export type RefusalReason = Extract<ReasonName, 'accessDenied' | 'quota' | 'protocol' | 'version'>;
 
 export interface ReceptionParts {
   readonly thread: Thread;
@@ -36,12 +41,15 @@ export interface ReceptionParts {
   readonly connections: () => number;
   /** A newcomer has said hello, and it is good so far. */
   readonly onHello: (greeting: ServerGreeting) => void;
+  /** A newcomer has been turned away. */
+  readonly onRefused: (peer: PeerIdentity, reason: RefusalReason, error?: Error) => void;
 }
 
 export class Reception {
   readonly #parts: ReceptionParts;
   readonly #silent = new Map<number, ServerGreeting>();
   #reserve: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
@@ -50,6 +58,7 @@ export class Reception {
 
   /** Takes in who waits at the door. */
   accept(): void {
+    this.#reserve ??= reserveDescriptor(); // another thread may have taken the number that it was given up for
     for (let i = 0; i < ACCEPTS_AT_ONCE; i++) {
       const socket = acceptConnection(this.#parts.listener);
       if (socket === 'none') break;
@@ -57,7 +66,6 @@ export class Reception {
         if (!this.#sendOneAway()) break;
       } else this.#greet(socket);
     }
-    this.#showOutSilent();
   }
 
   /** Something came from a newcomer, or it left. False: the descriptor is not one of a newcomer. */
@@ -68,16 +76,43 @@ export class Reception {
     return true;
   }
 
+  /** Milliseconds until the first one who stands here without a word is to be shown out. */
+  get patience(): number {
+    for (const greeting of this.#silent.values()) return Math.max(0, greeting.deadline - performance.now());
+    return Infinity;
+  }
+
+  /** Shows out who said nothing for too long. For a thread that blocks; on the event loop it happens by itself. */
+  showOutSilent(): void {
+    if (this.#silent.size === 0) return;
+    const now = performance.now();
+    for (const greeting of this.#silent.values()) {
+      if (greeting.deadline > now) break; // in the order of their coming
+      this.#silent.delete(greeting.socket);
+      this.#parts.poller.remove(greeting.socket);
+      this.#refuse(greeting, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
+    }
+  }
+
   close(): void {
+    clearTimeout(this.#timer);
     for (const greeting of this.#silent.values()) greeting.refuse('closed');
     this.#silent.clear();
+    // Who still waits at the door is told as well.
+    stopListening(this.#parts.listener);
+    for (let socket = acceptConnection(this.#parts.listener); typeof socket === 'number'; socket = acceptConnection(this.#parts.listener)) shutOut(socket, 'closed');
     if (this.#reserve !== undefined) closeSync(this.#reserve);
     this.#reserve = undefined;
   }
 
   #greet(socket: number): void {
     const { thread, portName, limits, security } = this.#parts;
-    const peer = new PeerIdentity(peerCredentials(socket), peerGroups(socket));
+    let peer: PeerIdentity;
+    try {
+      peer = new PeerIdentity(peerCredentials(socket), peerGroups(socket));
+    } catch {
+      return this.#sendAway(socket, NOBODY, 'accessDenied'); // to be taken for nobody else
+    }
     if (!checkAccess(security, peer, 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
     if (this.#parts.connections() + this.#silent.size >= limits.connections || this.#silent.size >= MAX_SILENT) return this.#sendAway(socket, peer, 'quota');
     let greeting: ServerGreeting;
@@ -97,26 +132,30 @@ export class Reception {
       const heard = greeting.read();
       if (heard === 'none') {
         if (first) poller.add(greeting.socket);
+        this.#timer ??= this.#showOutLater();
         return;
       }
       this.#silent.delete(greeting.socket);
       if (!first) poller.remove(greeting.socket);
       if (heard === 'end') greeting.abandon();
-      else if (!greeting.speaksOurVersion) greeting.refuse('version');
+      else if (!greeting.speaksOurVersion) this.#refuse(greeting, 'version');
       else onHello(greeting);
     } catch (error) {
       if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
       this.#silent.delete(greeting.socket);
       if (!first) poller.remove(greeting.socket);
-      greeting.refuse('protocol');
-      this.#tell(greeting.peer, 'protocol', error);
+      this.#refuse(greeting, error instanceof ProtocolViolation ? 'protocol' : 'quota', error);
     }
   }
 
-  #sendAway(socket: number, peer: PeerIdentity, reason: ReasonName): void {
-    sendPacket(socket, encodePacket('refusal', { reason }));
-    closeDescriptor(socket);
-    this.#tell(peer, reason);
+  #sendAway(socket: number, peer: PeerIdentity, reason: RefusalReason): void {
+    shutOut(socket, reason);
+    this.#parts.onRefused(peer, reason);
+  }
+
+  #refuse(greeting: ServerGreeting, reason: RefusalReason, error?: Error): void {
+    greeting.refuse(reason);
+    this.#parts.onRefused(greeting.peer, reason, error);
   }
 
   /** The table of descriptors is full: uses the reserve to refuse one newcomer. */
@@ -129,20 +168,20 @@ export class Reception {
     return typeof socket === 'number';
   }
 
-  #showOutSilent(): void {
-    const now = performance.now();
-    for (const greeting of this.#silent.values()) {
-      if (greeting.deadline > now) break; // in the order of their coming
-      this.#silent.delete(greeting.socket);
-      this.#parts.poller.remove(greeting.socket);
-      greeting.refuse('protocol');
-      this.#tell(greeting.peer, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
-    }
+  /** On the event loop; it keeps no process alive. */
+  #showOutLater(): NodeJS.Timeout {
+    const look = (): void => {
+      this.showOutSilent();
+      this.#timer = this.#silent.size > 0 ? this.#showOutLater() : undefined;
+    };
+    return setTimeout(look, Math.min(PATIENCE, Math.ceil(this.patience) + 1)).unref();
   }
+}
 
-  #tell(peer: PeerIdentity, reason: string, error?: Error): void {
-    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.#parts.portName, role: 'server', peer, reason, error });
-  }
+function shutOut(socket: number, reason: ReasonName): void {
+  sendPacket(socket, encodePacket('refusal', { reason }));
+  emptySocket(socket);
+  closeDescriptor(socket);
 }
 
 function reserveDescriptor(): number | undefined {

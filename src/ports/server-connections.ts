@@ -12,7 +12,7 @@ import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { ProtocolViolation } from '../memory/layout.js';
 import type { SecurityDescriptor } from '../objects/index.js';
 import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
-import { translate } from '../platform/system.js';
+import { SystemError, translate } from '../platform/system.js';
 import type { Greeted } from './client-greeting.js';
 import { ConnectionRequestMessage } from './connection-request.js';
 import { Connection, type ConnectionOwner } from './connection.js';
@@ -21,7 +21,8 @@ import { channels } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
 import type { Limits } from './limits.js';
-import { Reception } from './reception.js';
+import type { PeerIdentity } from './peer-identity.js';
+import { Reception, type RefusalReason } from './reception.js';
 import type { ServerGreeting } from './server-greeting.js';
 import { ServerPort } from './server-port.js';
 import type { Spin } from './spin-options.js';
@@ -43,7 +44,7 @@ export interface ServerConnectionsParts {
   readonly limits: Limits;
   readonly spin: Spin;
   readonly notifyClientDied: boolean;
-  /** Where `connect` and `disconnect` are told. */
+  /** Where `connect`, `refuse` and `disconnect` are told. */
   readonly events: Pick<EventEmitter<ConnectionPortEvents>, 'emit' | 'listenerCount'>;
   readonly hasRef: () => boolean;
   /** The event loop is to look at this port. */
@@ -74,6 +75,7 @@ export class ServerConnections implements ConnectionOwner {
       poller: this.#poller,
       connections: () => this.#bySocket.size + this.#asking.size,
       onHello: (greeting) => this.#onHello(greeting),
+      onRefused: (peer, reason, error) => this.#tellRefusal(peer, reason, error),
     });
     this.#poller.add(parts.listener);
   }
@@ -138,7 +140,7 @@ export class ServerConnections implements ConnectionOwner {
         if (this.serve(0)) continue;
         throw noMessage(timeout);
       }
-      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#parts.thread.longestSleep)));
+      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#parts.thread.longestSleep)));
       else this.serve(0);
     }
   }
@@ -167,6 +169,7 @@ export class ServerConnections implements ConnectionOwner {
       else if (!this.#reception.hear(socket)) this.#ring(socket);
       if (this.#closed) return true;
     }
+    this.#reception.showOutSilent();
     return count > 0;
   }
 
@@ -233,7 +236,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#recent = this.#recent.filter((other) => other !== connection);
     if (this.#closed) return;
     if (this.#parts.events.listenerCount('disconnect') > 0) {
-      setImmediate(() => this.#parts.events.emit('disconnect', connection.port as ServerPort, connection.endReason ?? 'closed'));
+      setImmediate(() => this.#parts.events.emit('disconnect', connection.port as ServerPort, connection.endReason ?? 'closed', connection.endError));
     }
   }
 
@@ -294,13 +297,7 @@ export class ServerConnections implements ConnectionOwner {
 
   #onHello(greeting: ServerGreeting): void {
     if (!this.#parts.asks) {
-      try {
-        this.#admit(greeting, this.#parts.limits, EMPTY, undefined);
-      } catch (error) {
-        // Its memory is not as it must be, or there is no room for it here: it has been refused, the others go on.
-        if (!AlpcError.is(error)) throw error;
-        if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.#parts.portName, role: 'server', peer: greeting.peer, reason: 'refused', error });
-      }
+      this.#admit(greeting, this.#parts.limits, EMPTY, undefined);
       return;
     }
     this.#asking.add(greeting);
@@ -320,7 +317,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#requests.push(new ConnectionRequestMessage(greeting.data, greeting.peer, actions));
   }
 
-  /** Makes the connection; undefined when the client gave up meanwhile. */
+  /** Makes the connection; undefined when the client gave up meanwhile, broke the rules, or there is no room for it here: a client can bring that about, so it is no fault of whoever accepts. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
     const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
     let greeted: Greeted | undefined;
@@ -337,9 +334,11 @@ export class ServerConnections implements ConnectionOwner {
         greeted.link.close();
         thread.closePeerPage(greeted.peerPage);
       }
-      greeting.refuse(error instanceof ProtocolViolation ? 'protocol' : 'quota');
-      if (error instanceof ProtocolViolation) throw new AlpcError('ERR_ALPC_PROTOCOL', `connection port ${portName}: the client (${greeting.peer}) broke the rules: ${error.message}`, { cause: error });
-      throw translate(error, `connection port ${portName}`);
+      const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
+      greeting.refuse(reason);
+      if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
+      this.#tellRefusal(greeting.peer, reason, error);
+      return undefined;
     }
     const connection = new Connection({ ...greeted, owner: this, role: 'server', limits, spin, notifyClientDied });
     connection.context = context;
@@ -349,6 +348,14 @@ export class ServerConnections implements ConnectionOwner {
     if (channels.connect.hasSubscribers) channels.connect.publish({ port: portName, role: 'server', peer: connection.peer });
     if (events.listenerCount('connect') > 0) setImmediate(() => events.emit('connect', port));
     return port;
+  }
+
+  /** For whoever traces, and for the port's owner. */
+  #tellRefusal(peer: PeerIdentity, reason: RefusalReason, cause?: Error): void {
+    const { portName, events } = this.#parts;
+    const error = translate(cause, `connection port ${portName}`) as Error | undefined;
+    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: portName, role: 'server', peer, reason, error });
+    if (events.listenerCount('refuse') > 0) setImmediate(() => events.emit('refuse', peer, reason, error));
   }
 }
 

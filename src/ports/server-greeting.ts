@@ -8,8 +8,9 @@ import { Link } from '../memory/link.js';
 import { Outbox } from '../memory/outbox.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
-import { closeDescriptor } from '../platform/system.js';
-import { receivePacket, sendPacket } from '../platform/unix-socket.js';
+import { discardDescriptor } from '../platform/foreign-descriptors.js';
+import { SystemError } from '../platform/system.js';
+import { emptySocket, receivePacket, refuseDescriptors, sendPacket } from '../platform/unix-socket.js';
 import { decodePacket, encodePacket, type HandshakePacket, type ReasonName } from './handshake.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
@@ -36,13 +37,14 @@ export class ServerGreeting {
     this.deadline = deadline;
   }
 
-  /** Reads the hello. 'none': not there yet. 'end': the newcomer left. @throws ProtocolViolation */
+  /** Reads the hello. 'none': not there yet. 'end': the newcomer left. @throws ProtocolViolation; SystemError when this process has no descriptors left for it */
   read(): 'hello' | 'none' | 'end' {
     const buffer = this.#thread.packet;
     const packet = receivePacket(this.socket, buffer);
     if (packet === 'none' || packet === 'end') return packet;
     this.#descriptors = packet.descriptors;
-    if (packet.truncated) throw new ProtocolViolation('the hello was cut off: too long, or too many descriptors');
+    if (packet.cut === 'bytes') throw new ProtocolViolation('the hello is too long');
+    if (packet.cut === 'descriptors') throw new SystemError('recvmsg', 'EMFILE');
     const hello = decodePacket(buffer.subarray(0, packet.length));
     if (hello.kind !== 'hello') throw new ProtocolViolation(`the first packet is a ${hello.kind}`);
     if (this.#descriptors.length !== 2) throw new ProtocolViolation(`the hello carries ${this.#descriptors.length} descriptors, expected 2`);
@@ -60,6 +62,13 @@ export class ServerGreeting {
    * @throws ProtocolViolation when its memory is not as it must be; SystemError when this process has no room for it
    */
   welcome(limits: Limits, data: Uint8Array): Greeted | 'gone' {
+    refuseDescriptors(this.socket);
+    const more = receivePacket(this.socket, new Uint8Array(1));
+    if (more === 'end') return 'gone';
+    if (more !== 'none') {
+      more.descriptors.forEach(discardDescriptor);
+      throw new ProtocolViolation('it went on talking before it was welcomed');
+    }
     const { arena, waitPage } = this.#thread;
     const hello = this.#hello!;
     const peerOutbox = Outbox.open(arena, this.#descriptors.shift()!, hello.ringLength);
@@ -74,7 +83,9 @@ export class ServerGreeting {
       own = Outbox.create(arena, `alpc:${this.#portName}`, limits.ringLength, 1);
       peerPage = this.#thread.openPeerPage(this.#descriptors.shift()!);
       const packet = encodePacket('welcome', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data });
-      if (sendPacket(this.socket, packet, [own.fd, waitPage.fd]) !== 'sent') {
+      const outcome = sendPacket(this.socket, packet, [own.fd, waitPage.fd]);
+      if (outcome === 'full') throw new SystemError('sendmsg', 'ETOOMANYREFS'); // nothing else can fill a socket that nothing was sent to
+      if (outcome === 'gone') {
         undo();
         return 'gone';
       }
@@ -104,7 +115,8 @@ export class ServerGreeting {
 
   /** Lets go of everything that came with the newcomer. The socket must not be watched any more. */
   abandon(): void {
-    this.#descriptors.splice(0).forEach(closeDescriptor);
+    this.#descriptors.splice(0).forEach(discardDescriptor);
+    emptySocket(this.socket);
     releaseDescriptor(this.socket);
   }
 }

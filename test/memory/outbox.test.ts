@@ -16,6 +16,7 @@ import { createSocketPair } from '../../src/platform/unix-socket.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
+import { turnsUntil } from '../support/turns.js';
 import { makeLinks, makeSides, PAGE, pattern, take } from './support.js';
 
 withLedger();
@@ -118,12 +119,20 @@ function reopened(fd: number, how: 'wo'): number {
   return again;
 }
 
+test("a peer's ring of a length that no ring can have is refused, though the file is as long", async () => {
+  for (const length of [0, 3 * PAGE, PAGE + 8, 2 * MAX_RING_LENGTH, 2 ** 31]) {
+    const fd = sealed(PAGE + length);
+    assert.throws(() => Outbox.open(thisThread().arena, fd, length), (error) => error instanceof ProtocolViolation && error.message.includes(`a ring of ${length} bytes is not allowed`));
+    await turnsUntil(() => !isOpen(fd));
+  }
+});
+
 for (const [what, [make, refusal]] of Object.entries(impostors)) {
-  test(`${what} is refused as a peer's outbox, in words, and closed`, () => {
+  test(`${what} is refused as a peer's outbox, in words, and closed`, async () => {
     const fd = make();
     const before = thisThread().arena.inUse;
     assert.throws(() => Outbox.open(thisThread().arena, fd, 2 * PAGE), (error) => error instanceof ProtocolViolation && error.message.startsWith("the peer's outbox is refused: ") && refusal.test(error.message));
-    assert.equal(isOpen(fd), false);
+    await turnsUntil(() => !isOpen(fd));
     assert.equal(thisThread().arena.inUse, before);
   });
 }

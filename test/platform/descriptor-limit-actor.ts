@@ -9,7 +9,7 @@ import { obey, tell } from '../support/actor.js';
 import { limitDescriptors } from './raw.js';
 
 export type Order = { type: 'receive'; sent: number; room: number };
-export type News = { type: 'received'; got: number; truncated: boolean; accepted: number | 'none' | 'full' };
+export type News = { type: 'received'; got: number; cut: 'bytes' | 'descriptors' | undefined; accepted: number | 'none' | 'full' };
 
 obey<Order>({
   receive: ({ sent, room }) => {
@@ -39,6 +39,6 @@ obey<Order>({
     packet.descriptors.forEach(closeDescriptor);
     fillers.forEach((fd) => closeSync(fd));
     rmSync(directory, { recursive: true });
-    tell<News>({ type: 'received', got: packet.descriptors.length, truncated: packet.truncated, accepted });
+    tell<News>({ type: 'received', got: packet.descriptors.length, cut: packet.cut, accepted });
   },
 });

@@ -9,6 +9,7 @@ const library = koffi.load(null);
 
 const functions = {
   fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)') as (fd: number, mode: number, offset: number, length: number) => number,
+  madvise: library.func('int madvise(intptr_t address, size_t length, int advice)') as (address: number, length: number, advice: number) => number,
   mprotect: library.func('int mprotect(intptr_t address, size_t length, int protection)') as (address: number, length: number, protection: number) => number,
   pwrite: library.func('long pwrite(int fd, void *data, size_t length, int64_t offset)') as (fd: number, data: Uint8Array, length: number, offset: number) => number,
   setrlimit: library.func('int setrlimit(int resource, void *limits)') as (resource: number, limits: BigUint64Array) => number,
@@ -32,6 +33,11 @@ export function zeroRange(fd: number, offset: number, length: number): Outcome {
 
 export function grow(fd: number, size: number): Outcome {
   return outcome(functions.fallocate(fd, 0, 0, size));
+}
+
+/** Makes a hole of zeros in the file that is mapped here. */
+export function adviseRemoval(address: number, length: number): Outcome {
+  return outcome(functions.madvise(address, length, 9));
 }
 
 export function protect(address: number, length: number, protection: number): Outcome {

@@ -44,7 +44,7 @@ test('packets arrive whole, in order, each by itself', (t) => {
   const [a, b] = pair(t);
   const packets = ['one', 'x', 'three '.repeat(10_000), '\0'].map((text) => Buffer.from(text));
   for (const packet of packets) assert.equal(sendPacket(a, packet), 'sent');
-  for (const packet of packets) assert.deepEqual(packetFrom(b), { packet: { length: packet.length, descriptors: [], truncated: false }, bytes: packet });
+  for (const packet of packets) assert.deepEqual(packetFrom(b), { packet: { length: packet.length, descriptors: [], cut: undefined }, bytes: packet });
   assert.equal(receivePacket(b, Buffer.alloc(8)), 'none');
   assert.equal(receiveBytes(b, Buffer.alloc(8)), 'none');
 });
@@ -55,7 +55,7 @@ test('descriptors arrive beside their packet: the same files under new numbers, 
     const fds = opened(t, count);
     assert.equal(sendPacket(a, Buffer.from('take'), fds), 'sent');
     const { packet } = packetFrom(b);
-    assert.equal(packet.truncated, false);
+    assert.equal(packet.cut, undefined);
     assert.equal(packet.descriptors.length, count);
     for (const fd of packet.descriptors) {
       assert.ok(!fds.includes(fd));
@@ -81,14 +81,14 @@ test('a packet longer than the buffer is told as cut off, and its descriptors ar
   sendPacket(a, Buffer.from('next'));
   const { packet } = packetFrom(b, 99);
   packet.descriptors.forEach(closeDescriptor);
-  assert.deepEqual({ length: packet.length, count: packet.descriptors.length, truncated: packet.truncated }, { length: 99, count: 2, truncated: true });
+  assert.deepEqual({ length: packet.length, count: packet.descriptors.length, cut: packet.cut }, { length: 99, count: 2, cut: 'bytes' });
   assert.equal(packetFrom(b).bytes.toString(), 'next');
 });
 
 test('a receiver that has no descriptors left gets some of those sent, told as cut off, and its server says that it is full', async (t) => {
   const actor = startActor<Order, News>(t, new URL('./descriptor-limit-actor.js', import.meta.url));
-  const { got, truncated, accepted } = await actor.ask({ type: 'receive', sent: 8, room: 3 }, 'received');
-  assert.deepEqual({ got, truncated, accepted }, { got: 3, truncated: true, accepted: 'full' });
+  const { got, cut, accepted } = await actor.ask({ type: 'receive', sent: 8, room: 3 }, 'received');
+  assert.deepEqual({ got, cut, accepted }, { got: 3, cut: 'descriptors', accepted: 'full' });
 });
 
 test('descriptors that come where none is expected are closed by the kernel', (t) => {
