@@ -207,9 +207,10 @@ export class Inbound {
       link.own.words[Control.lateReplies] = ++this.#lateReplies;
       return;
     }
-    if (channels.receive.hasSubscribers) tellReceive(connection, { type: 'reply', id: messageId, dataLength: link.reader.dataLength });
     if (status !== ReplyStatus.ok) {
+      const { dataLength } = link.reader;
       link.release();
+      if (channels.receive.hasSubscribers) tellReceive(connection, { type: 'reply', id: messageId, dataLength });
       const error = errorOf(connection, status, messageId);
       if (status === ReplyStatus.deadlock) connection.outbound.cancelRequest(messageId, call.position, call.outgoing);
       if (blocked !== undefined) blocked.error = error;
@@ -222,6 +223,7 @@ export class Inbound {
     const reply = new ReplyMessage(connection, messageId, copies.memory, copies.start, link.reader.dataLength, ++this.#sequence);
     if (blocked !== undefined) blocked.reply = reply;
     else (call as PendingCall).resolve(reply);
+    if (channels.receive.hasSubscribers) tellReceive(connection, reply); // who is told may close the port
   }
 
   #readCancel(): CanceledMessage | undefined {
