@@ -163,6 +163,11 @@ export class RingReader {
     Atomics.store(own.words, HEAD, this.#head);
   }
 
+  /** Bytes ever consumed, modulo 2^32. */
+  get position(): number {
+    return this.#head;
+  }
+
   /** Whether a record waits; the look that spinning and the sleeper's second look are made of. */
   hasData(): boolean {
     return this.#head !== this.#tail || Atomics.load(this.#peer.words, TAIL) !== this.#head; // SYNC ring.tail

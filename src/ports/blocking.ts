@@ -38,8 +38,10 @@ export function requestBlocking(connection: Connection, data: MessageData, dataL
 export function postBlocking(connection: Connection, data: MessageData, dataLength: number, timeout: number): void {
   const deadline = deadlineAfter(timeout);
   try {
-    while (!connection.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) {
+    for (let lastTry = false; !connection.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength); ) {
       if (connection.state !== 'open') throw connection.closedError();
+      if (lastTry) throw noRoom(connection, timeout);
+      lastTry = isOver(deadline);
       if (connection.outbound.flush() || connection.inbound.readWhileBlocked(undefined)) continue;
       if (!sleepForRoom(connection, dataLength, deadline)) throw noRoom(connection, timeout);
     }

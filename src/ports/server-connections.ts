@@ -130,7 +130,10 @@ export class ServerConnections implements ConnectionOwner {
         return message;
       }
       while (looks > 0 && !this.hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
-      if (looks > 0) continue;
+      if (looks > 0) {
+        looks--; // what is there may be no message, however often
+        continue;
+      }
       if (budget > 0) this.#looks.wasted();
       budget = 0;
       const left = timeLeft(deadline);
