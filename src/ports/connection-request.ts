@@ -48,7 +48,8 @@ export class ConnectionRequestMessage {
    * Accepts. NtAlpcAcceptConnectPort with AcceptConnection true.
    * @returns the way to this client; undefined when it gave up meanwhile, which is routine: nothing of it stays
    * @throws AlpcError ERR_ALPC_CLOSED when this port has been closed; ERR_ALPC_REPLY_MISMATCH when this request has been
-   *   decided already; ERR_ALPC_PROTOCOL when the client's memory is not as it must be; ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_INVALID_ARGUMENT
+   *   decided already; ERR_ALPC_QUOTA_EXCEEDED when the client's ring is longer than `limits.peerRingLength`; ERR_ALPC_PROTOCOL when
+   *   its memory is not as it must be; ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_INVALID_ARGUMENT
    */
   accept(options?: AcceptOptions): ServerPort | undefined {
     const given = checkOptions(options, 'options', ['data', 'context', 'limits']);

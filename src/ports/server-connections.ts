@@ -317,7 +317,7 @@ export class ServerConnections implements ConnectionOwner {
       },
       reject: (data: Uint8Array): void => {
         decided();
-        greeting.refuse('rejected', data);
+        greeting.refuse('rejected', { data });
       },
     };
     this.#requests.push(new ConnectionRequestMessage(greeting.data, greeting.peer, actions));
@@ -326,6 +326,11 @@ export class ServerConnections implements ConnectionOwner {
   /** Makes the connection; undefined when the client gave up meanwhile. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
     const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
+    const { ringLength } = greeting;
+    if (ringLength > limits.peerRingLength) {
+      greeting.refuse('ringTooLong', { ringLength: limits.peerRingLength });
+      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `connection port ${portName}: the client (${greeting.peer}) comes with a ring of ${ringLength} bytes; limits.peerRingLength is ${limits.peerRingLength}`);
+    }
     let greeted: Greeted | undefined;
     try {
       const outcome = greeting.welcome(limits, data);
