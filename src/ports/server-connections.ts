@@ -131,7 +131,7 @@ export class ServerConnections implements ConnectionOwner {
       }
       while (looks > 0 && !this.hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
       if (looks > 0) {
-        looks--; // what is there may be no message, however often
+        looks >>= 1; // what is there may be no message, however often
         continue;
       }
       if (budget > 0) this.#looks.wasted();

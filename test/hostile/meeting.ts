@@ -28,9 +28,9 @@ export interface Served {
   /** Why connections ended, in their order. */
   readonly ends: string[];
   /** A client written by hand, connected. */
-  peer(options?: PeerOptions): Promise<HandPeer>;
+  readonly peer: (options?: PeerOptions) => Promise<HandPeer>;
   /** The server's port for whoever connected last. */
-  last(): ServerPort;
+  readonly last: () => ServerPort;
 }
 
 export async function serve(t: TestContext, options: CreatePortOptions = {}): Promise<Served> {
@@ -57,7 +57,7 @@ export interface ServedByHand {
   readonly path: string;
   readonly listener: HandListener;
   /** A client of the library, and the peer that it is connected to. */
-  connect(options?: ConnectOptions, peer?: PeerOptions): Promise<[ClientPort, HandPeer]>;
+  readonly connect: (options?: ConnectOptions, peer?: PeerOptions) => Promise<[ClientPort, HandPeer]>;
 }
 
 export function serveByHand(t: TestContext): ServedByHand {
