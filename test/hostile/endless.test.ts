@@ -3,18 +3,17 @@
  * hold, others have their turn, and what is kept of it is bounded. What it claims to have costs nothing; what it sends costs it as much.
  */
 import assert from 'node:assert/strict';
-import { mock, test, type TestContext } from 'node:test';
-import { connectPort, type ConnectionPort, type Message } from '../../src/index.js';
+import { test, type TestContext } from 'node:test';
+import { type CommunicationPort, connectPort, type ConnectionPort, type Message } from '../../src/index.js';
 import { Control } from '../../src/memory/layout.js';
-import { thisThread } from '../../src/ports/thread.js';
 import { failsWith, numbers, until } from '../process/expect.js';
-import { atEnd } from '../support/at-end.js';
+import { insteadOfLoad } from '../memory/watch.js';
 import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
 import { turn } from '../support/turns.js';
 import { type Flood, type News, type Order, SILENT } from './flood-actor.js';
 import { STATE } from './peer.js';
-import { NAME, serve, serveByHand } from './stage.js';
+import { connectionOf, NAME, serve, serveByHand } from './stage.js';
 
 withLedger();
 
@@ -37,13 +36,10 @@ function drained(port: ConnectionPort): Message[] {
 }
 
 /** From now on the tail of this connection's peer is a whole ring ahead, whenever it is looked at: no process can be as fast. */
-function neverEnding(t: TestContext, port: { info(): { peer: unknown } }): void {
-  const connection = [...thisThread().connections.values()].flatMap((set) => [...set]).find(({ peer }) => peer === port.info().peer)!;
-  const { own, peer } = connection.link;
+function neverEnding(t: TestContext, port: CommunicationPort): void {
+  const { own, peer } = connectionOf(port).link;
   const { words } = peer;
-  const { load } = Atomics;
-  const mocked = mock.method(Atomics, 'load', ((array: Int32Array, index: number) => (array === words && index === Control.tail ? (load(own.words, Control.head) + peer.ringLength) | 0 : load(array, index))) as typeof Atomics.load);
-  atEnd(t, () => mocked.mock.restore());
+  insteadOfLoad(t, (load, array, index) => (array === words && index === Control.tail ? (load(own.words, Control.head) + peer.ringLength) | 0 : load(array, index)));
 }
 
 for (const kind of Object.keys(SILENT) as (keyof typeof SILENT)[]) {

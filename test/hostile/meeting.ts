@@ -10,7 +10,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type ClientPort, connectPort, type ConnectOptions, type ConnectionPort, createPort, type CreatePortOptions, type ServerPort } from '../../src/index.js';
+import { type ClientPort, type CommunicationPort, connectPort, type ConnectOptions, type ConnectionPort, createPort, type CreatePortOptions, type ServerPort } from '../../src/index.js';
+import type { Connection } from '../../src/ports/connection.js';
+import { thisThread } from '../../src/ports/thread.js';
 import { atEnd } from '../support/at-end.js';
 import { temporaryRoot } from '../support/root.js';
 import { HandListener, HandPeer, type PeerOptions } from './peer.js';
@@ -76,4 +78,10 @@ export function serveByHand(t: TestContext): ServedByHand {
       return [client, peer];
     },
   };
+}
+
+/** The library's own side of a connection of this process: for tests that watch how it looks at its peer's memory. */
+export function connectionOf(port: CommunicationPort): Connection {
+  for (const connections of thisThread().connections.values()) for (const connection of connections) if (connection.port === port) return connection;
+  throw new Error(`${port} has no connection`);
 }
