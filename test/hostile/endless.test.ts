@@ -13,7 +13,7 @@ import { type Actor, startActor } from '../support/processes.js';
 import { turn } from '../support/turns.js';
 import { type Flood, type News, type Order, SILENT } from './flood-actor.js';
 import { STATE } from './peer.js';
-import { connectionOf, NAME, serve, serveByHand } from './stage.js';
+import { connectionOf, NAME, serve, serveByHand } from './meeting.js';
 
 withLedger();
 

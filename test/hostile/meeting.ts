@@ -1,5 +1,5 @@
 /**
- * The two stages on which hostile peers appear: a port of the library in this process, with clients written by hand at it,
+ * Where a hostile peer meets the library: a port of the library in this process, with clients written by hand at it,
  * and a server written by hand, with clients of the library. What the library tells about their ends is noted.
  *
  *     const { port, ends, peer } = await serve(t);

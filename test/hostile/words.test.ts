@@ -12,7 +12,7 @@ import { insteadOfLoad, Watch } from '../memory/watch.js';
 import { nameOf, tally, until } from '../process/expect.js';
 import { withLedger } from '../support/ledger.js';
 import { type HandPeer, PAGE, RECORD_TYPE, RETRACTED, STATE } from './peer.js';
-import { connectionOf, NAME, serve, serveByHand } from './stage.js';
+import { connectionOf, NAME, serve, serveByHand } from './meeting.js';
 
 withLedger();
 
