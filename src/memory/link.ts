@@ -79,10 +79,15 @@ export class Link {
     return this.#forData.isArmed;
   }
 
-  /** Lets go of the memory of both sides. The socket is its owner's to close. */
+  /**
+   * Lets go of the memory of both sides. The socket is its owner's to close. Whoever still holds the link finds an empty ring to read
+   * and a full one to write to: the memory may be another connection's by then.
+   */
   close(): void {
     this.own.close();
     this.peer.close();
+    this.writer.close();
+    this.reader.close();
   }
 
   /** A full socket means that the peer has bells unread, a gone one that it needs none: neither is an error here. */

@@ -16,6 +16,7 @@ import { Control, MAGIC, OutboxState, PROTOCOL_VERSION, ProtocolViolation } from
 export const MIN_RING_LENGTH = 4096;
 export const MAX_RING_LENGTH = 64 * 1024 * 1024;
 export const DEFAULT_RING_LENGTH = 128 * 1024;
+export const DEFAULT_PEER_RING_LENGTH = 1024 * 1024;
 
 /** What a closed outbox shows: zeros, so that a late look finds nothing and touches nothing. */
 const NO_WORDS = new Int32Array(1024);

@@ -21,7 +21,7 @@ const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, callbackId: CALLBACK_
 export class RingWriter {
   readonly #own: Outbox;
   readonly #peer: Outbox;
-  readonly #length: number;
+  #length: number;
   readonly #mask: number;
   #tail = 0;
   /** The peer's head as last seen: enough while there is room. */
@@ -114,6 +114,13 @@ export class RingWriter {
     return true;
   }
 
+  /** The memory of both sides is gone: no room any more, and nothing unread. */
+  close(): void {
+    this.#length = 0;
+    this.#tail = 0;
+    this.#head = 0;
+  }
+
   /** SYNC ring.head: sees the room that RingReader.release made. */
   #look(): void {
     const head = Atomics.load(this.#peer.words, HEAD);
@@ -156,6 +163,11 @@ export class RingReader {
     Atomics.store(own.words, HEAD, this.#head);
   }
 
+  /** Bytes ever consumed, modulo 2^32. */
+  get position(): number {
+    return this.#head;
+  }
+
   /** Whether a record waits; the look that spinning and the sleeper's second look are made of. */
   hasData(): boolean {
     return this.#head !== this.#tail || Atomics.load(this.#peer.words, TAIL) !== this.#head; // SYNC ring.tail
@@ -194,6 +206,14 @@ export class RingReader {
     this.#own.words[RECEIVED_MESSAGES] = ++this.#received;
     Atomics.store(this.#own.words, HEAD, this.#head); // SYNC ring.head: frees the room for RingWriter.#look
     return (this.#tail - this.#head) >>> 0 <= this.#length >>> 1;
+  }
+
+  /** The memory of both sides is gone: empty from now on, and the record at hand has no payload any more. */
+  close(): void {
+    this.#head = 0;
+    this.#tail = 0;
+    this.#next = 0;
+    this.dataLength = 0;
   }
 
   /** SYNC ring.tail: sees what RingWriter.write published. One load, checked before it is believed. */

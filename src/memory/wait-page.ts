@@ -15,9 +15,12 @@ import { adoptDescriptor, pageSize, releaseDescriptor } from '../platform/descri
 import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import { createMemoryFile, inodeOf, inspectMemoryFile, sealMemoryFile } from '../platform/memory-file.js';
 import { closeDescriptor } from '../platform/system.js';
-import { MAGIC, PROTOCOL_VERSION, ProtocolViolation, WaitPageWords as W } from './layout.js';
+import { MAGIC, PROTOCOL_VERSION, ProtocolViolation, WAIT_PAGE_FIELDS, WaitPageWords as W } from './layout.js';
 
 const HALF = 2 ** 32;
+
+/** What the page of a peer shows that was let go: a thread that is awake. */
+const NO_WORDS = new Int32Array(WAIT_PAGE_FIELDS.at(-1)!.offset / 4 + 1);
 
 /** This thread's own page. */
 export class WaitPage {
@@ -86,7 +89,7 @@ export class PeerWaitPage {
   readonly inode: number;
   readonly #arena: Arena;
   readonly #slot: Slot;
-  readonly #words: Int32Array;
+  #words: Int32Array;
 
   /** Takes over `fd`. @throws ProtocolViolation that says what is wrong with it */
   constructor(arena: Arena, fd: number, inode: number) {
@@ -112,7 +115,9 @@ export class PeerWaitPage {
     return Atomics.load(words, W.sequence) === sequence ? { sequence, thread, connection, messageId } : undefined;
   }
 
+  /** Once. Whoever still looks at it sees a thread that is awake: the memory may be another's by then. */
   close(): void {
+    this.#words = NO_WORDS;
     this.#arena.unmap(this.#slot);
   }
 }

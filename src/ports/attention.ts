@@ -82,7 +82,7 @@ export class Attention {
     this.#scheduled = false;
     this.turns++;
     const now = performance.now();
-    // Backwards, because a port may leave while it is looked at; a handler's exception ends this turn and not the watch.
+    // Backwards, because a port may leave while it is looked at.
     let at = this.#watched.length;
     let quiet = true;
     try {
@@ -99,6 +99,8 @@ export class Attention {
         }
       }
     } finally {
+      // A handler's exception ends this turn and not the watch; those whose turn it was not yet come first in the next.
+      if (at >= 0) this.#watched.unshift(...this.#watched.splice(at));
       if (this.#watched.length > 0) {
         this.#schedule();
         if (quiet) yieldProcessor();

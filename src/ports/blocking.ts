@@ -38,10 +38,12 @@ export function requestBlocking(connection: Connection, data: MessageData, dataL
 export function postBlocking(connection: Connection, data: MessageData, dataLength: number, timeout: number): void {
   const deadline = deadlineAfter(timeout);
   try {
-    while (!connection.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) {
+    for (let lastTry = false; !connection.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength); ) {
       if (connection.state !== 'open') throw connection.closedError();
+      if (lastTry) throw noRoom(connection, timeout);
+      lastTry = isOver(deadline);
       if (connection.outbound.flush() || connection.inbound.readWhileBlocked(undefined)) continue;
-      if (!sleepForRoom(connection, dataLength, deadline)) throw new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: there was no room for a message within ${timeout} ms`);
+      if (!sleepForRoom(connection, dataLength, deadline)) throw noRoom(connection, timeout);
     }
   } finally {
     connection.wake();
@@ -92,7 +94,7 @@ function sleepForReply(connection: Connection, call: BlockedCall, deadline: Dead
   try {
     if (connection.arm(true)) {
       circle = findCircle(connection);
-      if (circle === undefined) sleep(connection, left, call.id);
+      if (circle === undefined && connection.state === 'open') sleep(connection, left, call.id);
     }
   } finally {
     thread.waitPage.withdraw();
@@ -110,7 +112,7 @@ function sleepForRoom(connection: Connection, dataLength: number, deadline: Dead
   if (left <= 0) return false;
   if (connection.peerPage.inode === connection.thread.waitPage.inode) throw new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: this thread waits for room that only it can make`);
   // Room is asked for even when nothing waits in the queue: the record at hand is not in it.
-  if (connection.arm(true) && (connection.outbound.length > 0 || connection.link.armForSpace(dataLength))) sleep(connection, left, 0);
+  if (connection.arm(true) && (connection.outbound.length > 0 || connection.armForRoom(dataLength))) sleep(connection, left, 0);
   connection.disarm();
   connection.readSocket();
   return true;
@@ -140,7 +142,7 @@ function findCircle(connection: Connection): Circle | undefined {
   const other = peerPage.read();
   if (other === undefined || other.thread !== thread.waitPage.inode) return undefined;
   for (const theirs of thread.connections.get(other.connection) ?? []) {
-    if (theirs.peerPage !== peerPage || !theirs.link.writer.isDrained || theirs.outbound.length > 0) continue;
+    if (theirs.peerPage !== peerPage || !theirs.outbound.isDrained) continue;
     if (peerPage.read()?.sequence === other.sequence && !connection.link.reader.hasData()) return { connection: theirs, messageId: other.messageId };
   }
   return undefined;
@@ -155,6 +157,10 @@ function endCircle(connection: Connection, call: BlockedCall, circle: Circle): n
 
 function inACircle(connection: Connection, call: BlockedCall, whom: string): AlpcError {
   return new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: request ${call.id} waits for a peer that waits for ${whom}`);
+}
+
+function noRoom(connection: Connection, timeout: number): AlpcError {
+  return new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: there was no room for a message within ${timeout} ms`);
 }
 
 function timedOut(connection: Connection, call: BlockedCall, timeout: number): AlpcError {

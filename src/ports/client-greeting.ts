@@ -7,7 +7,7 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError, type AlpcErrorCode } from '../base/errors.js';
-import { MAX_DATA_LENGTH, PROTOCOL_VERSION, ProtocolViolation } from '../memory/layout.js';
+import { Control, MAX_DATA_LENGTH, OutboxState, PROTOCOL_VERSION, ProtocolViolation } from '../memory/layout.js';
 import { Link } from '../memory/link.js';
 import { Outbox } from '../memory/outbox.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
@@ -176,15 +176,20 @@ export class ClientGreeting {
       throw new ProtocolViolation('the server went on talking behind its welcome');
     }
     const { arena } = this.#thread;
+    const { limits } = this.#options;
+    const own = this.#outbox!;
+    if (answer.ringLength > limits.peerRingLength) {
+      Atomics.store(own.words, Control.state, OutboxState.quota); // the server has let this side in: it is told why this side goes
+      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this}: the server (${this.#peer}) has a ring of ${answer.ringLength} bytes; limits.peerRingLength is ${limits.peerRingLength}`);
+    }
     const peerOutbox = Outbox.open(arena, descriptors.shift()!, answer.ringLength);
     let peerPage: PeerWaitPage | undefined;
     try {
       peerPage = this.#thread.openPeerPage(descriptors.shift()!);
-      const own = this.#outbox!;
-      const maxMessageLength = Math.min(this.#options.limits.maxMessageLength, answer.maxMessageLength, own.ringLength);
+      const maxMessageLength = Math.min(limits.maxMessageLength, answer.maxMessageLength, own.ringLength);
       return {
         thread: this.#thread,
-        link: new Link(own, peerOutbox, this.socket, this.#options.limits.maxMessageLength),
+        link: new Link(own, peerOutbox, this.socket, limits.maxMessageLength),
         socket: this.socket,
         inode: own.inode,
         peerPage,
@@ -210,6 +215,7 @@ export class ClientGreeting {
     const why: Partial<Record<HandshakePacket['reason'], [AlpcErrorCode, string]>> = {
       accessDenied: ['ERR_ALPC_ACCESS_DENIED', "the port's security descriptor does not allow it"],
       quota: ['ERR_ALPC_QUOTA_EXCEEDED', 'the server holds as many connections as it may'],
+      ringTooLong: ['ERR_ALPC_QUOTA_EXCEEDED', `the server takes rings of at most ${answer.ringLength} bytes, this side's has ${this.#options.limits.ringLength}`],
       version: ['ERR_ALPC_PROTOCOL', `the server speaks version ${answer.version} of the protocol, this side ${PROTOCOL_VERSION}`],
       protocol: ['ERR_ALPC_PROTOCOL', 'the server takes the hello for a breach of the protocol'],
       closed: ['ERR_ALPC_DISCONNECTED', 'the server closed its port'],

@@ -42,7 +42,7 @@ export interface ConnectOptions extends ConnectSyncOptions {
  * @returns the client communication port; the caller owns it and closes it
  * @throws AlpcError (as rejections) ERR_ALPC_NAME_NOT_FOUND when there is no such name or its server died; ERR_ALPC_ACCESS_DENIED;
  *   ERR_ALPC_REFUSED with the server's payload in `data`; ERR_ALPC_SERVER_MISMATCH; ERR_ALPC_OBJECT_TYPE_MISMATCH; ERR_ALPC_QUOTA_EXCEEDED
- *   when the server holds as many connections as it may; ERR_ALPC_DISCONNECTED when it ends meanwhile; ERR_ALPC_TIMEOUT;
+ *   when the server holds as many connections as it may, or one side's ring is longer than the other takes; ERR_ALPC_DISCONNECTED when it ends meanwhile; ERR_ALPC_TIMEOUT;
  *   ERR_ALPC_NAME_INVALID, ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_INSUFFICIENT_RESOURCES; the signal's reason
  */
 export async function connectPort(name: string, options?: ConnectOptions): Promise<ClientPort> {

@@ -47,8 +47,8 @@ export class ConnectionRequestMessage {
   /**
    * Accepts. NtAlpcAcceptConnectPort with AcceptConnection true.
    * @returns the way to this client; undefined when there is none: it gave up meanwhile, which is routine, or it was turned away after
-   *   all, because its memory is not as it must be or this process has no room for it, and then the port's `refuse` event says so.
-   *   Nothing of it stays
+   *   all, because its memory is not as it must be, its ring is longer than `limits.peerRingLength`, or this process has no room for it, and
+   *   then the port's `refuse` event says so. Nothing of it stays
    * @throws AlpcError ERR_ALPC_CLOSED when this port has been closed; ERR_ALPC_REPLY_MISMATCH when this request has been
    *   decided already; ERR_ALPC_INVALID_ARGUMENT
    */

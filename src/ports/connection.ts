@@ -213,7 +213,17 @@ export class Connection {
     if (this.state !== 'open') return true;
     const wantsRoom = this.outbound.first;
     if (wantsData && !this.link.armForData()) return false;
-    return wantsRoom === undefined || this.link.armForSpace(wantsRoom.dataLength);
+    return wantsRoom === undefined || this.armForRoom(wantsRoom.dataLength);
+  }
+
+  /** The same for room alone. */
+  armForRoom(dataLength: number): boolean {
+    try {
+      return this.link.armForSpace(dataLength);
+    } catch (error) {
+      this.violate(error);
+      return false;
+    }
   }
 
   disarm(): void {

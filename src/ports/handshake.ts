@@ -15,7 +15,7 @@ const KINDS = { hello: 1, welcome: 2, refusal: 3 } as const;
 type Kind = keyof typeof KINDS;
 
 /** Why a connection is refused. The numbers are the protocol's. */
-export const Reason = { none: 0, rejected: 1, accessDenied: 2, quota: 3, protocol: 4, closed: 5, version: 6 } as const;
+export const Reason = { none: 0, rejected: 1, accessDenied: 2, quota: 3, protocol: 4, closed: 5, version: 6, ringTooLong: 7 } as const;
 export type ReasonName = keyof typeof Reason;
 
 export interface HandshakePacket {

@@ -14,6 +14,9 @@ import { Fifo } from './fifo.js';
 import type { Limits } from './limits.js';
 import { CanceledMessage, ClientDiedMessage, DatagramMessage, type EndReason, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
 
+/** Records in a row that are no messages, late replies say: a peer can publish them as fast as they are read, and others must have their turn. */
+const SILENT_IN_A_ROW = 1024;
+
 export class Inbound {
   readonly #connection: Connection;
   readonly #limits: Limits;
@@ -47,7 +50,7 @@ export class Inbound {
     return this.#lateReplies;
   }
 
-  /** The next message, or undefined. Replies that stand before it settle their calls on the way. */
+  /** The next message, or undefined, when there is none or too much stands before it. Replies that stand before it settle their calls on the way. */
   take(): ConnectionMessage | undefined {
     const message = this.#queue.length > 0 ? this.#dequeue() : this.#read();
     if (message !== undefined && channels.receive.hasSubscribers) tellReceive(this.#connection, message);
@@ -98,9 +101,15 @@ export class Inbound {
     this.#connection.wake();
   }
 
-  /** The peer can publish nothing more: the rest of its ring is bounded, and is taken whole. */
+  /** The peer's end has come: what it left is taken whole, and not more than its ring holds, for it may write on all the same. */
   drain(): void {
-    for (let message = this.#read(); message !== undefined; message = this.#read()) this.#enqueue(message);
+    const { link } = this.#connection;
+    const { reader } = link;
+    const start = reader.position;
+    while (this.#connection.state === 'open' && reader.hasData() && (reader.position - start) >>> 0 < link.peer.ringLength) {
+      const message = this.#read();
+      if (message !== undefined) this.#enqueue(message);
+    }
   }
 
   /** The peer is gone: one `canceled` for each request that was taken and not answered, and the last words. */
@@ -127,14 +136,14 @@ export class Inbound {
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
-  /** Reads records until one is a message. */
+  /** Reads records until one is a message, within bounds. */
   #read(): ConnectionMessage | undefined {
     const connection = this.#connection;
     if (connection.state !== 'open') return undefined;
     const { link } = connection;
     const { reader } = link;
     try {
-      while (reader.next()) {
+      for (let silent = 0; silent < SILENT_IN_A_ROW && reader.next(); silent++) {
         let message: ConnectionMessage | undefined;
         switch (reader.type) {
           case RecordType.request:
@@ -207,9 +216,10 @@ export class Inbound {
       link.own.words[Control.lateReplies] = ++this.#lateReplies;
       return;
     }
-    if (channels.receive.hasSubscribers) tellReceive(connection, { type: 'reply', id: messageId, dataLength: link.reader.dataLength });
     if (status !== ReplyStatus.ok) {
+      const { dataLength } = link.reader;
       link.release();
+      if (channels.receive.hasSubscribers) tellReceive(connection, { type: 'reply', id: messageId, dataLength });
       const error = errorOf(connection, status, messageId);
       if (status === ReplyStatus.deadlock) connection.outbound.cancelRequest(messageId, call.position, call.outgoing);
       if (blocked !== undefined) blocked.error = error;
@@ -222,6 +232,7 @@ export class Inbound {
     const reply = new ReplyMessage(connection, messageId, copies.memory, copies.start, link.reader.dataLength, ++this.#sequence);
     if (blocked !== undefined) blocked.reply = reply;
     else (call as PendingCall).resolve(reply);
+    if (channels.receive.hasSubscribers) tellReceive(connection, reply); // who is told may close the port
   }
 
   #readCancel(): CanceledMessage | undefined {

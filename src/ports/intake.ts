@@ -76,13 +76,13 @@ export class Intake<M> {
     this.#inARow = 0;
     let count = 0;
     while (count < BATCH && this.isWanted) {
-      const message = this.#source.take();
-      if (message !== undefined) {
-        count++;
-        const taker = this.#takers.shift();
-        if (taker !== undefined) taker.give(message);
-        else this.#listeners.emit(message);
-      } else if (count === 0 || this.#takers.length > 0 || !this.#spin()) break;
+      // What a spin finds may be no message: then it is the others' turn.
+      const message = this.#source.take() ?? (count > 0 && this.#takers.length === 0 && this.#spin() ? this.#source.take() : undefined);
+      if (message === undefined) break;
+      count++;
+      const taker = this.#takers.shift();
+      if (taker !== undefined) taker.give(message);
+      else this.#listeners.emit(message);
     }
     if (this.#takers.length > 0) this.#failIfOver();
     return count > 0;

@@ -34,6 +34,16 @@ export class Outbound {
     return this.#waiting.peek();
   }
 
+  /** Whether the peer has consumed everything, and nothing waits. */
+  get isDrained(): boolean {
+    try {
+      return this.#waiting.length === 0 && this.#writer.isDrained;
+    } catch (error) {
+      this.#connection.violate(error);
+      return false;
+    }
+  }
+
   /** Where the next record will begin; names it for `cancelRequest`. */
   get position(): number {
     return this.#writer.position;

@@ -28,7 +28,7 @@ const PATIENCE = 10_000;
 const NOBODY = new PeerIdentity({ pid: 0, uid: 65534, gid: 65534 });
 
 /** Why a newcomer is turned away by the port itself; its wording on the wire is the same. */
-export type RefusalReason = Extract<ReasonName, 'accessDenied' | 'quota' | 'protocol' | 'version'>;
+export type RefusalReason = Extract<ReasonName, 'accessDenied' | 'quota' | 'protocol' | 'version' | 'ringTooLong'>;
 
 export interface ReceptionParts {
   readonly thread: Thread;

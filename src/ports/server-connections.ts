@@ -131,7 +131,10 @@ export class ServerConnections implements ConnectionOwner {
         return message;
       }
       while (looks > 0 && !this.hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
-      if (looks > 0) continue;
+      if (looks > 0) {
+        looks >>= 1; // what is there may be no message, however often
+        continue;
+      }
       if (budget > 0) this.#looks.wasted();
       budget = 0;
       const left = timeLeft(deadline);
@@ -311,7 +314,7 @@ export class ServerConnections implements ConnectionOwner {
       },
       reject: (data: Uint8Array): void => {
         decided();
-        greeting.refuse('rejected', data);
+        greeting.refuse('rejected', { data });
       },
     };
     this.#requests.push(new ConnectionRequestMessage(greeting.data, greeting.peer, actions));
@@ -320,6 +323,12 @@ export class ServerConnections implements ConnectionOwner {
   /** Makes the connection; undefined when the client gave up meanwhile, broke the rules, or there is no room for it here: a client can bring that about, so it is no fault of whoever accepts. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
     const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
+    const { ringLength } = greeting;
+    if (ringLength > limits.peerRingLength) {
+      greeting.refuse('ringTooLong', { ringLength: limits.peerRingLength });
+      this.#tellRefusal(greeting.peer, 'ringTooLong', new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `connection port ${portName}: the client (${greeting.peer}) comes with a ring of ${ringLength} bytes; limits.peerRingLength is ${limits.peerRingLength}`));
+      return undefined;
+    }
     let greeted: Greeted | undefined;
     try {
       const outcome = greeting.welcome(limits, data);

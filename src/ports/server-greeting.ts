@@ -53,6 +53,11 @@ export class ServerGreeting {
     return 'hello';
   }
 
+  /** Bytes of the newcomer's ring, as it says; its memory is checked against it. */
+  get ringLength(): number {
+    return this.#hello!.ringLength;
+  }
+
   get speaksOurVersion(): boolean {
     return this.#hello?.version === PROTOCOL_VERSION;
   }
@@ -107,9 +112,9 @@ export class ServerGreeting {
     }
   }
 
-  /** Sends the newcomer away. */
-  refuse(reason: ReasonName, data?: Uint8Array): void {
-    sendPacket(this.socket, encodePacket('refusal', { reason, ...(data === undefined ? {} : { data }) }));
+  /** Sends the newcomer away; `ringLength` tells how long its ring may be. */
+  refuse(reason: ReasonName, fields: { data?: Uint8Array; ringLength?: number } = {}): void {
+    sendPacket(this.socket, encodePacket('refusal', { reason, ...fields }));
     this.abandon();
   }
 

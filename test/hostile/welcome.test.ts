@@ -114,7 +114,8 @@ for (const [key, { answer, options, why }] of Object.entries(bad)) {
 
 const refusals: [reason: number, code: AlpcErrorCode][] = [
   [REASON.rejected, 'ERR_ALPC_REFUSED'], [REASON.accessDenied, 'ERR_ALPC_ACCESS_DENIED'], [REASON.quota, 'ERR_ALPC_QUOTA_EXCEEDED'], [REASON.protocol, 'ERR_ALPC_PROTOCOL'],
-  [REASON.closed, 'ERR_ALPC_DISCONNECTED'], [REASON.version, 'ERR_ALPC_PROTOCOL'], [0, 'ERR_ALPC_REFUSED'], [7, 'ERR_ALPC_REFUSED'], [0xffffffff, 'ERR_ALPC_REFUSED'],
+  [REASON.closed, 'ERR_ALPC_DISCONNECTED'], [REASON.version, 'ERR_ALPC_PROTOCOL'], [REASON.ringTooLong, 'ERR_ALPC_QUOTA_EXCEEDED'],
+  [0, 'ERR_ALPC_REFUSED'], [8, 'ERR_ALPC_REFUSED'], [0xffffffff, 'ERR_ALPC_REFUSED'],
 ];
 
 test('a refusal is told for what it says, by codes that are known; its descriptors are closed', async (t) => {

@@ -1,6 +1,7 @@
 /** A link: it rings a peer that said that it sleeps, and nobody else; a bell that can't be rung is no error. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SlabCopies } from '../../src/memory/copies.js';
 import { Control, ProtocolViolation } from '../../src/memory/layout.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { createSocketPair, receiveBytes, ringBell } from '../../src/platform/unix-socket.js';
@@ -134,11 +135,32 @@ test('a lie of the peer is told where it is met, by whoever sends or reads', (t)
   assert.throws(() => a.reader.next(), ProtocolViolation);
 });
 
-test('a link that was closed reads nothing and can be closed again', (t) => {
+test('a link that was closed reads nothing and takes nothing, whatever it was in the middle of, and can be closed again', (t) => {
   const { a, b } = makeLinks(t);
-  sendFrom(b, 'unread');
+  for (let i = 0; i < 3; i++) sendFrom(b, 'unread');
+  const { position } = a.writer;
+  sendFrom(a, 'on its way');
+  a.reader.next();
   a.close();
   a.close();
-  assert.equal(a.reader.next(), false);
-  assert.equal(take(b.reader), undefined);
+  // Whoever comes next gets the same memory.
+  const next = makeLinks(t);
+  for (let i = 0; i < 10; i++) assert.ok(sendFrom(next.a, 'secret') && sendFrom(next.b, 'secret'));
+  const copies = new SlabCopies();
+  for (let i = 0; i < 2; i++) {
+    a.reader.copyData(copies);
+    assert.equal(a.reader.dataLength, 0);
+    a.release();
+    assert.equal(a.reader.hasData(), false);
+    assert.equal(a.reader.next(), false);
+    assert.equal(sendFrom(a, 'too late'), false);
+    assert.equal(sendFrom(a, ''), false);
+    assert.equal(a.writer.retract(position, 1), false);
+    assert.equal(a.armForData(), true);
+    assert.equal(a.armForSpace(0), true);
+    a.disarm();
+    a.disarmForSpace();
+  }
+  assert.equal(bells(next.socketA) + bells(next.socketB), 0);
+  for (let i = 0; i < 10; i++) for (const link of [next.a, next.b]) assert.equal(take(link.reader)!.data.toString(), 'secret');
 });

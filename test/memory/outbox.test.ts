@@ -78,7 +78,7 @@ test('what is still written to a closed one is seen nowhere, and by no other con
   const { a, b } = makeLinks(t);
   const other = makeLinks(t);
   for (const link of [a, b, other.a, other.b]) link.close();
-  assert.equal(a.send(3, 1, 0, 0, undefined, 0), true);
+  assert.equal(a.send(3, 1, 0, 0, undefined, 0), false);
   a.armForData();
   a.own.words[Control.state] = 2;
   for (const link of [a, b, other.a, other.b]) {

@@ -155,3 +155,21 @@ test('a lie on a page is read as it stands: numbers, and nothing that could be t
   words.fill(0);
   assert.equal(page.read(), undefined);
 });
+
+test('the page of a peer that was let go shows a thread that is awake, whoever has its memory now', (t) => {
+  const { arena } = thisThread();
+  const blocked = (): { own: WaitPage; seen: PeerWaitPage } => {
+    const own = new WaitPage(arena, 1);
+    own.publish(2, 3, 4);
+    const seen = new PeerWaitPage(arena, duplicateDescriptor(own.fd), own.inode);
+    atEnd(t, () => own.close());
+    return { own, seen };
+  };
+  const { seen } = blocked();
+  assert.equal(seen.read()?.messageId, 4);
+  seen.close();
+  const other = blocked();
+  atEnd(t, () => other.seen.close());
+  assert.equal(other.seen.read()?.messageId, 4);
+  assert.equal(seen.read(), undefined);
+});

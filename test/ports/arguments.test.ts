@@ -36,6 +36,7 @@ const BAD_LIMITS: BadOptions = [
   ['limits', { limits: { maxMessages: 1 } }],
   ...[63, 65_536, 1.5, '100', Number.NaN, -1, Infinity, null].map((maxMessageLength): [string, unknown] => ['limits.maxMessageLength', { limits: { maxMessageLength } }]),
   ...[0, 1, 2048, 4097, 5000, 2 ** 27, '4096', Number.NaN, null].map((ringLength): [string, unknown] => ['limits.ringLength', { limits: { ringLength } }]),
+  ...[0, 4095, 2 ** 26 + 1, 4096.5, '4096', Number.NaN, null].map((peerRingLength): [string, unknown] => ['limits.peerRingLength', { limits: { peerRingLength } }]),
   ...[0, 1_000_001, 1.5, '1', Number.NaN, null].map((pendingMessages): [string, unknown] => ['limits.pendingMessages', { limits: { pendingMessages } }]),
   ...[0, 2 ** 31, 0.5, '1'].map((pendingBytes): [string, unknown] => ['limits.pendingBytes', { limits: { pendingBytes } }]),
   ...[0, 1_000_001, 2.5, '1'].map((connections): [string, unknown] => ['limits.connections', { limits: { connections } }]),

@@ -193,6 +193,34 @@ test('an exception of a handler ends the turn and not the watch: every port is l
   assert.deepEqual(ports.map((port) => port.take()), ['look', 'look', 'look']);
 });
 
+test('handlers that throw in every turn keep nobody from being looked at', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const ports = Array.from({ length: 6 }, () => new Port());
+  for (const port of ports) {
+    port.work = Infinity;
+    attention.watch(port);
+  }
+  for (const at of [5, 2, 3]) {
+    ports[at]!.onLook = () => {
+      throw new Error(`thrown by the handler of port ${at}`);
+    };
+  }
+  const thrown: unknown[] = [];
+  for (let i = 0; i < 40; i++) {
+    ports.forEach((port) => port.take());
+    for (let turns = 0; turns < 4; turns++) {
+      try {
+        hands.turn();
+      } catch (error) {
+        thrown.push(error);
+      }
+    }
+    for (const [at, port] of ports.entries()) assert.match(port.take(), /look/, `port ${at} in turns ${4 * i} to ${4 * i + 3}`);
+  }
+  assert.ok(thrown.length >= 120 && new Set(thrown.map(String)).size === 3);
+});
+
 test('on a real loop a port that lingers for nothing rests after one look, and the process may end', async () => {
   const attention = new Attention();
   const port = new Port(0);

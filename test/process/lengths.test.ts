@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { type ClientPort, connectPort, createPort, type PortLimits, type ServerPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { failsWith, numbers, outcomeOf } from './expect.js';
+import { failsWith, numbers, outcomeOf, outcomeOfSync } from './expect.js';
 import { NAME, ownRoot, startServer } from './serving.js';
 
 withLedger();
@@ -101,6 +101,42 @@ test("each side's ring has its own length", async (t) => {
   const client = await connectedTo(t, { ringLength: 1 << 20 }, { ringLength: 4096 });
   assert.throws(() => client.requestSync(echo(4065)), failsWith('ERR_ALPC_MESSAGE_TOO_LONG'));
   assert.equal(client.requestSync('large 65503').data.length, 65_503);
+});
+
+test("a client's ring that is longer than the server takes is refused with both figures, and one that is as long is not", async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME, { limits: { peerRingLength: 16_384 } });
+  const refused = failsWith('ERR_ALPC_QUOTA_EXCEEDED', /the server takes rings of at most 16384 bytes, this side's has 32768/);
+  await assert.rejects(connectPort(NAME, { limits: { ringLength: 32_768 } }), refused);
+  await assert.rejects(connectPort(NAME), failsWith('ERR_ALPC_QUOTA_EXCEEDED', /has 131072/));
+  assert.deepEqual(port.connections, []);
+  await using client = await connectPort(NAME, { limits: { ringLength: 16_384 } });
+  assert.equal(client.tryPost('taken'), 'sent');
+  assert.equal((await port.receive()).data.toString(), 'taken');
+});
+
+test("a server's ring that is longer than the client takes is refused too, and the server is told why its client went", async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME, { limits: { ringLength: 32_768 } });
+  const disconnect = once(port, 'disconnect');
+  port.on('message', () => {});
+  await assert.rejects(connectPort(NAME, { limits: { peerRingLength: 16_384 } }), failsWith('ERR_ALPC_QUOTA_EXCEEDED', /a ring of 32768 bytes; limits\.peerRingLength is 16384/));
+  assert.equal((await disconnect)[1], 'quota');
+  await using client = await connectPort(NAME, { limits: { peerRingLength: 32_768 } });
+  assert.equal(client.closed, false);
+});
+
+test('whoever decides on a client decides on the length of its ring, and is told when that is too long', async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask', limits: { peerRingLength: 4096 } });
+  for (const [peerRingLength, outcome] of [[2 ** 20, 'ERR_ALPC_QUOTA_EXCEEDED'], [2 ** 21, 'done']] as const) {
+    const connecting = connectPort(NAME, { limits: { ringLength: 2 ** 21 } });
+    const ended = outcomeOf(connecting.then((client) => client.close()));
+    const request = await port.receive();
+    assert.ok(request.type === 'connection-request');
+    const accepted = outcomeOfSync(() => void request.accept({ limits: { peerRingLength } }));
+    assert.deepEqual([accepted, await ended], [outcome, outcome]);
+  }
 });
 
 test("a ring of 64 KiB carries the longest message, and the buffer is the sender's again at once", async (t) => {
