@@ -7,7 +7,7 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError, type AlpcErrorCode } from '../base/errors.js';
-import { MAX_DATA_LENGTH, PROTOCOL_VERSION, ProtocolViolation } from '../memory/layout.js';
+import { Control, MAX_DATA_LENGTH, OutboxState, PROTOCOL_VERSION, ProtocolViolation } from '../memory/layout.js';
 import { Link } from '../memory/link.js';
 import { Outbox } from '../memory/outbox.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
@@ -122,10 +122,11 @@ export class ClientGreeting {
     }
   }
 
-  /** The handshake came to nothing. */
+  /** The handshake came to nothing. The server may have let this side in already: then it reads here that this is no death. */
   abandon(): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
+    if (this.#outbox !== undefined) Atomics.compareExchange(this.#outbox.words, Control.state, OutboxState.open, OutboxState.closed);
     releaseDescriptor(this.socket);
     this.#closeFile();
     this.#outbox?.close();

@@ -321,21 +321,19 @@ export class ServerConnections implements ConnectionOwner {
 
   /** Makes the connection; undefined when the client gave up meanwhile. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
-    const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
-    let greeted: Greeted | undefined;
+    const { portName, spin, notifyClientDied, hasRef, events } = this.#parts;
+    let greeted: Greeted;
     try {
+      this.#poller.add(greeting.socket); // before the welcome: who has been welcomed is not refused any more
       const outcome = greeting.welcome(limits, data);
       if (outcome === 'gone') {
+        this.#poller.remove(greeting.socket);
         greeting.abandon();
         return undefined;
       }
       greeted = outcome;
-      this.#poller.add(greeted.socket);
     } catch (error) {
-      if (greeted !== undefined) {
-        greeted.link.close();
-        thread.closePeerPage(greeted.peerPage);
-      }
+      this.#poller.remove(greeting.socket);
       greeting.refuse(error instanceof ProtocolViolation ? 'protocol' : 'quota');
       if (error instanceof ProtocolViolation) throw new AlpcError('ERR_ALPC_PROTOCOL', `connection port ${portName}: the client (${greeting.peer}) broke the rules: ${error.message}`, { cause: error });
       throw translate(error, `connection port ${portName}`);
