@@ -6,7 +6,9 @@
  * entry, as on x86: it becomes visible some time later, and the writer's own atomic operations flush it first.
  *
  * Checked: no lost wake-up (no end state in which somebody sleeps while there is something for it to do), no record lost or
- * read twice, head and tail within their bounds. Death of either side at any step is the socket's end for the other.
+ * read twice, head and tail within their bounds. With KILL either side may die before any step that the other could see: that is
+ * the socket's end for the other, who then has read all that was published, and waits for nothing. duplex.pml has both directions
+ * at once.
  *
  * Mutants, each of which must fail (scripts/model.ts runs them):
  *   PLAIN_TAIL      the tail is published by a plain store
@@ -81,6 +83,9 @@ active proctype writer() {
         /* armForSpace: arm, look once more, sleep */
         if :: mySleep & 1 -> mySleep = mySleep + 2 :: else -> mySleep = mySleep + 1 fi;
         atomic { FLUSH_W; spaceSleep = mySleep };
+#ifdef KILL
+        if :: mortal -> goto dead :: skip fi;
+#endif
 #ifndef NO_ROOM_LOOK
         atomic { seen = head };
         if
@@ -116,6 +121,9 @@ active proctype reader() {
   bool over = false;
   do
   :: consumed < N ->
+#ifdef KILL
+     if :: goto dead :: skip fi;
+#endif
      /* RingReader.next */
      atomic { seen = tail };
      assert(seen - have >= 0 && seen - have <= CAP);
@@ -124,6 +132,9 @@ active proctype reader() {
         have++;
         consumed++;
         atomic { FLUSH_R; head = have };          /* SYNC ring.head */
+#ifdef KILL
+        if :: goto dead :: skip fi;
+#endif
         /* Link.release: rings when at most half is used, by the tail as last seen */
         atomic {
           if
@@ -144,6 +155,9 @@ active proctype reader() {
 #else
         atomic { dataSleep = mySleep };
 #endif
+#ifdef KILL
+        if :: goto dead :: skip fi;
+#endif
 #ifndef NO_SECOND_LOOK
         atomic { seen = tail };
         if
@@ -162,7 +176,10 @@ active proctype reader() {
      fi
   :: else -> break
   od;
-#ifndef KILL
+#ifdef KILL
+  assert(consumed == N || have == tail);
+dead:
+#else
   assert(consumed == N);
 #endif
   readerGone = true

@@ -4,13 +4,15 @@
  * Inbound.readCancel, Connection.end.
  *
  * Checked: the call settles exactly once, whatever the order; the server's request is answered, given up or never seen, and no two of
- * these; a request that was taken back unread is not delivered.
+ * these; a request that was taken back unread is not delivered; an answer that was published before the server's end is what the
+ * call settles with, unless it was given up before.
  *
  * Mutants, each of which must fail:
  *   NO_TAKE         a reply settles without taking the call out of the table
  *   NO_FORGET       a cancellation does not take the request out of the unanswered ones
  *   RETRACT_ONLY    giving up only marks the record and sends no cancellation
  *   END_FORGETS     the end of the connection does not settle the calls
+ *   END_NO_DRAIN    the end of the connection settles the calls before what the server left has been read
  */
 mtype = { REQUEST, REPLY, CANCEL };
 
@@ -24,6 +26,7 @@ bool inTable = false;        /* the client's table of calls */
 int delivered = 0;           /* requests that the server's receiver saw */
 int finished = 0;            /* answered or given up by the server */
 bool unanswered = false;
+bool answered = false;       /* a reply was published */
 
 #define SETTLE settled++; assert(settled == 1)
 #ifdef NO_TAKE
@@ -44,9 +47,13 @@ active proctype client() {
        toServer ! CANCEL
 #endif
      }
+#ifdef END_NO_DRAIN
+  :: atomic { serverGone ->
+#else
   :: atomic { serverGone && empty(toClient) ->            /* Connection.end: drain first, then settle */
+#endif
 #ifndef END_FORGETS
-       if :: inTable -> inTable = false; SETTLE :: else fi;
+       if :: inTable -> inTable = false; SETTLE; assert(!answered) :: else fi;
 #endif
        break }
   :: atomic { settled == 1 && !clientGone -> clientGone = true; break } /* closes, or dies, some time after */
@@ -75,7 +82,7 @@ active proctype server() {
           fi
        fi;
        assert(finished <= delivered) }
-  :: atomic { unanswered && !serverGone -> unanswered = false; finished++; assert(finished <= delivered); toClient ! REPLY }
+  :: atomic { unanswered && !serverGone -> unanswered = false; finished++; assert(finished <= delivered); answered = true; toClient ! REPLY }
   :: atomic { clientGone && empty(toServer) ->
        if :: unanswered -> unanswered = false; finished++ :: else fi;
        break }

@@ -131,10 +131,11 @@ export class ClientGreeting {
     }
   }
 
-  /** The handshake came to nothing. */
+  /** The handshake came to nothing. The server may have let this side in already: then it reads here that this is no death. */
   abandon(): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
+    if (this.#outbox !== undefined) Atomics.compareExchange(this.#outbox.words, Control.state, OutboxState.open, OutboxState.closed);
     emptySocket(this.socket);
     releaseDescriptor(this.socket);
     this.#closeFile();

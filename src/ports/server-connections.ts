@@ -322,27 +322,25 @@ export class ServerConnections implements ConnectionOwner {
 
   /** Makes the connection; undefined when the client gave up meanwhile, broke the rules, or there is no room for it here: a client can bring that about, so it is no fault of whoever accepts. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
-    const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
+    const { portName, spin, notifyClientDied, hasRef, events } = this.#parts;
     const { ringLength } = greeting;
     if (ringLength > limits.peerRingLength) {
       greeting.refuse('ringTooLong', { ringLength: limits.peerRingLength });
       this.#tellRefusal(greeting.peer, 'ringTooLong', new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `connection port ${portName}: the client (${greeting.peer}) comes with a ring of ${ringLength} bytes; limits.peerRingLength is ${limits.peerRingLength}`));
       return undefined;
     }
-    let greeted: Greeted | undefined;
+    let greeted: Greeted;
     try {
+      this.#poller.add(greeting.socket); // before the welcome: who has been welcomed is not refused any more
       const outcome = greeting.welcome(limits, data);
       if (outcome === 'gone') {
+        this.#poller.remove(greeting.socket);
         greeting.abandon();
         return undefined;
       }
       greeted = outcome;
-      this.#poller.add(greeted.socket);
     } catch (error) {
-      if (greeted !== undefined) {
-        greeted.link.close();
-        thread.closePeerPage(greeted.peerPage);
-      }
+      this.#poller.remove(greeting.socket);
       const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
       greeting.refuse(reason);
       if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;

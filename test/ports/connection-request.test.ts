@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { bindPortNameSync } from '../../src/objects/index.js';
-import { closeDescriptor } from '../../src/platform/system.js';
+import { closeDescriptor, libc } from '../../src/platform/system.js';
 import { acceptConnection, receivePacket } from '../../src/platform/unix-socket.js';
 import { AlpcError, type ClientPort, connectPort, type ConnectionPort, ConnectionRequestMessage, type ConnectOptions, createPort } from '../../src/index.js';
 import { atEnd } from '../support/at-end.js';
@@ -115,6 +115,36 @@ test('accepting a client that has left gives nothing, rejecting it does nothing,
     else request.reject({ data: 'too late' });
   }
   assert.deepEqual(port.connections, []);
+});
+
+test('a client that was let in and has given up meanwhile has disconnected, and did not die', async (t) => {
+  temporaryRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask', notifyClientDied: true });
+  const abort = new AbortController();
+  const { connecting, request } = await ask(port, { signal: abort.signal, spin: false });
+  assert.ok(request.accept());
+  abort.abort(new Error('no longer')); // before it has seen the welcome
+  await assert.rejects(connecting, /no longer/);
+  const last = await port.receive();
+  assert.ok(last.type === 'port-closed' && last.reason === 'disconnected', last.type);
+});
+
+test('a client that there is no room for is refused before it is welcomed, and so believes in no connection', async (t) => {
+  const port = await portThatAsks(t);
+  const { connecting, request } = await ask(port);
+  const table = libc();
+  const original = { ...table };
+  table.epoll_ctl = (epoll, operation, fd, event) => (operation === 1 ? -1 : original.epoll_ctl(epoll, operation, fd, event)); // no watch is left
+  try {
+    assert.throws(() => request.accept(), failsWith('ERR_ALPC_INSUFFICIENT_RESOURCES', /epoll_ctl/));
+  } finally {
+    Object.assign(table, original);
+  }
+  await assert.rejects(connecting, failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
+  assert.deepEqual(port.connections, []);
+  const next = await ask(port);
+  next.request.accept();
+  (await next.connecting).close();
 });
 
 test('a port that is closed refuses who waits for a decision, and deciding later fails with ERR_ALPC_CLOSED', async (t) => {

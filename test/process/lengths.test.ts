@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
+import { AlpcError } from '../../src/base/errors.js';
 import { type ClientPort, connectPort, createPort, type PortLimits, type ServerPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { failsWith, numbers, outcomeOf, outcomeOfSync } from './expect.js';
+import { failsWith, numbers, outcomeOf } from './expect.js';
 import { NAME, ownRoot, startServer } from './serving.js';
 
 withLedger();
@@ -134,8 +135,10 @@ test('whoever decides on a client decides on the length of its ring, and is told
     const ended = outcomeOf(connecting.then((client) => client.close()));
     const request = await port.receive();
     assert.ok(request.type === 'connection-request');
-    const accepted = outcomeOfSync(() => void request.accept({ limits: { peerRingLength } }));
-    assert.deepEqual([accepted, await ended], [outcome, outcome]);
+    const refused = outcome === 'done' ? undefined : once(port, 'refuse');
+    const accepted = request.accept({ limits: { peerRingLength } });
+    assert.deepEqual([accepted === undefined, await ended], [outcome !== 'done', outcome]);
+    if (refused !== undefined) assert.deepEqual((await refused).slice(1).map((told: unknown) => told instanceof AlpcError ? told.code : told), ['ringTooLong', outcome]);
   }
 });
 

@@ -95,6 +95,11 @@ export class Actor<Order extends ActorMessage = ActorMessage, News extends Actor
     return this.#ended;
   }
 
+  /** Resolves when it has ended, whatever the end. Whoever only looks does not take it for a good one. */
+  get gone(): Promise<ActorEnd> {
+    return this.#ended;
+  }
+
   send(order: Order): void {
     this.child.send(order, () => {}); // whether it was still there, the next wait tells
   }
