@@ -3,6 +3,7 @@
  * each request is decided once and its memory let go, whatever happens between the asking and the deciding.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { bindPortNameSync } from '../../src/objects/index.js';
 import { closeDescriptor, libc } from '../../src/platform/system.js';
@@ -135,12 +136,16 @@ test('a client that there is no room for is refused before it is welcomed, and s
   const table = libc();
   const original = { ...table };
   table.epoll_ctl = (epoll, operation, fd, event) => (operation === 1 ? -1 : original.epoll_ctl(epoll, operation, fd, event)); // no watch is left
+  const refused = once(port, 'refuse') as Promise<[unknown, string, Error]>;
   try {
-    assert.throws(() => request.accept(), failsWith('ERR_ALPC_INSUFFICIENT_RESOURCES', /epoll_ctl/));
+    assert.equal(request.accept(), undefined);
   } finally {
     Object.assign(table, original);
   }
   await assert.rejects(connecting, failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
+  const [, reason, error] = await refused;
+  assert.equal(reason, 'quota');
+  assert.ok(failsWith('ERR_ALPC_INSUFFICIENT_RESOURCES', /epoll_ctl/)(error));
   assert.deepEqual(port.connections, []);
   const next = await ask(port);
   next.request.accept();
