@@ -69,11 +69,30 @@ export function ringBell(fd: number): SendOutcome {
 
 /** Sends one packet, with descriptors beside it. The caller keeps its own descriptors. */
 export function sendPacket(fd: number, data: Uint8Array, descriptors: readonly number[] = []): SendOutcome {
-  const control = new Int32Array((CMSG_HEADER + Math.ceil(descriptors.length / 2) * 8) / 4);
-  control.set([CMSG_HEADER + descriptors.length * 4, 0, SOL_SOCKET, SCM_RIGHTS, ...descriptors]);
-  const header = messageHeader(data, data.length, control, descriptors.length === 0 ? 0 : control.byteLength);
-  const sent = libc().sendmsg(fd, header, MSG_DONTWAIT | MSG_NOSIGNAL);
-  return sent >= 0 ? 'sent' : outcomeOf(lastErrno());
+  return new PreparedPacket(data, descriptors).send(fd);
+}
+
+/** A packet that can be sent in one system call, at the moment that matters. */
+export class PreparedPacket {
+  readonly #header: BigUint64Array;
+  /** What the header points to must outlive it. */
+  readonly #parts: readonly NodeJS.TypedArray[];
+
+  constructor(data: Uint8Array, descriptors: readonly number[]) {
+    const control = new Int32Array((CMSG_HEADER + Math.ceil(descriptors.length / 2) * 8) / 4);
+    control.set([CMSG_HEADER + descriptors.length * 4, 0, SOL_SOCKET, SCM_RIGHTS, ...descriptors]);
+    this.#header = messageHeader(data, data.length, control, descriptors.length === 0 ? 0 : control.byteLength);
+    this.#parts = [data, control];
+  }
+
+  get length(): number {
+    return this.#parts[0]!.length;
+  }
+
+  send(fd: number): SendOutcome {
+    const sent = libc().sendmsg(fd, this.#header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent >= 0 ? 'sent' : outcomeOf(lastErrno());
+  }
 }
 
 /** A packet that came. Whoever gets it owns `descriptors` and must close them. */

@@ -18,7 +18,7 @@ import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import { addressOfSocketFile } from '../platform/listener.js';
 import { waitReadable } from '../platform/poller.js';
 import { closeDescriptor, SystemError, translate } from '../platform/system.js';
-import { connectSocket, createSeqpacketSocket, emptySocket, receivePacket, refuseDescriptors, sendPacket } from '../platform/unix-socket.js';
+import { connectSocket, createSeqpacketSocket, emptySocket, PreparedPacket, receivePacket, refuseDescriptors } from '../platform/unix-socket.js';
 import type { CheckedConnectOptions } from './client-port.js';
 import { channels } from './diagnostics.js';
 import { decodePacket, encodePacket, type HandshakePacket } from './handshake.js';
@@ -56,6 +56,7 @@ export class ClientGreeting {
   #file: number | undefined;
   #peer: PeerIdentity | undefined;
   #outbox: Outbox | undefined;
+  #hello: PreparedPacket | undefined;
   #wait = 0.5;
   #abandoned = false;
 
@@ -80,12 +81,17 @@ export class ClientGreeting {
     try {
       // Made before the server wakes for the connection, so that it finds the hello behind it, and need not wake twice.
       this.#outbox ??= Outbox.create(this.#thread.arena, `alpc:${this.#name}`, this.#options.limits.ringLength, 0);
+      this.#hello ??= this.#makeHello(this.#outbox);
       const outcome = connectSocket(this.socket, this.#address);
       if (outcome === 'busy') return false;
       if (outcome === 'dead') throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `${this}: its server is gone`);
+      // Nobody in particular is required: then who it is can be asked while the server reads.
+      if (this.#options.requiredServer === undefined) this.#sayHello(this.#hello);
       this.#peer = new PeerIdentity(peerCredentials(this.socket));
-      this.#checkServer(this.#peer);
-      this.#sayHello(this.#outbox);
+      if (this.#options.requiredServer !== undefined) {
+        this.#checkServer(this.#peer, this.#options.requiredServer);
+        this.#sayHello(this.#hello);
+      }
       this.#closeFile();
       return true;
     } catch (error) {
@@ -151,9 +157,7 @@ export class ClientGreeting {
     this.#file = undefined;
   }
 
-  #checkServer(peer: PeerIdentity): void {
-    const required = this.#options.requiredServer;
-    if (required === undefined) return;
+  #checkServer(peer: PeerIdentity, required: RequiredServer): void {
     for (const key of ['uid', 'gid', 'pid'] as const) {
       if (required[key] !== undefined && required[key] !== peer[key]) {
         throw this.#tell('serverMismatch', new AlpcError('ERR_ALPC_SERVER_MISMATCH', `${this}: the server's ${key} is ${peer[key]}, required is ${required[key]}`));
@@ -161,11 +165,14 @@ export class ClientGreeting {
     }
   }
 
-  #sayHello(outbox: Outbox): void {
+  #makeHello(outbox: Outbox): PreparedPacket {
     const { limits, data } = this.#options;
     const hello = encodePacket('hello', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data: bytesOf(data) });
-    const outcome = sendPacket(this.socket, hello, [outbox.fd, this.#thread.waitPage.fd]);
-    if (outcome === 'full') throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the kernel takes no packet of ${hello.length} bytes`);
+    return new PreparedPacket(hello, [outbox.fd, this.#thread.waitPage.fd]);
+  }
+
+  #sayHello(hello: PreparedPacket): void {
+    if (hello.send(this.socket) === 'full') throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the kernel takes no packet of ${hello.length} bytes`);
     // When the server is gone already, its refusal may be there to be read.
   }
 
