@@ -53,6 +53,7 @@ export class Link {
 
   /** Prepares to sleep until the peer publishes. False: something is there already, stay awake. */
   armForData(): boolean {
+    this.reader.publish(); // whoever looks for a circle of sleepers asks what has been consumed
     this.#forData.arm();
     if (!this.reader.hasData()) return true;
     this.#forData.disarm();

@@ -8,6 +8,9 @@
  *   SYNC ring.tail: the writer's store publishes a record; the reader's load makes it visible.
  *   SYNC ring.head: the reader's store frees room; the writer's load sees it.
  *
+ * The reader stores its head when it has consumed all that it knew of, when half of the ring has become free, and at least every
+ * eighth of a ring: such a store waits for all that were made before it. `publish` does so before a sleep.
+ *
  * Nothing here waits, rings or throws for a full or an empty ring; a peer's lie is a ProtocolViolation.
  */
 import type { MessageData } from '../base/arguments.js';
@@ -148,6 +151,8 @@ export class RingReader {
   #head = 0;
   /** The peer's tail as last seen and checked: what lies before it may be read. */
   #tail = 0;
+  /** The head as the writer may see it. */
+  #published = 0;
   #dataAt = 0;
   #next = 0;
   #received = 0;
@@ -160,6 +165,7 @@ export class RingReader {
     this.#maxMessageLength = maxMessageLength;
     this.#head = start | 0;
     this.#tail = start | 0;
+    this.#published = start | 0;
     Atomics.store(own.words, HEAD, this.#head);
   }
 
@@ -200,17 +206,30 @@ export class RingReader {
     copies.copy(this.#peer.words, this.#peer.bytes, this.#dataAt, this.dataLength);
   }
 
-  /** Done with the record at hand: its room is the writer's again. True when half of the ring is free: time to wake a writer that waits for room. */
+  /** Done with the record at hand: its room is the writer's again, at once or soon. True when half of the ring is free: time to wake a writer that waits for room. */
   release(): boolean {
     this.#head = this.#next;
-    this.#own.words[RECEIVED_MESSAGES] = ++this.#received;
+    this.#received++;
+    const used = (this.#tail - this.#head) >>> 0;
+    const unpublished = (this.#head - this.#published) >>> 0;
+    const half = this.#length >>> 1;
+    if (used !== 0 && unpublished < this.#length >>> 3 && (used > half || used + unpublished <= half)) return false;
+    this.publish();
+    return used <= half;
+  }
+
+  /** Lets the writer see all that has been consumed. */
+  publish(): void {
+    if (this.#published === this.#head) return;
+    this.#published = this.#head;
+    this.#own.words[RECEIVED_MESSAGES] = this.#received;
     Atomics.store(this.#own.words, HEAD, this.#head); // SYNC ring.head: frees the room for RingWriter.#look
-    return (this.#tail - this.#head) >>> 0 <= this.#length >>> 1;
   }
 
   /** The memory of both sides is gone: empty from now on, and the record at hand has no payload any more. */
   close(): void {
     this.#head = 0;
+    this.#published = 0;
     this.#tail = 0;
     this.#next = 0;
     this.dataLength = 0;

@@ -136,6 +136,46 @@ test('a writer that waited for more than half of the ring goes on when there is 
   assert.equal(writer.hasRoomToGoOn(PAGE - RECORD_HEADER + 1), false);
 });
 
+test('what has been consumed is published when it is all, when half of the ring is free, at each eighth, and when asked for', (t) => {
+  const length = 8 * PAGE;
+  const { reader, writer, a } = makeRing(t, { length });
+  const published = (): number => a.peer.words[Control.head]!;
+  const record = RECORD_HEADER + 32;
+  const fit = length / record;
+  for (let i = 0; i < fit; i++) assert.ok(post(writer, Buffer.alloc(32)));
+  const stores: number[] = [];
+  for (let i = 1, seen = 0; i <= fit; i++) {
+    assert.ok(reader.next());
+    assert.equal(reader.release(), published() === i * record && i >= fit / 2);
+    if (published() !== seen) stores.push((seen = published()));
+  }
+  assert.deepEqual(stores, Array.from({ length: 8 }, (_, i) => ((i + 1) * length) / 8));
+
+  for (let i = 0; i < 10; i++) assert.ok(post(writer, Buffer.alloc(32)));
+  for (let i = 0; i < 3; i++) {
+    assert.ok(reader.next());
+    assert.equal(reader.release(), false); // a writer that waited for half of the ring has been woken long ago
+  }
+  assert.equal(published(), length);
+  reader.publish();
+  assert.equal(published(), length + 3 * record);
+});
+
+test('whoever takes a record from a ring that is more than half full wakes the writer when it is half full, to the record', (t) => {
+  const length = 8 * PAGE;
+  const { reader, writer } = makeRing(t, { length });
+  const data = Buffer.alloc(1000 - RECORD_HEADER);
+  let written = 0;
+  while (post(writer, data)) written++;
+  let taken = 0;
+  for (let woken = false; !woken; taken++) {
+    assert.ok(reader.next());
+    woken = reader.release();
+  }
+  assert.equal((written - taken) * 1000 <= length / 2, true);
+  assert.equal((written - taken + 1) * 1000 > length / 2, true);
+});
+
 test('progress is told once for each time that the peer consumed something', (t) => {
   const { reader, writer } = makeRing(t);
   assert.equal(writer.hasProgressed(), false);

@@ -76,6 +76,7 @@ export function take(reader: RingReader): ReadRecord | undefined {
   reader.copyData(copies);
   const data = Buffer.from(copies.memory, copies.start, reader.dataLength);
   reader.release();
+  reader.publish();
   return { type, flags, messageId, callbackId, status, data };
 }
 
