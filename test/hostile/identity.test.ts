@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { connectPort, createPort } from '../../src/index.js';
+import { connectPort, connectPortSync, createPort } from '../../src/index.js';
 import { libc } from '../../src/platform/system.js';
 import { startObjectActor, order } from '../objects/support.js';
 import { failsWith, until } from '../process/expect.js';
@@ -18,7 +18,7 @@ import { withLedger } from '../support/ledger.js';
 import { type Actor, type ActorOptions, startActor } from '../support/processes.js';
 import { temporaryRoot } from '../support/root.js';
 import { turnsUntil } from '../support/turns.js';
-import { HandListener, HandPeer, KIND, REASON, RECORD_TYPE } from './peer.js';
+import { HandListener, type HandPeer, KIND, REASON, RECORD_TYPE } from './peer.js';
 import { answers, reportOf, startServer } from './serving.js';
 import { listen, NAME, openStage, openTrap, type Stage, type Told } from './stage.js';
 import type { StrangerNews, StrangerOrder } from './stranger-actor.js';
@@ -138,7 +138,7 @@ test("B14, B16: a socket that one process connected and another uses is the firs
   letIn(stage.path);
   const senders: string[] = [];
   stage.port.on('message', (message) => message.type === 'request' && senders.push(`${message.data} ${message.sender.pid} ${message.sender.uid} ${message.sender.gid} ${message.sender.groups.join()}`));
-  const who = { pid: 0, uid: ALICE!.uid };
+  const who = { pid: 0, uid: ALICE.uid };
   await stage.survives(async () => {
     const alice = await startStranger(t, ALICE);
     who.pid = alice.pid;
@@ -159,7 +159,7 @@ test("B14, B16: a socket that one process connected and another uses is the firs
       await ask('while root has its number');
       const { peer: seen } = stage.port.connections.find((connection) => connection.peer.pid === who.pid)!;
       assert.equal(seen.command, 'sleep', 'the name of a command is no identity');
-      assert.equal(seen.uid, ALICE!.uid);
+      assert.equal(seen.uid, ALICE.uid);
       await end();
     } else t.diagnostic('this system does not let a number be used again by will');
     peer.close();
@@ -182,7 +182,7 @@ test('B16: what a stranger may not do, a socket that it connected and root uses 
     const answer = await peer.answer();
     assert.ok(answer !== 'end' && answer.reason === REASON.accessDenied);
     peer.close();
-    await stage.drops('accessDenied', undefined, { pid: alice.pid, uid: ALICE!.uid });
+    await stage.drops('accessDenied', undefined, { pid: alice.pid, uid: ALICE.uid });
   });
 });
 
@@ -192,7 +192,7 @@ test('B14: who becomes another user or leaves its groups after it connected is w
   await stage.survives(async () => {
     const stranger = await startStranger(t);
     const peer = await takeOver(stage, stranger);
-    await tellTo(stranger, { type: 'become', uid: BOB!.uid, groups: [7] });
+    await tellTo(stranger, { type: 'become', uid: BOB.uid, groups: [7] });
     await stranger.kill();
     peer.say();
     await peer.answer().then((answer) => answer !== 'end' && peer.adopt(answer));
@@ -234,7 +234,7 @@ test('B15: a server that listens again as somebody else is to its clients who it
   const before = connectPort(`${NAME}-2`, { timeout: 2000, requiredServer: { uid: 0 } }); // waits for its answer
   await stranger.ask({ type: 'heard' }, 'heard');
   await assert.rejects(before, failsWith('ERR_ALPC_DISCONNECTED'));
-  await tellTo(stranger, { type: 'become', uid: BOB!.uid, groups: [] });
+  await tellTo(stranger, { type: 'become', uid: BOB.uid, groups: [] });
   await tellTo(stranger, { type: 'listenAgain' });
   await assert.rejects(connectPort(`${NAME}-2`, { requiredServer: { uid: 0 } }), failsWith('ERR_ALPC_SERVER_MISMATCH', /uid is 4002, required is 0/));
   assert.deepEqual([client.peer.uid, client.peer.pid], [0, process.pid]);
@@ -247,13 +247,13 @@ test("test 30: a squatter at the right name is refused by a client that says who
   chmodSync(join(root, 'RPC Control'), 0o1777);
   const traced: Told[] = [];
   listen(t, 'client', traced);
-  for (const [requiredServer, why] of [[{ uid: 0 }, /uid is 4002, required is 0/], [{ gid: 0 }, /gid is 4002/], [{ pid: 1 }, /pid is/], [{ uid: BOB!.uid, gid: 1 }, /gid is 4002, required is 1/]] as const) {
+  for (const [requiredServer, why] of [[{ uid: 0 }, /uid is 4002, required is 0/], [{ gid: 0 }, /gid is 4002/], [{ pid: 1 }, /pid is/], [{ uid: BOB.uid, gid: 1 }, /gid is 4002, required is 1/]] as const) {
     const bob = await startStranger(t, BOB);
     await tellTo(bob, { type: 'listen', path: join(root, 'RPC Control', 'stage') });
     await assert.rejects(connectPort(NAME, { requiredServer, data: 'the password' }), failsWith('ERR_ALPC_SERVER_MISMATCH', why));
     assert.deepEqual(await bob.ask({ type: 'heard' }, 'heard'), { type: 'heard', bytes: 0 });
     const { reason, pid, uid, error } = traced.pop()!;
-    assert.deepEqual([reason, pid, uid], ['serverMismatch', bob.pid, BOB!.uid]);
+    assert.deepEqual([reason, pid, uid], ['serverMismatch', bob.pid, BOB.uid]);
     assert.match(String(error), why);
     await bob.kill();
     await until('its name can be taken', () => (void (libc().unlinkat(-100, join(root, 'RPC Control', 'stage'), 0)), true));
@@ -262,7 +262,6 @@ test("test 30: a squatter at the right name is refused by a client that says who
 
 test('test 30: the same for a server that is refused at once, in the blocking form', async (t) => {
   const { listener, traced } = openTrap(t);
-  const { connectPortSync } = await import('../../src/index.js');
   assert.throws(() => connectPortSync(NAME, { requiredServer: { uid: process.geteuid!() + 1 }, data: 'secret' }), failsWith('ERR_ALPC_SERVER_MISMATCH'));
   const peer = await listener.accept();
   assert.equal(await peer.hear(), 'end');
