@@ -42,10 +42,15 @@ export function temporaryName(directory: LockedDirectory): string {
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return name;
     if (!(error instanceof SystemError)) throw error;
-    removeLeftovers(directory); // another user sits on that name: take one that cannot be guessed
-    return `${name}-${randomBytes(8).toString('hex')}`;
+    removeLeftovers(directory);
+    return unguessableName(); // another user sits on that name
   }
   return name;
+}
+
+/** One that nobody can sit on before it is used; whoever is killed leaves it for `removeLeftovers`. */
+export function unguessableName(): string {
+  return `${RESERVED_PREFIX}${libc().geteuid()}-${randomBytes(8).toString('hex')}`;
 }
 
 /** Removes what processes left unfinished in a locked directory, as far as the directory lets this user remove it. */

@@ -18,11 +18,12 @@ import { LockedDirectory, runAwaited, runBlocking, type Steps } from '../platfor
 import { bindIn, listenOn } from '../platform/listener.js';
 import { SystemError, translate } from '../platform/system.js';
 import { createSeqpacketSocket } from '../platform/unix-socket.js';
-import { LOCK_TIMEOUT, lockOrThrow, lockParent, temporaryName } from './locked-parent.js';
+import { LOCK_TIMEOUT, lockOrThrow, lockParent, temporaryName, unguessableName } from './locked-parent.js';
 import { openObject, typeMismatch, typeOf } from './lookup.js';
 import { leafOf, type ObjectName, parentOf, parseObjectName, pathOfName } from './object-name.js';
 import { checkDead } from './removal.js';
 import { openRoot, openRootToLookUp, type RootOptions } from './root.js';
+import { checkDirectory } from './trust.js';
 
 export interface BindOptions extends RootOptions {
   /** Permission bits of the socket file, set exactly; 0o600 when left out. See `fileMode`. */
@@ -95,7 +96,8 @@ export class BoundPortName {
  * @param name the port's full name; its directory must be there
  * @throws AlpcError ERR_ALPC_NAME_IN_USE when a server lives there, ERR_ALPC_OBJECT_TYPE_MISMATCH when something else than
  *   a port stands there, ERR_ALPC_NAME_NOT_FOUND naming the part that is missing, ERR_ALPC_NAME_INVALID,
- *   ERR_ALPC_ACCESS_DENIED (also for another user's port that cannot be tested or replaced), ERR_ALPC_TIMEOUT,
+ *   ERR_ALPC_ACCESS_DENIED (also for another user's port that cannot be tested or replaced, and for a directory in which others
+ *   could exchange the name), ERR_ALPC_TIMEOUT,
  *   ERR_ALPC_INVALID_ARGUMENT; the signal's reason
  * Windows: the naming part of NtAlpcCreatePort.
  */
@@ -132,6 +134,7 @@ function* bindSteps(name: string, options: BindOptions): Steps<BoundPortName> {
   try {
     using root = openRoot(options.root === undefined ? {} : { root: options.root });
     using directory = yield* lockParent(root.fd, parsed, deadline);
+    checkDirectory(root, directory, parsed);
     return bindLocked(directory, parsed, mode, backlog, root.path);
   } catch (error) {
     throw translate(error, `'${parsed.text}'`);
@@ -140,9 +143,8 @@ function* bindSteps(name: string, options: BindOptions): Steps<BoundPortName> {
 
 function bindLocked(directory: LockedDirectory, name: ObjectName, mode: number, backlog: number, root: string): BoundPortName {
   const overDead = isHeldByDead(directory, name);
-  const temporary = temporaryName(directory);
   using socket = new Descriptor(createSeqpacketSocket());
-  bindIn(socket.fd, directory.fd, temporary);
+  const temporary = bindTemporarily(socket, directory);
   try {
     using file = openBeneath(directory.fd, temporary, OPEN.link);
     const made = statOf(file.fd);
@@ -157,6 +159,20 @@ function bindLocked(directory: LockedDirectory, name: ObjectName, mode: number, 
     discard(directory, temporary);
     throw overDead && hasErrno(error, 'EPERM', 'EACCES') ? notOurs(name, error) : error;
   }
+}
+
+/** Binds the socket under a name for unfinished things; the name. */
+function bindTemporarily(socket: Descriptor, directory: LockedDirectory): string {
+  const usual = temporaryName(directory);
+  try {
+    bindIn(socket.fd, directory.fd, usual);
+    return usual;
+  } catch (error) {
+    if (!hasErrno(error, 'EADDRINUSE')) throw error;
+  }
+  const other = unguessableName(); // somebody who does not take the lock was faster
+  bindIn(socket.fd, directory.fd, other);
+  return other;
 }
 
 /** False when the name is free, true when a server that is gone has it; throws when it is to be left alone. */

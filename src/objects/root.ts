@@ -14,6 +14,7 @@ import { checkOptions, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { changeMode, Descriptor, fileKind, hasErrno, makeMissingDirectory, OPEN, openAbsolute, openBeneath, statOf } from '../platform/directory.js';
 import { libc, SystemError, translate } from '../platform/system.js';
+import { whyDistrusted } from './trust.js';
 
 /** The directories that a root of one's own always has. */
 export const STANDARD_DIRECTORIES = ['RPC Control', 'BaseNamedObjects', 'Callback', 'Sessions'] as const;
@@ -141,14 +142,8 @@ function checkTrust(stat: BigIntStats, what: string, rule: Candidate['rule'], ui
   const refuse = (reason: string): AlpcError => new AlpcError('ERR_ALPC_ACCESS_DENIED', `${what} is refused: ${reason}`);
   if (stat.isSymbolicLink()) throw refuse('it is a symbolic link');
   if (!stat.isDirectory()) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what} is no directory but a ${fileKind(stat)}`);
-  const owner = Number(stat.uid);
-  const trusted = rule === 'own' ? [uid] : rule === 'system' ? [0] : [uid, 0];
-  if (!trusted.includes(owner)) throw refuse(`it belongs to user ${owner}, not to user ${trusted.join(' or ')}`);
-  const mode = Number(stat.mode);
-  const sticky = (mode & 0o1000) !== 0;
-  if ((mode & 0o022) !== 0 && (rule === 'own' || !sticky)) {
-    throw refuse(`its mode ${(mode & 0o7777).toString(8)} lets others write to it${rule === 'own' ? '' : ' without the sticky bit'}`);
-  }
+  const why = whyDistrusted(stat, rule === 'own' ? [uid] : rule === 'system' ? [0] : [uid, 0], rule !== 'own');
+  if (why !== undefined) throw refuse(why);
 }
 
 /** They get the root's own mode: closed in a closed root, and in an open one open (and sticky) too. */
