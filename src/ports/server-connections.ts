@@ -223,7 +223,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#requests.clear();
     this.#reception.close();
     for (const connection of Array.from(this.#bySocket.values())) connection.close();
-    this.#active.length = 0;
+    for (const connection of this.#active.splice(0)) connection.activeAt = -1;
     this.#poller.close();
   }
 
