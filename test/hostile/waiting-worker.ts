@@ -4,13 +4,18 @@ import { connectPort } from '../../src/index.js';
 
 const { name, what } = workerData as { name: string; what: 'request' | 'receive' | 'request without reference' };
 
+const tell = (news: string): void => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port between threads, not a window
+  parentPort!.postMessage(news);
+};
+
 const client = await connectPort(name);
 if (what === 'request without reference') {
   client.unref();
-  void client.request('and who waits?').then(({ data }) => parentPort!.postMessage(String(data)));
+  void client.request('and who waits?').then(({ data }) => tell(String(data)));
 } else {
   if (what === 'receive') await client.post('tell me');
   const { data } = what === 'receive' ? await client.receive() : await client.request('tell me');
-  parentPort!.postMessage(String(data));
+  tell(String(data));
   client.close();
 }
