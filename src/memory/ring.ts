@@ -112,7 +112,7 @@ export class RingWriter {
   retract(position: number, type: number): boolean {
     this.#look();
     const back = this.#written - position;
-    if (back > (this.#tail - this.#head) >>> 0) return false;
+    if (back > (this.#tail - this.#head) >>> 0 || this.#length === 0) return false;
     Atomics.store(this.#own.words, ((this.#own.ringStart + ((this.#tail - back) & this.#mask)) >> 2) + TYPE, type | RETRACTED);
     return true;
   }

@@ -1,0 +1,106 @@
+/**
+ * A peer that rewrites its shared words while they are read. Each message that is accepted is one that its sender wrote, each of its
+ * words as it stood there at some moment; or the connection is closed, for a breach of the protocol. Nothing crashes, hangs or reads elsewhere.
+ *
+ * ALPC_LONG=1 goes on until a million messages have come and each word of a header has been flipped ten million times
+ * (`ALPC_LONG=1 npm test -- hostile/flipper --test-timeout=1800000`).
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { DatagramMessage, RequestMessage } from '../../src/index.js';
+import { tally, until } from '../process/expect.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { startActor } from '../support/processes.js';
+import { compileStorm, FIRST_ID, FLIP, HARMLESS, payloadWords, readWord, type Report } from './flipper.js';
+import type { News, Order } from './flipper-actor.js';
+import { serve } from './meeting.js';
+import { STATE } from './peer.js';
+
+withLedger();
+
+const LONG = process.env['ALPC_LONG'] === '1';
+const MILLION = 1_000_000;
+const ALL = Object.values(FLIP).reduce((sum, bit) => sum | bit, 0);
+/** What is flipped together. Whoever flips what only a message's words depend on keeps to the rules. */
+const STORMS = [HARMLESS, FLIP.payload, FLIP.type, FLIP.length, FLIP.tail, FLIP.head | FLIP.type, ALL];
+
+/** Complains of a message that nobody wrote. The number of its words that came flipped. */
+function check(message: RequestMessage | DatagramMessage, flips: number): number {
+  const words = new Int32Array(message.data.buffer, message.data.byteOffset, message.dataLength >> 2);
+  const number = (message.id < 0 ? ~message.id : message.id) - FIRST_ID;
+  const record = words.length === 0 ? number : readWord(words[0]!).record;
+  assert.equal(number, record, `message ${message.id} carries record ${record}`);
+  const right = payloadWords(record);
+  if ((flips & (FLIP.length | FLIP.tail)) === 0) assert.equal(message.dataLength, 4 * right, `record ${record}`);
+  let flipped = 0;
+  for (let i = 0; i < Math.min(right, words.length); i++) {
+    const word = readWord(words[i]!);
+    if (word.record !== record || word.at !== i) assert.fail(`word ${i} of record ${record} is ${words[i]!.toString(16)}`);
+    if (word.flipped) flipped++;
+  }
+  if ((flips & FLIP.payload) === 0) assert.equal(flipped, 0);
+  return flipped;
+}
+
+async function weather(t: TestContext, file: string | undefined, done: (messages: number, reports: readonly Report[], seconds: number) => boolean): Promise<void> {
+  const { port, path } = await serve(t, { connect: 'ask' });
+  const seen = { messages: 0, flipped: 0 };
+  const ends: { flips: number; reason: string }[] = [];
+  const kept: { data: Buffer; copy: string }[] = [];
+  port.on('disconnect', ({ context }, reason) => ends.push({ flips: context as number, reason }));
+  port.on('message', (message) => {
+    if (message.type === 'connection-request') message.accept({ context: Number(message.data) });
+    if (message.type !== 'request' && message.type !== 'datagram') return;
+    seen.flipped += check(message, message.portContext as number);
+    if (message.type === 'request') message.reply(message.data);
+    if (seen.messages++ % 1000 === 0) kept.push({ data: message.data, copy: message.data.toString('hex') });
+  });
+  const actor = startActor<Order, News>(t, new URL('./flipper-actor.js', import.meta.url), [], {}, { watchdog: 30 * 60_000 });
+  const reports: Report[] = [];
+  const start = performance.now();
+  for (let round = 0; !done(seen.messages, reports, (performance.now() - start) / 1000); round++) {
+    // Those that end their connection at once have the rest of the time.
+    const storms = seen.messages < MILLION ? STORMS : [FLIP.length, ALL];
+    const flips = storms[round % storms.length]!;
+    const isHarmless = (flips & ~HARMLESS) === 0;
+    const before = seen.messages;
+    actor.send({ type: 'rage', path, flips, seed: round + 1, records: isHarmless ? 50_000 : 20_000, milliseconds: isHarmless ? 1500 : 300, ...(file === undefined ? {} : { file }) });
+    const { report, state } = await actor.until('over');
+    reports.push(report);
+    await until('the end is told', () => ends.length === round + 1);
+    if (!isHarmless) continue;
+    assert.deepEqual([state, ends.at(-1)], [STATE.open, { flips, reason: 'disconnected' }], 'who flips nothing of the protocol keeps to it');
+    assert.equal(seen.messages - before, report.published, 'and none of its messages is lost');
+  }
+  for (const { data, copy } of kept) assert.equal(data.toString('hex'), copy, 'what was accepted stays as it is');
+  const reasons = tally(ends.filter(({ flips }) => (flips & ~HARMLESS) !== 0).map(({ reason }) => reason));
+  assert.deepEqual(Object.keys(reasons).filter((reason) => !['protocol', 'quota', 'disconnected'].includes(reason)), []);
+  assert.ok(reasons['protocol']! > 0, JSON.stringify(reasons));
+  assert.ok(seen.flipped > 0, 'flips were met in the middle of reading');
+  t.diagnostic(`${seen.messages} messages, ${seen.flipped} words of them flipped; ${ends.length} connections, ended ${JSON.stringify(reasons)}; header words flipped: ${JSON.stringify(flipsOf(reports))}`);
+}
+
+/** Flips of each word of a header, in all. */
+function flipsOf(reports: readonly Report[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const { header } of reports) for (const [word, count] of Object.entries(header)) sum[word] = (sum[word] ?? 0) + count;
+  return sum;
+}
+
+const longEnough = (messages: number, reports: readonly Report[]): boolean => messages >= MILLION && Object.values(flipsOf(reports)).every((count) => count >= 10_000_000);
+
+test('6, B25: every word is flipped while it is read, by a process in C: each message is one that was written, or the connection is closed', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'alpc-flipper-'));
+  atEnd(t, () => rmSync(folder, { recursive: true }));
+  const file = compileStorm(folder);
+  if (file === undefined) return t.skip('there is no compiler here');
+  await weather(t, file, LONG ? longEnough : (messages, reports, seconds) => seconds > 5 && messages > 10_000 && reports.length > STORMS.length);
+});
+
+test('6, B25: the same by a process in JavaScript', async (t) => {
+  await weather(t, undefined, (messages, reports, seconds) => seconds > 3 && messages > 10_000 && reports.length > STORMS.length);
+});

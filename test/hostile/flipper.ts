@@ -1,0 +1,168 @@
+/**
+ * A storm in an outbox: its owner publishes records, each of which says in every word which one it is, and all the while makes words
+ * of it wrong for a moment and right again. Which words is the caller's to choose; no word is out of its reach.
+ *
+ * The storm is written twice, here and in flipper.c, which is faster; `compileStorm` gives that one where there is a compiler.
+ */
+import koffi from 'koffi';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { addressOf } from '../../src/platform/system.js';
+import { randomFrom } from '../memory/support.js';
+import { CONTROL, type HandPeer, PAGE, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED, STATE } from './peer.js';
+
+/** What may be flipped, as bits. Flips of the first two and of `control` change nothing but what a message says. */
+export const FLIP = { payload: 1, header: 2, type: 4, length: 8, tail: 16, head: 32, control: 64 } as const;
+export type FlipName = keyof typeof FLIP;
+export const HARMLESS = FLIP.payload | FLIP.header | FLIP.control;
+const KINDS = Object.keys(FLIP) as FlipName[];
+const HEADER = Object.keys(RECORD) as (keyof typeof RECORD)[];
+
+export interface Orders {
+  readonly flips: number;
+  readonly seed: number;
+  /** Published at most. */
+  readonly records: number;
+  readonly milliseconds: number;
+}
+
+export interface Report {
+  /** 'read': everything was published and read; 'closed': the other side closed; 'time': it was over. */
+  readonly outcome: 'read' | 'time' | 'closed';
+  readonly published: number;
+  readonly flips: Record<FlipName, number>;
+  /** Of flips, those of each word of a record's header. */
+  readonly header: Record<keyof typeof RECORD, number>;
+}
+
+export type Storm = (peer: HandPeer, orders: Orders) => Report;
+
+// ---- what the records say -------------------------------------------------------------------------------------------
+
+const NUMBERS = 0x7fff;
+export const FIRST_ID = 0x10000;
+
+/** Words of payload of a record, by its number. */
+export function payloadWords(record: number): number {
+  return (Math.imul(record & NUMBERS, 2654435761) >>> 16) % 48;
+}
+
+/** The number of the record that a word of payload belongs to and its place there, whether it came flipped or not. */
+export function readWord(word: number): { record: number; at: number; flipped: boolean } {
+  const right = word < 0 ? word : ~word;
+  return { record: (right >>> 12) & NUMBERS, at: right & 0xfff, flipped: word >= 0 };
+}
+
+function payloadWord(record: number, at: number): number {
+  return (0x80000000 | ((record & NUMBERS) << 12) | at) | 0;
+}
+
+// ---- in C -----------------------------------------------------------------------------------------------------------
+
+/** The compiled storm's file, in `folder`; undefined where there is no compiler. */
+export function compileStorm(folder: string): string | undefined {
+  const file = join(folder, 'flipper.so');
+  const source = fileURLToPath(new URL('../../../test/hostile/flipper.c', import.meta.url));
+  return spawnSync('gcc', ['-O2', '-shared', '-fPIC', '-o', file, source], { stdio: 'ignore' }).status === 0 ? file : undefined;
+}
+
+export function loadStorm(file: string): Storm {
+  const storm = koffi.load(file).func('int storm(void *storm)') as (storm: Uint32Array) => number;
+  return (peer, { flips, seed, records, milliseconds }) => {
+    const words = new Uint32Array(28);
+    new BigUint64Array(words.buffer).set([BigInt(addressOf(peer.outbox.words)), BigInt(addressOf(peer.theirOutbox!.words))]);
+    words.set([PAGE, peer.ringLength, peer.socket, flips, seed, records, milliseconds], 4);
+    const outcome = (['read', 'time', 'closed'] as const)[storm(words)]!;
+    return reportOf(outcome, words[11]!, words.subarray(12, 19), words.subarray(19, 27));
+  };
+}
+
+function reportOf(outcome: Report['outcome'], published: number, flips: ArrayLike<number>, header: ArrayLike<number>): Report {
+  return {
+    outcome,
+    published,
+    flips: Object.fromEntries(KINDS.map((name, at) => [name, flips[at]!])) as Report['flips'],
+    header: Object.fromEntries(HEADER.map((name, at) => [name, header[at]!])) as Report['header'],
+  };
+}
+
+// ---- in JavaScript --------------------------------------------------------------------------------------------------
+
+const MOST_RECORDS = 4096;
+const HARMLESS_WORDS = ['messageId', 'callbackId', 'status', 'sequence', 'reserved0', 'reserved1'] as const;
+const { request, reply, datagram, cancel } = RECORD_TYPE;
+const WRONG_TYPES = [request, request, request, reply, cancel, request | RETRACTED, datagram | 0x7fffff00];
+/** The bells more often than the figures. */
+const OTHER_WORDS = [...Object.values(CONTROL), CONTROL.dataSleep, CONTROL.spaceSleep].filter((at) => at !== CONTROL.tail && at !== CONTROL.head);
+
+export const storm: Storm = (peer, { flips, seed, records, milliseconds }) => {
+  const random = randomFrom(seed);
+  const { words } = peer.outbox;
+  const starts = new Int32Array(MOST_RECORDS);
+  const counts = new Uint32Array(KINDS.length);
+  const header = new Uint32Array(HEADER.length);
+  const begun = performance.now();
+  let published = 0;
+  let oldest = 0;
+  const flip = (index: number, wrong: number): void => {
+    const right = Atomics.load(words, index);
+    Atomics.store(words, index, wrong | 0);
+    for (let wait = random(16); wait > 0; wait--) Atomics.load(words, index);
+    Atomics.store(words, index, right);
+  };
+  const inRing = (position: number, offset: number): number => (PAGE + ((position + offset) & (peer.ringLength - 1))) / 4;
+  const pick = <T>(list: readonly T[]): T => list[random(list.length)]!;
+  const flipOf = (kind: FlipName, head: number): void => {
+    const unread = published - oldest;
+    const at = starts[(oldest + (unread === 0 || random(2) === 0 ? 0 : random(unread))) % MOST_RECORDS]!;
+    const tail = peer.position;
+    const inHeader = (word: keyof typeof RECORD): number => {
+      header[HEADER.indexOf(word)]!++;
+      return inRing(at, RECORD[word]);
+    };
+    if (kind === 'tail') return flip(CONTROL.tail / 4, pick([tail + 8, tail - 8, tail + 4, head + peer.ringLength, head + peer.ringLength + 8, random(2 ** 32)]));
+    if (kind === 'head') return flip(CONTROL.head / 4, pick([8, -8, 4, 2 ** 31]) + peer.get('head'));
+    if (kind === 'control') return flip(pick(OTHER_WORDS) / 4, random(2 ** 32));
+    if (unread === 0) return;
+    if (kind === 'header') {
+      const index = inHeader(pick(HARMLESS_WORDS));
+      flip(index, ~words[index]!);
+    } else if (kind === 'type') flip(inHeader('type'), random(64) === 0 ? 0 : pick(WRONG_TYPES));
+    else if (kind === 'length') {
+      const index = inHeader('length');
+      flip(index, pick([4, -4, 40, 8 * random(256), random(2 ** 32)]) + words[index]!);
+    } else {
+      const length = words[inRing(at, RECORD.length)]! - RECORD_HEADER;
+      if (length <= 0) return;
+      const index = inRing(at, RECORD_HEADER + 4 * random(length / 4));
+      flip(index, ~words[index]!);
+    }
+  };
+  while (peer.theirs('state') === STATE.open) {
+    const head = peer.theirs('head');
+    if (performance.now() - begun >= milliseconds) return reportOf('time', published, counts, header);
+    let next = peer.position;
+    for (; published < records && published - oldest < MOST_RECORDS; published++) {
+      const count = payloadWords(published);
+      if (((next - head) >>> 0) + RECORD_HEADER + 4 * count + 4 > peer.ringLength) break;
+      starts[published % MOST_RECORDS] = next;
+      peer.sequence = published;
+      const end = peer.write({ length: RECORD_HEADER + 4 * count, messageId: FIRST_ID + (published & NUMBERS) }, next);
+      for (let i = 0; i < count; i++) words[inRing(next, RECORD_HEADER + 4 * i)] = payloadWord(published, i);
+      if ((count & 1) === 1) words[inRing(next, RECORD_HEADER + 4 * count)] = 0;
+      next = end + ((4 * count + 7) & ~7);
+    }
+    peer.publish(next);
+    peer.set('head', peer.theirs('tail')); // answers are not looked at
+    if (head === next && published === records) return reportOf('read', published, counts, header);
+    while (oldest < published && ((starts[oldest % MOST_RECORDS]! - head) | 0) < 0) oldest++;
+    for (let i = 0; i < 32; i++) {
+      const kind = random(KINDS.length);
+      if ((flips & (1 << kind)) === 0) continue;
+      counts[kind]!++;
+      flipOf(KINDS[kind]!, head);
+    }
+  }
+  return reportOf('closed', published, counts, header);
+};
