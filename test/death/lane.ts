@@ -163,10 +163,10 @@ export class Lane {
 
   /** A server goes on being served when one of its clients has died; this one it waits for. */
   async #witness(playing: Promise<unknown>): Promise<void> {
-    const over = playing.then(() => 'over');
+    const connecting = connectPort(NAME, { root: this.#root, data: 'witness' });
     try {
-      const port = await Promise.race([connectPort(NAME, { root: this.#root, data: 'witness' }), over]);
-      if (port === 'over' || typeof port === 'string') return;
+      const port = await Promise.race([connecting, playing.then(() => undefined)]);
+      if (port === undefined) return void connecting.then((late) => late.close(), () => {});
       assert.equal((await port.request('are you alive')).data.toString(), 'alive');
       port.close();
     } catch (error) {

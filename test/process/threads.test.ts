@@ -1,6 +1,6 @@
 /**
  * Ports in worker threads: servers and clients, blocking and awaited, between threads of one process and to other processes.
- * A worker that blocks can be terminated, and its process can end; whoever is connected with it sees its end as that of a process.
+ * A worker that blocks can be terminated; whoever is connected with it sees its end as that of a process (how processes end: death/exits.test.ts).
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -9,8 +9,6 @@ import { Worker } from 'node:worker_threads';
 import { connectPort, createPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { startActor } from '../support/processes.js';
-import type { News as ExitNews } from './actors/exit.js';
 import type { ThreadTask } from './actors/thread.js';
 import { cross, numbers, outcomeOf, outcomeOfSync, until } from './expect.js';
 import { linesOf, NAME, ownRoot, startServer } from './serving.js';
@@ -131,19 +129,6 @@ for (const by of ['close', 'exit', 'return', 'throw'] as const) {
     assert.deepEqual([(await port.receive()).data.toString(), (await port.receive()).type], ['before the end', 'port-closed']);
     assert.equal(await ended, by === 'throw' ? 1 : 0);
     assert.deepEqual(errors.map(({ message }) => message), by === 'throw' ? ['as it was told'] : []);
-  });
-}
-
-for (const call of BLOCKING) {
-  test(`a process whose worker blocks in ${call} ends by process.exit`, async (t) => {
-    ownRoot(t);
-    if (call !== 'server receiveSync') {
-      const port = await createPort(NAME, call === 'connectPortSync' ? { connect: 'ask' } : {});
-      atEnd(t, () => port.close());
-    }
-    const actor = startActor<never, ExitNews>(t, new URL('./actors/exit.js', import.meta.url), [call]);
-    await actor.until('exiting');
-    assert.deepEqual(await actor.ended, { code: 7, signal: null });
   });
 }
 

@@ -3,10 +3,11 @@
  * that block. It tells its parent when it has begun ('begun') and what came of it.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { connectPort, connectPortSync, createPort, createPortSync } from '../../../src/ports/index.js';
+import { connectPort, connectPortSync, createPort } from '../../../src/ports/index.js';
 import { cross, numbers, outcomeOf, tally } from '../expect.js';
 import { type Blocking, type Form, takeMessages } from '../taking.js';
 import { Verbs } from '../verbs.js';
+import { block } from './blocking-calls.js';
 
 export type ThreadTask =
   | { do: 'serve'; name: string; form: Form }
@@ -45,7 +46,7 @@ switch (task.do) {
     break;
   }
   case 'block':
-    block(task.name, task.in);
+    block(task.name, task.in, () => tell('begun'));
     break;
   case 'end': {
     const port = connectPortSync(task.name);
@@ -64,21 +65,4 @@ async function both<T>(run: () => T, go: Int32Array): Promise<T> {
   Atomics.add(go, 1, 1);
   while (Atomics.load(go, 1) < 2) await new Promise((resolve) => setTimeout(resolve, 1));
   return result;
-}
-
-function block(name: string, call: Blocking): void {
-  if (call === 'server receiveSync') {
-    const port = createPortSync(name);
-    tell('begun');
-    for (;;) port.receiveSync();
-  }
-  if (call === 'connectPortSync') {
-    tell('begun');
-    connectPortSync(name, { data: 'silence' });
-  }
-  const port = connectPortSync(name);
-  tell('begun');
-  if (call === 'requestSync') port.requestSync('hold');
-  if (call === 'receiveSync') port.receiveSync();
-  for (;;) port.postSync(Buffer.alloc(10_000));
 }
