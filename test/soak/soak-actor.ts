@@ -106,7 +106,7 @@ async function takeAll(port: ClientPort | ConnectionPort, { number, take: how, c
           port.off('message', listener);
           resolve();
         };
-        port.on('message', listener as never);
+        port.on('message', listener);
       }),
     receive: async () => {
       while (checker.next < count) takeOne(await port.receive());
