@@ -39,9 +39,9 @@ export function nodePipeOver(fd: number): NodePipe {
  * which happens where a function of JavaScript begins or a loop goes round: so there is neither between the two calls.
  */
 export function nodePipeOverDuplicate(fd: number): NodePipe {
-  const { fcntl } = libc();
+  const c = libc();
   const pipe = new (nodePipeConstructor())(0);
-  const duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  const duplicate = c.fcntl(fd, F_DUPFD_CLOEXEC, 0);
   const failure = duplicate < 0 ? duplicate : (pipe.open(duplicate) ?? 0);
   if (failure === 0) return pipe;
   const error = duplicate < 0 ? new SystemError('fcntl', lastErrno()) : new SystemError('uv_pipe_open', errnoName(-failure));
