@@ -3,7 +3,8 @@
  * each newcomer's hello. A newcomer that says nothing is shown out after a while, and only so many may stand there at once.
  *
  * At the limit of descriptors one that is kept in reserve is given up for a moment, so that the newcomer can be sent away:
- * else it would stay in the backlog and wake the server again and again.
+ * else it would stay in the backlog and wake the server again and again. Where not even that helps (somebody else in this process
+ * was faster, or the kernel is out of memory), the door stays shut for a moment, and who stands there waits.
  */
 import { closeSync, openSync } from 'node:fs';
 import { ProtocolViolation } from '../memory/layout.js';
@@ -29,6 +30,8 @@ const NOBODY = new PeerIdentity({ pid: 0, uid: 65534, gid: 65534 });
 
 /** Why a newcomer is turned away by the port itself; its wording on the wire is the same. */
 export type RefusalReason = Extract<ReasonName, 'accessDenied' | 'quota' | 'protocol' | 'version' | 'ringTooLong'>;
+/** Milliseconds that the door stays shut when nobody can be taken in, and nobody sent away. */
+const SHUT_FOR = 20;
 
 export interface ReceptionParts {
   readonly thread: Thread;
@@ -50,10 +53,30 @@ export class Reception {
   readonly #silent = new Map<number, ServerGreeting>();
   #reserve: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #opensAt = 0;
+  #opening: NodeJS.Timeout | undefined;
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
     this.#reserve = reserveDescriptor();
+  }
+
+  /** Milliseconds until newcomers are to be looked for again; Infinity while the poller tells of them. */
+  get opensIn(): number {
+    return this.#opening === undefined ? Infinity : Math.max(0, this.#opensAt - performance.now());
+  }
+
+  /** Opens the door again when its time has come: on the event loop by itself, in a blocking server by being asked. */
+  openDoor(): void {
+    if (this.#opening === undefined || performance.now() < this.#opensAt) return;
+    clearTimeout(this.#opening);
+    this.#opening = undefined;
+    try {
+      this.#parts.poller.add(this.#parts.listener);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#shutDoor();
+    }
   }
 
   /** Takes in who waits at the door. */
@@ -63,7 +86,10 @@ export class Reception {
       const socket = acceptConnection(this.#parts.listener);
       if (socket === 'none') break;
       if (socket === 'full') {
-        if (!this.#sendOneAway()) break;
+        if (this.#sendOneAway()) continue;
+        this.#parts.poller.remove(this.#parts.listener);
+        this.#shutDoor();
+        break;
       } else this.#greet(socket);
     }
   }
@@ -103,16 +129,14 @@ export class Reception {
     for (let socket = acceptConnection(this.#parts.listener); typeof socket === 'number'; socket = acceptConnection(this.#parts.listener)) shutOut(socket, 'closed');
     if (this.#reserve !== undefined) closeSync(this.#reserve);
     this.#reserve = undefined;
+    clearTimeout(this.#opening);
+    this.#opening = undefined;
   }
 
   #greet(socket: number): void {
     const { thread, portName, limits, security } = this.#parts;
-    let peer: PeerIdentity;
-    try {
-      peer = new PeerIdentity(peerCredentials(socket), peerGroups(socket));
-    } catch {
-      return this.#sendAway(socket, NOBODY, 'accessDenied'); // to be taken for nobody else
-    }
+    const peer = identityOf(socket);
+    if (peer === NOBODY) return this.#sendAway(socket, peer, 'accessDenied'); // to be taken for nobody else
     if (!checkAccess(security, peer, 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
     if (this.#parts.connections() + this.#silent.size >= limits.connections || this.#silent.size >= MAX_SILENT) return this.#sendAway(socket, peer, 'quota');
     let greeting: ServerGreeting;
@@ -158,12 +182,17 @@ export class Reception {
     this.#parts.onRefused(greeting.peer, reason, error);
   }
 
+  #shutDoor(): void {
+    this.#opensAt = performance.now() + SHUT_FOR;
+    this.#opening = setTimeout(() => this.openDoor(), SHUT_FOR + 1).unref(); // the port's own watch keeps the process
+  }
+
   /** The table of descriptors is full: uses the reserve to refuse one newcomer. */
   #sendOneAway(): boolean {
     if (this.#reserve === undefined) return false;
     closeSync(this.#reserve);
     const socket = acceptConnection(this.#parts.listener);
-    if (typeof socket === 'number') this.#sendAway(socket, new PeerIdentity(peerCredentials(socket)), 'quota');
+    if (typeof socket === 'number') this.#sendAway(socket, identityOf(socket), 'quota');
     this.#reserve = reserveDescriptor();
     return typeof socket === 'number';
   }
@@ -175,6 +204,14 @@ export class Reception {
       this.#timer = this.#silent.size > 0 ? this.#showOutLater() : undefined;
     };
     return setTimeout(look, Math.min(PATIENCE, Math.ceil(this.patience) + 1)).unref();
+  }
+}
+
+function identityOf(socket: number): PeerIdentity {
+  try {
+    return new PeerIdentity(peerCredentials(socket), peerGroups(socket));
+  } catch {
+    return NOBODY;
   }
 }
 

@@ -77,7 +77,12 @@ export class ServerConnections implements ConnectionOwner {
       onHello: (greeting) => this.#onHello(greeting),
       onRefused: (peer, reason, error) => this.#tellRefusal(peer, reason, error),
     });
-    this.#poller.add(parts.listener);
+    try {
+      this.#poller.add(parts.listener);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Readable when any of the sockets is. */
@@ -143,7 +148,7 @@ export class ServerConnections implements ConnectionOwner {
         if (this.serve(0)) continue;
         throw noMessage(timeout);
       }
-      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#parts.thread.longestSleep)));
+      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#reception.opensIn, this.#parts.thread.longestSleep)));
       else this.serve(0);
     }
   }
@@ -162,6 +167,7 @@ export class ServerConnections implements ConnectionOwner {
   /** Looks at the sockets, waiting for at most `milliseconds`: newcomers, bells, ends. Whether there was anything. */
   serve(milliseconds: number): boolean {
     this.#sinceServed = 0;
+    this.#reception.openDoor();
     const count = this.#poller.wait(milliseconds);
     this.#now = performance.now();
     // Woken: a message was there before its bell, which is told again until it is read.
@@ -322,27 +328,25 @@ export class ServerConnections implements ConnectionOwner {
 
   /** Makes the connection; undefined when the client gave up meanwhile, broke the rules, or there is no room for it here: a client can bring that about, so it is no fault of whoever accepts. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
-    const { thread, portName, spin, notifyClientDied, hasRef, events } = this.#parts;
+    const { portName, spin, notifyClientDied, hasRef, events } = this.#parts;
     const { ringLength } = greeting;
     if (ringLength > limits.peerRingLength) {
       greeting.refuse('ringTooLong', { ringLength: limits.peerRingLength });
       this.#tellRefusal(greeting.peer, 'ringTooLong', new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `connection port ${portName}: the client (${greeting.peer}) comes with a ring of ${ringLength} bytes; limits.peerRingLength is ${limits.peerRingLength}`));
       return undefined;
     }
-    let greeted: Greeted | undefined;
+    let greeted: Greeted | 'gone';
     try {
-      const outcome = greeting.welcome(limits, data);
-      if (outcome === 'gone') {
+      // All that can fail comes before the welcome: what has been said can't be taken back.
+      this.#poller.add(greeting.socket);
+      greeted = greeting.welcome(limits, data);
+      if (greeted === 'gone') {
+        this.#poller.remove(greeting.socket);
         greeting.abandon();
         return undefined;
       }
-      greeted = outcome;
-      this.#poller.add(greeted.socket);
     } catch (error) {
-      if (greeted !== undefined) {
-        greeted.link.close();
-        thread.closePeerPage(greeted.peerPage);
-      }
+      this.#poller.remove(greeting.socket);
       const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
       greeting.refuse(reason);
       if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
@@ -368,9 +372,9 @@ export class ServerConnections implements ConnectionOwner {
   }
 }
 
-/** Whether anybody waits for what may come from it, or for room towards it. */
+/** Whether anybody waits for what may come from it, for room towards it, or for a bell. */
 function isExpecting(connection: Connection, wanted: boolean): boolean {
-  return wanted || connection.calls.awaited > 0 || connection.outbound.length > 0;
+  return wanted || connection.calls.awaited > 0 || connection.outbound.length > 0 || connection.link.owesBell;
 }
 
 /** Arms it; false when there is something for whoever expects it. */
