@@ -89,7 +89,8 @@ export class ServerGreeting {
       peerPage = this.#thread.openPeerPage(this.#descriptors.shift()!);
       const packet = encodePacket('welcome', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data });
       const outcome = sendPacket(this.socket, packet, [own.fd, waitPage.fd]);
-      if (outcome === 'full' || outcome === 'failed') throw new SystemError('sendmsg', 'ENOBUFS');
+      if (outcome === 'full') throw new SystemError('sendmsg', 'ETOOMANYREFS'); // nothing else can fill a socket that nothing was sent to
+      if (outcome === 'failed') throw new SystemError('sendmsg', 'ENOBUFS');
       if (outcome === 'gone') {
         undo();
         return 'gone';
