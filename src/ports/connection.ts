@@ -27,6 +27,7 @@ import { copyOf, Outbound } from './outbound.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
+import type { ConnectedUser } from './turns.js';
 
 /** What a connection's messages can be. */
 export type ConnectionMessage = RequestMessage | DatagramMessage | CanceledMessage | PortClosedMessage | ClientDiedMessage;
@@ -89,7 +90,9 @@ export class Connection {
   endReason: EndReason | undefined;
   /** The peer's offence, when that was its end. */
   endError: Error | undefined;
-  /** Its place among its owner's active connections, or -1. */
+  /** Among a server's connections: those of the same user. */
+  user: ConnectedUser | undefined;
+  /** Its place among the active ones of its user, or -1. */
   activeAt = -1;
   /** When its owner last found something here, in ms. */
   lastActive = 0;

@@ -15,14 +15,16 @@ import { closeDescriptor, SystemError } from '../platform/system.js';
 import { acceptConnection, emptySocket, sendPacket } from '../platform/unix-socket.js';
 import type { Poller } from '../platform/poller.js';
 import { encodePacket, type ReasonName } from './handshake.js';
+import { HeadCount } from './head-count.js';
 import type { Limits } from './limits.js';
 import { PeerIdentity } from './peer-identity.js';
 import { ServerGreeting } from './server-greeting.js';
 import type { Thread } from './thread.js';
 
-/** Newcomers accepted in one go, and newcomers that may stand without a word. */
-const ACCEPTS_AT_ONCE = 64;
-const MAX_SILENT = 1024;
+/** Newcomers accepted in one go: each takes as long as a hundred messages, for which others wait. */
+const ACCEPTS_AT_ONCE = 8;
+/** Newcomers that may stand without a word, all of them and those of one user. */
+const SILENT = { connections: 1024, connectionsPerUser: 256 };
 /** Milliseconds for a newcomer to say hello. */
 const PATIENCE = 10_000;
 /** Whom the kernel does not name; with the number that it has for users whom it can't name. */
@@ -40,8 +42,8 @@ export interface ReceptionParts {
   readonly poller: Poller;
   readonly security: SecurityDescriptor;
   readonly limits: Limits;
-  /** How many connections there are now, those waiting for their accept included. */
-  readonly connections: () => number;
+  /** Who is here: newcomers are counted from their accept on. */
+  readonly headCount: HeadCount;
   /** A newcomer has said hello, and it is good so far. */
   readonly onHello: (greeting: ServerGreeting) => void;
   /** A newcomer has been turned away. */
@@ -51,6 +53,7 @@ export interface ReceptionParts {
 export class Reception {
   readonly #parts: ReceptionParts;
   readonly #silent = new Map<number, ServerGreeting>();
+  readonly #silentCount: HeadCount;
   #reserve: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #opensAt = 0;
@@ -58,6 +61,7 @@ export class Reception {
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
+    this.#silentCount = new HeadCount(parts.security.owner);
     this.#reserve = reserveDescriptor();
   }
 
@@ -114,7 +118,7 @@ export class Reception {
     const now = performance.now();
     for (const greeting of this.#silent.values()) {
       if (greeting.deadline > now) break; // in the order of their coming
-      this.#silent.delete(greeting.socket);
+      this.#isSilentNoMore(greeting);
       this.#parts.poller.remove(greeting.socket);
       this.#refuse(greeting, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
     }
@@ -134,18 +138,21 @@ export class Reception {
   }
 
   #greet(socket: number): void {
-    const { thread, portName, limits, security } = this.#parts;
+    const { thread, portName, limits, security, headCount } = this.#parts;
     const peer = identityOf(socket);
     if (peer === NOBODY) return this.#sendAway(socket, peer, 'accessDenied'); // to be taken for nobody else
     if (!checkAccess(security, peer, 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
-    if (this.#parts.connections() + this.#silent.size >= limits.connections || this.#silent.size >= MAX_SILENT) return this.#sendAway(socket, peer, 'quota');
+    const { uid } = peer;
+    if (headCount.isFull(uid, limits) || this.#silentCount.isFull(uid, SILENT)) return this.#sendAway(socket, peer, 'quota');
     let greeting: ServerGreeting;
     try {
-      greeting = new ServerGreeting(thread, portName, socket, peer, performance.now() + PATIENCE);
+      greeting = new ServerGreeting(thread, portName, socket, peer, performance.now() + PATIENCE, () => headCount.go(uid));
     } catch {
       return this.#sendAway(socket, peer, 'quota'); // no descriptor for it in this worker
     }
+    headCount.come(uid);
     this.#silent.set(greeting.socket, greeting);
+    this.#silentCount.come(uid);
     this.#listen(greeting, true);
   }
 
@@ -159,17 +166,22 @@ export class Reception {
         this.#timer ??= this.#showOutLater();
         return;
       }
-      this.#silent.delete(greeting.socket);
+      this.#isSilentNoMore(greeting);
       if (!first) poller.remove(greeting.socket);
       if (heard === 'end') greeting.abandon();
       else if (!greeting.speaksOurVersion) this.#refuse(greeting, 'version');
       else onHello(greeting);
     } catch (error) {
       if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
-      this.#silent.delete(greeting.socket);
+      this.#isSilentNoMore(greeting);
       if (!first) poller.remove(greeting.socket);
       this.#refuse(greeting, error instanceof ProtocolViolation ? 'protocol' : 'quota', error);
     }
+  }
+
+  /** It has said something, or has been shown out. */
+  #isSilentNoMore(greeting: ServerGreeting): void {
+    if (this.#silent.delete(greeting.socket)) this.#silentCount.go(greeting.peer.uid);
   }
 
   #sendAway(socket: number, peer: PeerIdentity, reason: RefusalReason): void {

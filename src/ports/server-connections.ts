@@ -1,7 +1,7 @@
 /**
- * All connections of one connection port: who is active, who rests behind the poller, and whose turn it is.
+ * All connections of one connection port: who is active, who rests behind the poller; whose turn it is is for turns.ts to say.
  *
- * Invariant: every open connection is either in `#active` (its doorbell is not armed, somebody looks at its ring) or armed
+ * Invariant: every open connection is either active (its doorbell is not armed, somebody looks at its ring) or armed
  * and watched by the poller; its socket is watched in both cases, for its end. A connection that has ended stays active
  * until its last message has been taken.
  */
@@ -20,6 +20,7 @@ import type { ConnectionPortEvents, Message } from './connection-port.js';
 import { channels } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
+import { HeadCount } from './head-count.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { Reception, type RefusalReason } from './reception.js';
@@ -27,9 +28,8 @@ import type { ServerGreeting } from './server-greeting.js';
 import { ServerPort } from './server-port.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
+import { Turns } from './turns.js';
 
-/** Messages of one connection before the next one has its turn. */
-const QUANTUM = 16;
 const RECENT = 4;
 /** A blocking server that is never idle looks at its sockets after so many messages. */
 const SERVE_EVERY = 64;
@@ -57,23 +57,23 @@ export class ServerConnections implements ConnectionOwner {
   readonly #reception: Reception;
   readonly #looks: AdaptiveSpin;
   readonly #bySocket = new Map<number, Connection>();
-  readonly #active: Connection[] = [];
+  readonly #turns = new Turns();
+  readonly #headCount: HeadCount;
   readonly #requests = new Fifo<ConnectionRequestMessage>();
   readonly #asking = new Set<ServerGreeting>();
   /** Those that went to rest last: who rings is mostly one of them. */
   #recent: Connection[] = [];
-  #cursor = 0;
-  #taken = 0;
   #sinceServed = 0;
   #closed = false;
 
   constructor(parts: ServerConnectionsParts) {
     this.#parts = parts;
     this.#looks = new AdaptiveSpin(parts.spin.looks);
+    this.#headCount = new HeadCount(parts.security.owner);
     this.#reception = new Reception({
       ...parts,
       poller: this.#poller,
-      connections: () => this.#bySocket.size + this.#asking.size,
+      headCount: this.#headCount,
       onHello: (greeting) => this.#onHello(greeting),
       onRefused: (peer, reason, error) => this.#tellRefusal(peer, reason, error),
     });
@@ -101,26 +101,12 @@ export class ServerConnections implements ConnectionOwner {
   /** The next message, fairly, or undefined. */
   take(): Message | undefined {
     if (this.#requests.length > 0) return this.#requests.shift();
-    const active = this.#active;
-    for (let tries = active.length; tries > 0; tries--) {
-      if (this.#cursor >= active.length) this.#cursor = 0;
-      const connection = active[this.#cursor]!;
-      const message = connection.inbound.take();
-      if (message !== undefined) {
-        connection.lastActive = this.#now;
-        if (++this.#taken >= QUANTUM) this.#nextTurn();
-        return message;
-      }
-      if (connection.isSpent) this.#deactivate(connection);
-      else this.#nextTurn();
-    }
-    return undefined;
+    return this.#turns.take(this.#now);
   }
 
   hasMessages(): boolean {
     if (this.#requests.length > 0) return true;
-    for (const connection of this.#active) if (connection.hasMessages()) return true;
-    return false;
+    return this.#turns.hasMessages();
   }
 
   /** Takes a message, blocking this thread until there is one. */
@@ -185,14 +171,18 @@ export class ServerConnections implements ConnectionOwner {
   /** Reads ahead for replies that this server itself awaits, while nobody takes messages. */
   pump(): boolean {
     let any = false;
-    for (const connection of this.#active) if (connection.calls.awaited > 0 && connection.inbound.pump()) any = true;
+    this.#turns.forEach((connection) => {
+      if (connection.calls.awaited > 0 && connection.inbound.pump()) any = true;
+    });
     return any;
   }
 
   /** Moves on what waits for room. */
   flush(): boolean {
     let any = false;
-    for (const connection of this.#active) if (connection.outbound.length > 0 && connection.outbound.flush()) any = true;
+    this.#turns.forEach((connection) => {
+      if (connection.outbound.length > 0 && connection.outbound.flush()) any = true;
+    });
     return any;
   }
 
@@ -201,24 +191,22 @@ export class ServerConnections implements ConnectionOwner {
     const now = performance.now();
     const since = this.#now;
     this.#now = now;
-    if (this.#active.length < 2 || now === since) return;
-    for (let i = this.#active.length - 1; i >= 0; i--) {
-      const connection = this.#active[i]!;
-      if (connection.isSpent) this.#deactivate(connection);
+    if (!this.#turns.isCrowded || now === since) return;
+    this.#turns.forEach((connection) => {
+      if (connection.isSpent) this.#turns.deactivate(connection);
       else if (now - connection.lastActive > this.#parts.spin.linger && isExpecting(connection, wanted)) this.#rest(connection, wanted);
-    }
+    });
   }
 
   /** Arms every active connection from which something is expected. False when one of them has something: look again. */
   rest(wanted: boolean): boolean {
     if (wanted && this.#requests.length > 0) return false;
     let quiet = true;
-    for (let i = this.#active.length - 1; i >= 0; i--) {
-      const connection = this.#active[i]!;
-      if (connection.isSpent) this.#deactivate(connection);
-      else if (!isExpecting(connection, wanted)) continue; // stays among the active ones, where it is found again
-      else if (!this.#rest(connection, wanted)) quiet = false;
-    }
+    this.#turns.forEach((connection) => {
+      if (connection.isSpent) this.#turns.deactivate(connection);
+      // One from which nothing is expected stays among the active ones, where it is found again.
+      else if (isExpecting(connection, wanted) && !this.#rest(connection, wanted)) quiet = false;
+    });
     return quiet;
   }
 
@@ -229,7 +217,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#requests.clear();
     this.#reception.close();
     for (const connection of Array.from(this.#bySocket.values())) connection.close();
-    this.#active.length = 0;
+    this.#turns.clear();
     this.#poller.close();
   }
 
@@ -242,6 +230,8 @@ export class ServerConnections implements ConnectionOwner {
   unwatch(connection: Connection): void {
     this.#poller.remove(connection.socket);
     this.#bySocket.delete(connection.socket);
+    this.#headCount.go(connection.peer.uid);
+    this.#turns.leave(connection);
     this.#recent = this.#recent.filter((other) => other !== connection);
     if (this.#closed) return;
     if (this.#parts.events.listenerCount('disconnect') > 0) {
@@ -270,7 +260,7 @@ export class ServerConnections implements ConnectionOwner {
   /** Prepares one that is quiet for rest, and remembers it. False when there is something for whoever expects it. */
   #rest(connection: Connection, wanted: boolean): boolean {
     if (!canRest(connection, wanted)) return false;
-    this.#deactivate(connection);
+    this.#turns.deactivate(connection);
     if (this.#recent[0] !== connection) {
       const rest = this.#recent.filter((other) => other !== connection);
       this.#recent = [connection, ...rest.slice(0, RECENT - 1)];
@@ -281,27 +271,7 @@ export class ServerConnections implements ConnectionOwner {
   #activate(connection: Connection): void {
     connection.disarm();
     connection.lastActive = this.#now;
-    if (connection.activeAt >= 0) return;
-    connection.activeAt = this.#active.length;
-    this.#active.push(connection);
-  }
-
-  /** Takes it out; the last one moves into its place. */
-  #deactivate(connection: Connection): void {
-    const at = connection.activeAt;
-    if (at < 0) return;
-    connection.activeAt = -1;
-    const last = this.#active.pop()!;
-    if (last !== connection) {
-      this.#active[at] = last;
-      last.activeAt = at;
-    }
-    if (this.#cursor === at) this.#taken = 0;
-  }
-
-  #nextTurn(): void {
-    this.#taken = 0;
-    this.#cursor++;
+    this.#turns.activate(connection);
   }
 
   #onHello(greeting: ServerGreeting): void {
@@ -355,8 +325,9 @@ export class ServerConnections implements ConnectionOwner {
     }
     const connection = new Connection({ ...greeted, owner: this, role: 'server', limits, spin, notifyClientDied });
     connection.context = context;
-    const port = new ServerPort(connection, hasRef, () => this.#deactivate(connection));
+    const port = new ServerPort(connection, hasRef, () => this.#turns.deactivate(connection));
     this.#bySocket.set(connection.socket, connection);
+    this.#turns.join(connection);
     this.wake(connection);
     if (channels.connect.hasSubscribers) channels.connect.publish({ port: portName, role: 'server', peer: connection.peer });
     if (events.listenerCount('connect') > 0) setImmediate(() => events.emit('connect', port));

@@ -28,13 +28,16 @@ export class ServerGreeting {
   #hello: HandshakePacket | undefined;
   #descriptors: number[] = [];
 
-  /** Takes over `socket`. */
-  constructor(thread: Thread, portName: string, socket: number, peer: PeerIdentity, deadline: number) {
+  readonly #onGone: () => void;
+
+  /** Takes over `socket`. `onGone` is told when nothing came of it. */
+  constructor(thread: Thread, portName: string, socket: number, peer: PeerIdentity, deadline: number, onGone: () => void) {
     this.#thread = thread;
     this.#portName = portName;
     this.socket = adoptDescriptor(socket);
     this.peer = peer;
     this.deadline = deadline;
+    this.#onGone = onGone;
   }
 
   /** Reads the hello. 'none': not there yet. 'end': the newcomer left. @throws ProtocolViolation; SystemError when this process has no descriptors left for it */
@@ -124,5 +127,6 @@ export class ServerGreeting {
     this.#descriptors.splice(0).forEach(discardDescriptor);
     emptySocket(this.socket);
     releaseDescriptor(this.socket);
+    this.#onGone();
   }
 }
