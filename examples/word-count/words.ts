@@ -86,9 +86,13 @@ export interface Totals {
 
 /** Every .ts, .js and .md file below a directory. Symbolic links are not followed, so nothing is found twice. */
 export function findTexts(directory: string): string[] {
-  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
-  const texts = entries.filter((entry) => entry.isFile() && /\.(?:ts|js|md)$/.test(entry.name));
-  return texts.map((entry) => join(entry.parentPath, entry.name)).toSorted();
+  // Not by `recursive`: whether that follows links is different from version to version of Node.
+  const below = (path: string): string[] =>
+    readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
+      if (entry.isDirectory()) return below(join(path, entry.name));
+      return entry.isFile() && /\.(?:ts|js|md)$/.test(entry.name) ? [join(path, entry.name)] : [];
+    });
+  return below(directory).toSorted();
 }
 
 /** Counts in this process, with no server and no pieces: what the others must come to. */

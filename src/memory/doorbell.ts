@@ -57,4 +57,9 @@ export class Ringer {
     this.#answered = counter;
     return true;
   }
+
+  /** The bell could not be rung: it is owed still. */
+  failed(): void {
+    this.#answered = 0;
+  }
 }

@@ -18,6 +18,10 @@ export class Link {
   readonly reader: RingReader;
   /** Whether the last record found the peer asleep. */
   rang = false;
+  /** A bell could not be rung, for want of memory in the kernel: until it is, this side must not rest. */
+  owesBell = false;
+  /** That has just happened: somebody must see to it. */
+  onBellOwed: () => void = () => {};
   readonly #socket: number;
   readonly #forData: Sleeper;
   readonly #forSpace: Sleeper;
@@ -42,13 +46,13 @@ export class Link {
   send(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): boolean {
     if (!this.writer.write(type, messageId, callbackId, status, data, dataLength)) return false;
     this.rang = this.#peerForData.owes();
-    if (this.rang) this.#ring();
+    if (this.rang) this.#ring(this.#peerForData);
     return true;
   }
 
   /** Done with the record that `reader.next` found; wakes a peer that waits for room. */
   release(): void {
-    if (this.reader.release() && this.#peerForSpace.owes()) this.#ring();
+    if (this.reader.release() && this.#peerForSpace.owes()) this.#ring(this.#peerForSpace);
   }
 
   /** Prepares to sleep until the peer publishes. False: something is there already, stay awake. */
@@ -66,6 +70,13 @@ export class Link {
     if (!this.writer.hasRoomToGoOn(dataLength)) return true;
     this.#forSpace.disarm();
     return false;
+  }
+
+  /** Rings what could not be rung. True when nothing is owed any more. */
+  payBells(): boolean {
+    this.owesBell = false;
+    for (const ringer of [this.#peerForData, this.#peerForSpace]) if (!this.owesBell && ringer.owes()) this.#ring(ringer);
+    return !this.owesBell;
   }
 
   disarm(): void {
@@ -91,9 +102,13 @@ export class Link {
     this.reader.close();
   }
 
-  /** A full socket means that the peer has bells unread, a gone one that it needs none: neither is an error here. */
-  #ring(): void {
-    this.own.words[Control.bellsRung] = ++this.#bells;
-    ringBell(this.#socket);
+  /** A full socket means that the peer has bells unread, a gone one that it needs none: both are as good as rung. */
+  #ring(ringer: Ringer): void {
+    if (ringBell(this.#socket) !== 'failed') this.own.words[Control.bellsRung] = ++this.#bells;
+    else {
+      ringer.failed();
+      this.owesBell = true;
+      this.onBellOwed();
+    }
   }
 }

@@ -79,10 +79,13 @@ export class Outbox {
    */
   static open(arena: Arena, fd: number, ringLength: number): Outbox {
     const controlLength = pageSize();
-    const inode = isRingLength(ringLength) ? inspectMemoryFile(fd, controlLength + ringLength) : `a ring of ${ringLength} bytes is not allowed`;
-    if (typeof inode === 'string') {
+    let inode: number | string;
+    try {
+      inode = isRingLength(ringLength) ? inspectMemoryFile(fd, controlLength + ringLength) : `a ring of ${ringLength} bytes is not allowed`;
+      if (typeof inode === 'string') throw new ProtocolViolation(`the peer's outbox is refused: ${inode}`);
+    } catch (error) {
       discardDescriptor(fd);
-      throw new ProtocolViolation(`the peer's outbox is refused: ${inode}`);
+      throw error;
     }
     try {
       return new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, false), ringLength, controlLength, inode, false);

@@ -124,10 +124,14 @@ export class PeerWaitPage {
 
 /** Checks a wait page's descriptor that a peer sent; its inode number. Leaves the descriptor open when it is good, closes it when not. */
 export function checkPeerWaitPage(fd: number): number {
-  const inode = inspectMemoryFile(fd, pageSize());
-  if (typeof inode === 'number') return inode;
-  discardDescriptor(fd);
-  throw new ProtocolViolation(`the peer's wait page is refused: ${inode}`);
+  try {
+    const inode = inspectMemoryFile(fd, pageSize());
+    if (typeof inode === 'number') return inode;
+    throw new ProtocolViolation(`the peer's wait page is refused: ${inode}`);
+  } catch (error) {
+    discardDescriptor(fd);
+    throw error;
+  }
 }
 
 function join(low: number, high: number): number {

@@ -49,7 +49,7 @@ export function openParent(root: number, name: ObjectName, flags: OpenFlags): De
  */
 export function openObject(root: number, name: ObjectName, type: ObjectType): Descriptor {
   using object = openByName(root, name, OPEN.path);
-  const found = typeOf(fileKind(statOf(object.fd)));
+  const found = naming(`'${name.text}'`, () => typeOf(fileKind(statOf(object.fd))));
   if (found !== type) throw typeMismatch(name, type, found);
   return new Descriptor(object.take());
 }

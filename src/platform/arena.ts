@@ -6,7 +6,8 @@
  * mapping costs two mmap calls and two typed arrays.
  *
  * A slot that is given back is covered by anonymous zero pages at once: a stale read sees zeros and can never crash, and
- * the file's memory is let go. Ranges themselves are kept for reuse until the process ends.
+ * the file's memory is let go. Where the kernel refuses that (a process may have so many mappings and no more), the file stays
+ * mapped for now, which is harmless, and is let go when the next slot is given back. Ranges are kept until the process ends.
  */
 import { check, libc, SystemError, viewOfMemory } from './system.js';
 
@@ -34,6 +35,8 @@ export class Arena {
   /** Free slots by their length. */
   readonly #free = new Map<number, Slot[]>();
   readonly #rangeSlots = new Map<number, number>();
+  /** Slots that were given back and could not be covered. */
+  readonly #uncovered = new Set<Slot>();
   #inUse = 0;
 
   /** Slots that are mapped now; the tests' ledger looks at it. */
@@ -58,11 +61,15 @@ export class Arena {
     return slot;
   }
 
-  /** Lets go of the mapping. The caller drops its typed arrays; one that it forgot reads zeros and must not be written to. */
+  /** Lets go of the mapping; can't fail. The caller drops its typed arrays; one that it forgot reads zeros and must not be written to. */
   unmap(slot: Slot): void {
-    mapAt(slot.address, slot.length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    this.#uncovered.add(slot);
     this.#inUse--;
     this.#free.get(slot.length)!.push(slot);
+    for (const each of this.#uncovered) {
+      if (!cover(each)) return;
+      this.#uncovered.delete(each);
+    }
   }
 
   #take(length: number): Slot {
@@ -70,23 +77,38 @@ export class Arena {
     if (free === undefined) this.#free.set(length, (free = []));
     if (free.length === 0) this.#reserve(length, free);
     this.#inUse++;
-    return free.pop()!;
+    const slot = free.pop()!;
+    this.#uncovered.delete(slot); // what is mapped now goes over it
+    return slot;
   }
 
   /** A new range; each is twice the one before, so that a process with one connection reserves little. */
   #reserve(length: number, free: Slot[]): void {
     const most = Math.max(1, Math.min(MAX_SLOTS_PER_RANGE, Math.floor(MAX_RANGE_LENGTH / length)));
-    const count = Math.min(most, (this.#rangeSlots.get(length) ?? 1) * 2);
+    let count = Math.min(most, (this.#rangeSlots.get(length) ?? 1) * 2);
+    let base = reserveAddresses(length * count);
+    // Where address space is short one slot may still be had.
+    while (base === undefined && count > 1) base = reserveAddresses(length * (count >>= 1));
+    if (base === undefined) throw new SystemError('mmap', 'ENOMEM');
     this.#rangeSlots.set(length, count);
-    const base = mapAt(0, length * count, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     const buffer = viewOfMemory(base, length * count);
     for (let i = count - 1; i >= 0; i--) free.push({ buffer, offset: i * length, length, address: base + i * length });
   }
 }
 
-function mapAt(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number {
+/** Addresses for later: they cost nothing until something is mapped there. */
+function reserveAddresses(length: number): number | undefined {
+  const address = libc().mmap(0, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return address === -1 ? undefined : address;
+}
+
+/** Lays zero pages over a slot. False where the kernel has no memory for that. */
+function cover({ address, length }: Slot): boolean {
+  return libc().mmap(address, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) === address;
+}
+
+function mapAt(address: number, length: number, protection: number, flags: number, fd: number, offset: number): void {
   const result = libc().mmap(address, length, protection, flags, fd, offset);
   if (result === -1) check('mmap', -1);
-  if (address !== 0 && result !== address) throw new SystemError('mmap', 'EFAULT');
-  return result;
+  if (result !== address) throw new SystemError('mmap', 'EFAULT');
 }

@@ -13,10 +13,9 @@
  */
 import type { node } from 'koffi';
 import { isMainThread } from 'node:worker_threads';
-import { duplicateDescriptor } from './descriptors.js';
-import { type NodePipe, nodePipeOver } from './node-pipe.js';
+import { type NodePipe, nodePipeOverDuplicate } from './node-pipe.js';
 import { Poller } from './poller.js';
-import { closeDescriptor, pollOnLoop, SystemError } from './system.js';
+import { pollOnLoop, SystemError } from './system.js';
 
 const RETRY_AFTER = 10;
 
@@ -161,14 +160,7 @@ class PipeWatch implements Watch {
 
   /** A failed read is the end of a pipe's handle, so each piece of news takes a new one. */
   #start(): NodePipe {
-    const fd = duplicateDescriptor(this.#poller.fd);
-    let pipe: NodePipe;
-    try {
-      pipe = nodePipeOver(fd);
-    } catch (error) {
-      closeDescriptor(fd);
-      throw error;
-    }
+    const pipe = nodePipeOverDuplicate(this.#poller.fd);
     if (!this.#referenced) pipe.unref();
     pipe.onread = () => {
       pipe.onread = () => {};

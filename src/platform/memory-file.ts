@@ -92,8 +92,11 @@ const known: { device?: bigint } = {};
 function memoryDevice(): bigint {
   if (known.device === undefined) {
     const fd = createMemoryFile('alpc:device', 0);
-    known.device = factsOf(fd).device;
-    closeDescriptor(fd);
+    try {
+      known.device = factsOf(fd).device;
+    } finally {
+      closeDescriptor(fd);
+    }
   }
   return known.device;
 }

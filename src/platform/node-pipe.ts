@@ -4,11 +4,12 @@
  */
 import { Socket } from 'node:net';
 import { errnoName } from './libc.js';
-import { check, closeDescriptor, libc, SystemError } from './system.js';
+import { check, closeDescriptor, lastErrno, libc, SystemError } from './system.js';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
 
 /** What is used of the handle. */
 export interface NodePipe {
@@ -31,6 +32,22 @@ export function nodePipeOver(fd: number): NodePipe {
     throw new SystemError('uv_pipe_open', errnoName(-failure));
   }
   return pipe;
+}
+
+/**
+ * A handle that owns a second descriptor for what `fd` is. The descriptor is its handle's before this thread can be terminated,
+ * which happens where a function of JavaScript begins or a loop goes round: so there is neither between the two calls.
+ */
+export function nodePipeOverDuplicate(fd: number): NodePipe {
+  const c = libc();
+  const pipe = new (nodePipeConstructor())(0);
+  const duplicate = c.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  const failure = duplicate < 0 ? duplicate : (pipe.open(duplicate) ?? 0);
+  if (failure === 0) return pipe;
+  const error = duplicate < 0 ? new SystemError('fcntl', lastErrno()) : new SystemError('uv_pipe_open', errnoName(-failure));
+  if (duplicate >= 0) closeDescriptor(duplicate);
+  pipe.close();
+  throw error;
 }
 
 /** A class once found: a constant of the thread. */

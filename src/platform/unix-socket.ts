@@ -57,8 +57,8 @@ export function acceptConnection(listener: number): number | 'none' | 'full' {
   throw new SystemError('accept4', errno);
 }
 
-/** 'full' means that packets wait unread: a bell has been rung then already. 'gone': the peer closed or died. */
-export type SendOutcome = 'sent' | 'full' | 'gone';
+/** 'full' means that packets wait unread (a bell has been rung then already), or more descriptors than may be on their way. 'failed': the kernel had no memory for it, try again. 'gone': the peer closed or died. */
+export type SendOutcome = 'sent' | 'full' | 'failed' | 'gone';
 
 const BELL = new Uint8Array([0]);
 
@@ -197,7 +197,8 @@ function descriptorsIn(control: Int32Array, controlLength: number): number[] {
 }
 
 function outcomeOf(errno: string): SendOutcome {
-  if (errno === 'EAGAIN' || errno === 'ENOBUFS' || errno === 'ENOMEM' || errno === 'ETOOMANYREFS' || errno === 'EINTR') return 'full';
+  if (errno === 'EAGAIN' || errno === 'ETOOMANYREFS') return 'full';
+  if (errno === 'ENOBUFS' || errno === 'ENOMEM' || errno === 'EINTR') return 'failed';
   if (errno === 'EPIPE' || errno === 'ECONNRESET' || errno === 'ENOTCONN' || errno === 'ECONNREFUSED') return 'gone';
   throw new SystemError('send', errno);
 }

@@ -15,6 +15,7 @@ import { openPort, parseObjectName } from '../objects/index.js';
 import { peerCredentials } from '../platform/credentials.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { discardDescriptor } from '../platform/foreign-descriptors.js';
+import { Descriptor } from '../platform/directory.js';
 import { addressOfSocketFile } from '../platform/listener.js';
 import { waitReadable } from '../platform/poller.js';
 import { closeDescriptor, SystemError, translate } from '../platform/system.js';
@@ -58,6 +59,7 @@ export class ClientGreeting {
   #outbox: Outbox | undefined;
   #hello: PreparedPacket | undefined;
   #wait = 0.5;
+  /** Nothing is this greeting's any more. */
   #abandoned = false;
 
   constructor(thread: Thread, name: string, options: CheckedConnectOptions) {
@@ -65,13 +67,14 @@ export class ClientGreeting {
     this.#options = options;
     this.#name = parseObjectName(name).text;
     if (options.data !== undefined) checkMessage(options.data, MAX_DATA_LENGTH, this);
-    const file = openPort(name, options.root === undefined ? {} : { root: options.root }).fd;
+    using file = new Descriptor(openPort(name, options.root === undefined ? {} : { root: options.root }).fd);
     try {
-      this.#address = addressOfSocketFile(file);
-      this.socket = adoptDescriptor(createSeqpacketSocket());
-      this.#file = file;
+      this.#address = addressOfSocketFile(file.fd);
+      using socket = new Descriptor(createSeqpacketSocket());
+      this.socket = adoptDescriptor(socket.fd);
+      socket.take();
+      this.#file = file.take();
     } catch (error) {
-      closeDescriptor(file);
       throw translate(error, String(this));
     }
   }
@@ -103,7 +106,7 @@ export class ClientGreeting {
     return (this.#wait = Math.min(20, this.#wait * 2));
   }
 
-  /** Reads the server's answer; undefined when it is not there yet. */
+  /** Reads the server's answer; undefined when it is not there yet. What it gives is the caller's, and nothing is left to abandon. */
   read(): Greeted | undefined {
     // Asked in turn after turn of the event loop: a look costs less than the attempt to read, and its buffers.
     if (!waitReadable(this.socket, 0)) return undefined;
@@ -137,7 +140,7 @@ export class ClientGreeting {
     }
   }
 
-  /** The handshake came to nothing. The server may have let this side in already: then it reads here that this is no death. */
+  /** The handshake came to nothing. The server may have let this side in already: then it reads here that this is no death. After its good end it does nothing. */
   abandon(): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
@@ -172,7 +175,8 @@ export class ClientGreeting {
   }
 
   #sayHello(hello: PreparedPacket): void {
-    if (hello.send(this.socket) === 'full') throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the kernel takes no packet of ${hello.length} bytes`);
+    const outcome = hello.send(this.socket);
+    if (outcome === 'full' || outcome === 'failed') throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${this}: the kernel takes no packet of ${hello.length} bytes`);
     // When the server is gone already, its refusal may be there to be read.
   }
 
@@ -194,12 +198,14 @@ export class ClientGreeting {
     let peerPage: PeerWaitPage | undefined;
     try {
       peerPage = this.#thread.openPeerPage(descriptors.shift()!);
+      const { inode } = own;
       const maxMessageLength = Math.min(limits.maxMessageLength, answer.maxMessageLength, own.ringLength);
+      this.#abandoned = true;
       return {
         thread: this.#thread,
         link: new Link(own, peerOutbox, this.socket, limits.maxMessageLength),
         socket: this.socket,
-        inode: own.inode,
+        inode,
         peerPage,
         peer: this.#peer!,
         portName: this.#name,

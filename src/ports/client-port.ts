@@ -7,6 +7,7 @@ import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { waitReadable, yieldProcessor } from '../platform/poller.js';
 import { LoopWatch } from '../platform/loop-watch.js';
+import { translate } from '../platform/system.js';
 import type { OnCallback } from './calls.js';
 import { ClientGreeting, type Greeted, type RequiredServer } from './client-greeting.js';
 import { channels } from './diagnostics.js';
@@ -64,7 +65,7 @@ export async function connectPort(name: string, options?: ConnectOptions): Promi
     }
   } catch (error) {
     greeting.abandon();
-    throw error;
+    throw translate(error, String(greeting));
   }
 }
 
@@ -83,7 +84,7 @@ export function connectPortSync(name: string, options?: ConnectSyncOptions): Cli
     }
   } catch (error) {
     greeting.abandon();
-    throw error;
+    throw translate(error, String(greeting));
   }
 }
 

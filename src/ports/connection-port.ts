@@ -13,6 +13,7 @@ import { bindPortName, bindPortNameSync, type BoundPortName, createSecurityDescr
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { LoopWatch } from '../platform/loop-watch.js';
 import { yieldProcessor } from '../platform/poller.js';
+import { closeDescriptor, translate } from '../platform/system.js';
 import { type Attentive, Linger } from './attention.js';
 import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
@@ -62,13 +63,30 @@ export async function createPort(name: string, options?: CreatePortOptions): Pro
   const signal = checkSignal(options?.signal, 'options.signal');
   signal?.throwIfAborted();
   const bound = await bindPortName(name, { ...checked.binding, ...(signal === undefined ? {} : { signal }) });
-  return new ConnectionPort(thisThread(), bound, checked);
+  try {
+    return new ConnectionPort(thisThread(), bound, checked);
+  } catch (error) {
+    await bound.remove().catch(() => {}); // a name that stays behind, with nobody there, keeps nobody out
+    closeDescriptor(bound.fd);
+    throw translate(error, `connection port ${bound.name}`);
+  }
 }
 
 /** As `createPort`, but blocks this thread while another process holds the directory's lock. */
 export function createPortSync(name: string, options?: CreatePortSyncOptions): ConnectionPort {
   const checked = checkCreateOptions(options);
-  return new ConnectionPort(thisThread(), bindPortNameSync(name, checked.binding), checked);
+  const bound = bindPortNameSync(name, checked.binding);
+  try {
+    return new ConnectionPort(thisThread(), bound, checked);
+  } catch (error) {
+    try {
+      bound.removeSync();
+    } catch {
+      // as in createPort
+    }
+    closeDescriptor(bound.fd);
+    throw translate(error, `connection port ${bound.name}`);
+  }
 }
 
 export interface ConnectionPortEvents {
@@ -98,12 +116,12 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   #answered = false;
   #closed = false;
 
-  /** Engine room: made by `createPort`. */
+  /** Engine room: made by `createPort`. When it fails, name and descriptor are the caller's still. */
   constructor(thread: Thread, bound: BoundPortName, options: CheckedCreateOptions) {
     super();
     this.#thread = thread;
     this.#bound = bound;
-    this.#listener = adoptDescriptor(bound.fd);
+    this.#listener = bound.fd;
     this.linger = new Linger(options.spin.linger);
     this.#connections = new ServerConnections({ ...options, thread, portName: bound.name, listener: this.#listener, events: this, hasRef: () => this.hasRef(), wake: () => this.#attend() });
     const source = {
@@ -116,10 +134,17 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     const listeners = { emit: (message: Message) => void this.emit('message', message) };
     this.#intake = new Intake(source, listeners, options.spin.linger > 0);
     countListeners(this, this.#intake);
-    this.#watch = new LoopWatch(this.#connections.pollDescriptor, () => {
-      this.#rung = true;
-      thread.attention.hear(this);
-    });
+    try {
+      this.#watch = new LoopWatch(this.#connections.pollDescriptor, () => {
+        this.#rung = true;
+        thread.attention.hear(this);
+      });
+      adoptDescriptor(this.#listener);
+    } catch (error) {
+      this.#watch?.close();
+      this.#connections.close();
+      throw error;
+    }
   }
 
   /** The port's full name. */

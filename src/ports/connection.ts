@@ -13,6 +13,7 @@ import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, Rep
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
+import { pause } from '../platform/poller.js';
 import { emptyBells, receiveBytes } from '../platform/unix-socket.js';
 import { requestBlocking, postBlocking } from './blocking.js';
 import { Calls, type OnCallback, Outgoing, PendingCall } from './calls.js';
@@ -26,6 +27,7 @@ import { copyOf, Outbound } from './outbound.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
+import type { ConnectedUser } from './turns.js';
 
 /** What a connection's messages can be. */
 export type ConnectionMessage = RequestMessage | DatagramMessage | CanceledMessage | PortClosedMessage | ClientDiedMessage;
@@ -88,7 +90,9 @@ export class Connection {
   endReason: EndReason | undefined;
   /** The peer's offence, when that was its end. */
   endError: Error | undefined;
-  /** Its place among its owner's active connections, or -1. */
+  /** Among a server's connections: those of the same user. */
+  user: ConnectedUser | undefined;
+  /** Its place among the active ones of its user, or -1. */
   activeAt = -1;
   /** When its owner last found something here, in ms. */
   lastActive = 0;
@@ -114,6 +118,7 @@ export class Connection {
     this.#maxDataLength = parts.maxMessageLength - RECORD_HEADER;
     this.#notifyClientDied = parts.notifyClientDied;
     this.thread.addConnection(this);
+    this.link.onBellOwed = () => this.wake();
   }
 
   // ---- sending -----------------------------------------------------------------------------------------------------
@@ -211,6 +216,10 @@ export class Connection {
   /** Prepares the doorbells before the owner rests. False: something is there already. */
   arm(wantsData: boolean): boolean {
     if (this.state !== 'open') return true;
+    if (this.link.owesBell && !this.link.payBells()) {
+      pause(1); // the kernel has no memory for a packet of one byte: it will in a moment, or this machine has worse cares
+      return false;
+    }
     const wantsRoom = this.outbound.first;
     if (wantsData && !this.link.armForData()) return false;
     return wantsRoom === undefined || this.armForRoom(wantsRoom.dataLength);
@@ -290,6 +299,13 @@ export class Connection {
     this.inbound.clear();
     this.state = 'closed';
     this.#announceEnd('closed');
+  }
+
+  /** It never came to be, for its port could not be made: lets go of everything, and tells nobody but the peer. */
+  discard(): void {
+    this.#sayWhy(OutboxState.closed);
+    this.state = 'closed';
+    this.#release();
   }
 
   /** The peer broke the rules: it is told, dropped, and its owner sees why. Passes on anything that is not a violation. */

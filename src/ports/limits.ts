@@ -20,12 +20,14 @@ export interface PortLimits {
   pendingBytes?: number;
   /** Connections that a connection port holds at once. 1 to 1,000,000; 16,384 by default. */
   connections?: number;
+  /** Of these, for any one user but the port's own and root. 1 to 1,000,000; a quarter of `connections` by default. */
+  connectionsPerUser?: number;
 }
 
 export type Limits = Required<PortLimits>;
 
 export function checkLimits(value: PortLimits | undefined): Limits {
-  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'connections'] as const;
+  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'connections', 'connectionsPerUser'] as const;
   const {
     maxMessageLength = MAX_MESSAGE_LENGTH,
     ringLength = DEFAULT_RING_LENGTH,
@@ -33,6 +35,7 @@ export function checkLimits(value: PortLimits | undefined): Limits {
     pendingMessages = 4096,
     pendingBytes = 16 * 1024 * 1024,
     connections = 16_384,
+    connectionsPerUser,
   } = checkOptions(value, 'limits', known);
   const limits: Limits = {
     maxMessageLength: checkInteger(maxMessageLength, 'limits.maxMessageLength', RECORD_HEADER * 2, MAX_MESSAGE_LENGTH),
@@ -41,6 +44,7 @@ export function checkLimits(value: PortLimits | undefined): Limits {
     pendingMessages: checkInteger(pendingMessages, 'limits.pendingMessages', 1, 1_000_000),
     pendingBytes: checkInteger(pendingBytes, 'limits.pendingBytes', 1, 2 ** 31 - 1),
     connections: checkInteger(connections, 'limits.connections', 1, 1_000_000),
+    connectionsPerUser: connectionsPerUser === undefined ? Math.ceil(connections / 4) : checkInteger(connectionsPerUser, 'limits.connectionsPerUser', 1, 1_000_000),
   };
   if (!isRingLength(limits.ringLength)) throw invalidArgument('limits.ringLength', `a power of two from ${pageSize()} to ${MAX_RING_LENGTH}`, limits.ringLength);
   return limits;

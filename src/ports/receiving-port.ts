@@ -7,6 +7,7 @@ import { checkOptions, checkTimeout } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { LoopWatch } from '../platform/loop-watch.js';
 import { YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
+import { translate } from '../platform/system.js';
 import { type Attentive, Linger } from './attention.js';
 import { sleep } from './blocking.js';
 import type { OnCallback } from './calls.js';
@@ -35,6 +36,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   /** What the bell was rung for has been handed out, its packet not yet been read. */
   #answered = false;
 
+  /** Takes over what the handshake left, also when it fails. @throws AlpcError ERR_ALPC_INSUFFICIENT_RESOURCES */
   constructor(greeted: Omit<Greeted, 'data'>, options: ReceivingPortOptions) {
     const owner: ConnectionOwner = { wake: () => this.wake(), unwatch: () => this.unwatch() };
     const connection = new Connection({ ...greeted, ...options, owner, notifyClientDied: false });
@@ -53,10 +55,15 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     const listeners = { emit: (message: ConnectionMessage) => void this.emit('message', message) };
     this.#intake = new Intake(source, listeners, options.spin.linger > 0);
     countListeners(this, this.#intake);
-    this.#watch = new LoopWatch(connection.socket, () => {
-      this.#rung = true;
-      this.#thread.attention.hear(this);
-    });
+    try {
+      this.#watch = new LoopWatch(connection.socket, () => {
+        this.#rung = true;
+        this.#thread.attention.hear(this);
+      });
+    } catch (error) {
+      connection.discard();
+      throw translate(error, String(connection));
+    }
   }
 
   /** Takes the next message that is there, without waiting. */
@@ -173,6 +180,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   }
 
   #expects(): boolean {
-    return this.#intake.isWanted || this.#connection.calls.awaited > 0 || this.#connection.outbound.length > 0;
+    const { calls, outbound, link } = this.#connection;
+    return this.#intake.isWanted || calls.awaited > 0 || outbound.length > 0 || link.owesBell;
   }
 }

@@ -3,7 +3,8 @@
  * each newcomer's hello. A newcomer that says nothing is shown out after a while, and only so many may stand there at once.
  *
  * At the limit of descriptors one that is kept in reserve is given up for a moment, so that the newcomer can be sent away:
- * else it would stay in the backlog and wake the server again and again.
+ * else it would stay in the backlog and wake the server again and again. Where not even that helps (somebody else in this process
+ * was faster, or the kernel is out of memory), the door stays shut for a moment, and who stands there waits.
  */
 import { closeSync, openSync } from 'node:fs';
 import { ProtocolViolation } from '../memory/layout.js';
@@ -14,14 +15,16 @@ import { closeDescriptor, SystemError } from '../platform/system.js';
 import { acceptConnection, emptySocket, sendPacket } from '../platform/unix-socket.js';
 import type { Poller } from '../platform/poller.js';
 import { encodePacket, type ReasonName } from './handshake.js';
+import { HeadCount } from './head-count.js';
 import type { Limits } from './limits.js';
 import { PeerIdentity } from './peer-identity.js';
 import { ServerGreeting } from './server-greeting.js';
 import type { Thread } from './thread.js';
 
-/** Newcomers accepted in one go, and newcomers that may stand without a word. */
-const ACCEPTS_AT_ONCE = 64;
-const MAX_SILENT = 1024;
+/** Newcomers accepted in one go: each takes as long as a hundred messages, for which others wait. */
+const ACCEPTS_AT_ONCE = 8;
+/** Newcomers that may stand without a word, all of them and those of one user. */
+const SILENT = { connections: 1024, connectionsPerUser: 256 };
 /** Milliseconds for a newcomer to say hello. */
 const PATIENCE = 10_000;
 /** Whom the kernel does not name; with the number that it has for users whom it can't name. */
@@ -29,6 +32,8 @@ const NOBODY = new PeerIdentity({ pid: 0, uid: 65534, gid: 65534 });
 
 /** Why a newcomer is turned away by the port itself; its wording on the wire is the same. */
 export type RefusalReason = Extract<ReasonName, 'accessDenied' | 'quota' | 'protocol' | 'version' | 'ringTooLong'>;
+/** Milliseconds that the door stays shut when nobody can be taken in, and nobody sent away. */
+const SHUT_FOR = 20;
 
 export interface ReceptionParts {
   readonly thread: Thread;
@@ -37,8 +42,8 @@ export interface ReceptionParts {
   readonly poller: Poller;
   readonly security: SecurityDescriptor;
   readonly limits: Limits;
-  /** How many connections there are now, those waiting for their accept included. */
-  readonly connections: () => number;
+  /** Who is here: newcomers are counted from their accept on. */
+  readonly headCount: HeadCount;
   /** A newcomer has said hello, and it is good so far. */
   readonly onHello: (greeting: ServerGreeting) => void;
   /** A newcomer has been turned away. */
@@ -48,12 +53,34 @@ export interface ReceptionParts {
 export class Reception {
   readonly #parts: ReceptionParts;
   readonly #silent = new Map<number, ServerGreeting>();
+  readonly #silentCount: HeadCount;
   #reserve: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #opensAt = 0;
+  #opening: NodeJS.Timeout | undefined;
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
+    this.#silentCount = new HeadCount(parts.security.owner);
     this.#reserve = reserveDescriptor();
+  }
+
+  /** Milliseconds until newcomers are to be looked for again; Infinity while the poller tells of them. */
+  get opensIn(): number {
+    return this.#opening === undefined ? Infinity : Math.max(0, this.#opensAt - performance.now());
+  }
+
+  /** Opens the door again when its time has come: on the event loop by itself, in a blocking server by being asked. */
+  openDoor(): void {
+    if (this.#opening === undefined || performance.now() < this.#opensAt) return;
+    clearTimeout(this.#opening);
+    this.#opening = undefined;
+    try {
+      this.#parts.poller.add(this.#parts.listener);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#shutDoor();
+    }
   }
 
   /** Takes in who waits at the door. */
@@ -63,7 +90,10 @@ export class Reception {
       const socket = acceptConnection(this.#parts.listener);
       if (socket === 'none') break;
       if (socket === 'full') {
-        if (!this.#sendOneAway()) break;
+        if (this.#sendOneAway()) continue;
+        this.#parts.poller.remove(this.#parts.listener);
+        this.#shutDoor();
+        break;
       } else this.#greet(socket);
     }
   }
@@ -88,7 +118,7 @@ export class Reception {
     const now = performance.now();
     for (const greeting of this.#silent.values()) {
       if (greeting.deadline > now) break; // in the order of their coming
-      this.#silent.delete(greeting.socket);
+      this.#isSilentNoMore(greeting);
       this.#parts.poller.remove(greeting.socket);
       this.#refuse(greeting, 'protocol', new ProtocolViolation(`no hello within ${PATIENCE} ms`));
     }
@@ -103,25 +133,26 @@ export class Reception {
     for (let socket = acceptConnection(this.#parts.listener); typeof socket === 'number'; socket = acceptConnection(this.#parts.listener)) shutOut(socket, 'closed');
     if (this.#reserve !== undefined) closeSync(this.#reserve);
     this.#reserve = undefined;
+    clearTimeout(this.#opening);
+    this.#opening = undefined;
   }
 
   #greet(socket: number): void {
-    const { thread, portName, limits, security } = this.#parts;
-    let peer: PeerIdentity;
-    try {
-      peer = new PeerIdentity(peerCredentials(socket), peerGroups(socket));
-    } catch {
-      return this.#sendAway(socket, NOBODY, 'accessDenied'); // to be taken for nobody else
-    }
+    const { thread, portName, limits, security, headCount } = this.#parts;
+    const peer = identityOf(socket);
+    if (peer === NOBODY) return this.#sendAway(socket, peer, 'accessDenied'); // to be taken for nobody else
     if (!checkAccess(security, peer, 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
-    if (this.#parts.connections() + this.#silent.size >= limits.connections || this.#silent.size >= MAX_SILENT) return this.#sendAway(socket, peer, 'quota');
+    const { uid } = peer;
+    if (headCount.isFull(uid, limits) || this.#silentCount.isFull(uid, SILENT)) return this.#sendAway(socket, peer, 'quota');
     let greeting: ServerGreeting;
     try {
-      greeting = new ServerGreeting(thread, portName, socket, peer, performance.now() + PATIENCE);
+      greeting = new ServerGreeting(thread, portName, socket, peer, performance.now() + PATIENCE, () => headCount.go(uid));
     } catch {
       return this.#sendAway(socket, peer, 'quota'); // no descriptor for it in this worker
     }
+    headCount.come(uid);
     this.#silent.set(greeting.socket, greeting);
+    this.#silentCount.come(uid);
     this.#listen(greeting, true);
   }
 
@@ -135,17 +166,22 @@ export class Reception {
         this.#timer ??= this.#showOutLater();
         return;
       }
-      this.#silent.delete(greeting.socket);
+      this.#isSilentNoMore(greeting);
       if (!first) poller.remove(greeting.socket);
       if (heard === 'end') greeting.abandon();
       else if (!greeting.speaksOurVersion) this.#refuse(greeting, 'version');
       else onHello(greeting);
     } catch (error) {
       if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
-      this.#silent.delete(greeting.socket);
+      this.#isSilentNoMore(greeting);
       if (!first) poller.remove(greeting.socket);
       this.#refuse(greeting, error instanceof ProtocolViolation ? 'protocol' : 'quota', error);
     }
+  }
+
+  /** It has said something, or has been shown out. */
+  #isSilentNoMore(greeting: ServerGreeting): void {
+    if (this.#silent.delete(greeting.socket)) this.#silentCount.go(greeting.peer.uid);
   }
 
   #sendAway(socket: number, peer: PeerIdentity, reason: RefusalReason): void {
@@ -158,12 +194,17 @@ export class Reception {
     this.#parts.onRefused(greeting.peer, reason, error);
   }
 
+  #shutDoor(): void {
+    this.#opensAt = performance.now() + SHUT_FOR;
+    this.#opening = setTimeout(() => this.openDoor(), SHUT_FOR + 1).unref(); // the port's own watch keeps the process
+  }
+
   /** The table of descriptors is full: uses the reserve to refuse one newcomer. */
   #sendOneAway(): boolean {
     if (this.#reserve === undefined) return false;
     closeSync(this.#reserve);
     const socket = acceptConnection(this.#parts.listener);
-    if (typeof socket === 'number') this.#sendAway(socket, new PeerIdentity(peerCredentials(socket)), 'quota');
+    if (typeof socket === 'number') this.#sendAway(socket, identityOf(socket), 'quota');
     this.#reserve = reserveDescriptor();
     return typeof socket === 'number';
   }
@@ -175,6 +216,14 @@ export class Reception {
       this.#timer = this.#silent.size > 0 ? this.#showOutLater() : undefined;
     };
     return setTimeout(look, Math.min(PATIENCE, Math.ceil(this.patience) + 1)).unref();
+  }
+}
+
+function identityOf(socket: number): PeerIdentity {
+  try {
+    return new PeerIdentity(peerCredentials(socket), peerGroups(socket));
+  } catch {
+    return NOBODY;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * All connections of one connection port: who is active, who rests behind the poller, and whose turn it is.
+ * All connections of one connection port: who is active, who rests behind the poller; whose turn it is is for turns.ts to say.
  *
- * Invariant: every open connection is either in `#active` (its doorbell is not armed, somebody looks at its ring) or armed
+ * Invariant: every open connection is either active (its doorbell is not armed, somebody looks at its ring) or armed
  * and watched by the poller; its socket is watched in both cases, for its end. A connection that has ended stays active
  * until its last message has been taken.
  */
@@ -20,6 +20,7 @@ import type { ConnectionPortEvents, Message } from './connection-port.js';
 import { channels } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
+import { HeadCount } from './head-count.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { Reception, type RefusalReason } from './reception.js';
@@ -27,9 +28,8 @@ import type { ServerGreeting } from './server-greeting.js';
 import { ServerPort } from './server-port.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
+import { Turns } from './turns.js';
 
-/** Messages of one connection before the next one has its turn. */
-const QUANTUM = 16;
 const RECENT = 4;
 /** A blocking server that is never idle looks at its sockets after so many messages. */
 const SERVE_EVERY = 64;
@@ -57,27 +57,32 @@ export class ServerConnections implements ConnectionOwner {
   readonly #reception: Reception;
   readonly #looks: AdaptiveSpin;
   readonly #bySocket = new Map<number, Connection>();
-  readonly #active: Connection[] = [];
+  readonly #turns = new Turns();
+  readonly #headCount: HeadCount;
   readonly #requests = new Fifo<ConnectionRequestMessage>();
   readonly #asking = new Set<ServerGreeting>();
   /** Those that went to rest last: who rings is mostly one of them. */
   #recent: Connection[] = [];
-  #cursor = 0;
-  #taken = 0;
   #sinceServed = 0;
   #closed = false;
 
   constructor(parts: ServerConnectionsParts) {
     this.#parts = parts;
     this.#looks = new AdaptiveSpin(parts.spin.looks);
+    this.#headCount = new HeadCount(parts.security.owner);
     this.#reception = new Reception({
       ...parts,
       poller: this.#poller,
-      connections: () => this.#bySocket.size + this.#asking.size,
+      headCount: this.#headCount,
       onHello: (greeting) => this.#onHello(greeting),
       onRefused: (peer, reason, error) => this.#tellRefusal(peer, reason, error),
     });
-    this.#poller.add(parts.listener);
+    try {
+      this.#poller.add(parts.listener);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Readable when any of the sockets is. */
@@ -96,26 +101,12 @@ export class ServerConnections implements ConnectionOwner {
   /** The next message, fairly, or undefined. */
   take(): Message | undefined {
     if (this.#requests.length > 0) return this.#requests.shift();
-    const active = this.#active;
-    for (let tries = active.length; tries > 0; tries--) {
-      if (this.#cursor >= active.length) this.#cursor = 0;
-      const connection = active[this.#cursor]!;
-      const message = connection.inbound.take();
-      if (message !== undefined) {
-        connection.lastActive = this.#now;
-        if (++this.#taken >= QUANTUM) this.#nextTurn();
-        return message;
-      }
-      if (connection.isSpent) this.#deactivate(connection);
-      else this.#nextTurn();
-    }
-    return undefined;
+    return this.#turns.take(this.#now);
   }
 
   hasMessages(): boolean {
     if (this.#requests.length > 0) return true;
-    for (const connection of this.#active) if (connection.hasMessages()) return true;
-    return false;
+    return this.#turns.hasMessages();
   }
 
   /** Takes a message, blocking this thread until there is one. */
@@ -143,7 +134,7 @@ export class ServerConnections implements ConnectionOwner {
         if (this.serve(0)) continue;
         throw noMessage(timeout);
       }
-      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#parts.thread.longestSleep)));
+      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#reception.opensIn, this.#parts.thread.longestSleep)));
       else this.serve(0);
     }
   }
@@ -162,6 +153,7 @@ export class ServerConnections implements ConnectionOwner {
   /** Looks at the sockets, waiting for at most `milliseconds`: newcomers, bells, ends. Whether there was anything. */
   serve(milliseconds: number): boolean {
     this.#sinceServed = 0;
+    this.#reception.openDoor();
     const count = this.#poller.wait(milliseconds);
     this.#now = performance.now();
     // Woken: a message was there before its bell, which is told again until it is read.
@@ -179,14 +171,18 @@ export class ServerConnections implements ConnectionOwner {
   /** Reads ahead for replies that this server itself awaits, while nobody takes messages. */
   pump(): boolean {
     let any = false;
-    for (const connection of this.#active) if (connection.calls.awaited > 0 && connection.inbound.pump()) any = true;
+    this.#turns.forEach((connection) => {
+      if (connection.calls.awaited > 0 && connection.inbound.pump()) any = true;
+    });
     return any;
   }
 
   /** Moves on what waits for room. */
   flush(): boolean {
     let any = false;
-    for (const connection of this.#active) if (connection.outbound.length > 0 && connection.outbound.flush()) any = true;
+    this.#turns.forEach((connection) => {
+      if (connection.outbound.length > 0 && connection.outbound.flush()) any = true;
+    });
     return any;
   }
 
@@ -195,24 +191,22 @@ export class ServerConnections implements ConnectionOwner {
     const now = performance.now();
     const since = this.#now;
     this.#now = now;
-    if (this.#active.length < 2 || now === since) return;
-    for (let i = this.#active.length - 1; i >= 0; i--) {
-      const connection = this.#active[i]!;
-      if (connection.isSpent) this.#deactivate(connection);
+    if (!this.#turns.isCrowded || now === since) return;
+    this.#turns.forEach((connection) => {
+      if (connection.isSpent) this.#turns.deactivate(connection);
       else if (now - connection.lastActive > this.#parts.spin.linger && isExpecting(connection, wanted)) this.#rest(connection, wanted);
-    }
+    });
   }
 
   /** Arms every active connection from which something is expected. False when one of them has something: look again. */
   rest(wanted: boolean): boolean {
     if (wanted && this.#requests.length > 0) return false;
     let quiet = true;
-    for (let i = this.#active.length - 1; i >= 0; i--) {
-      const connection = this.#active[i]!;
-      if (connection.isSpent) this.#deactivate(connection);
-      else if (!isExpecting(connection, wanted)) continue; // stays among the active ones, where it is found again
-      else if (!this.#rest(connection, wanted)) quiet = false;
-    }
+    this.#turns.forEach((connection) => {
+      if (connection.isSpent) this.#turns.deactivate(connection);
+      // One from which nothing is expected stays among the active ones, where it is found again.
+      else if (isExpecting(connection, wanted) && !this.#rest(connection, wanted)) quiet = false;
+    });
     return quiet;
   }
 
@@ -223,7 +217,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#requests.clear();
     this.#reception.close();
     for (const connection of Array.from(this.#bySocket.values())) connection.close();
-    for (const connection of this.#active.splice(0)) connection.activeAt = -1;
+    this.#turns.clear();
     this.#poller.close();
   }
 
@@ -236,6 +230,8 @@ export class ServerConnections implements ConnectionOwner {
   unwatch(connection: Connection): void {
     this.#poller.remove(connection.socket);
     this.#bySocket.delete(connection.socket);
+    this.#headCount.go(connection.peer.uid);
+    this.#turns.leave(connection);
     this.#recent = this.#recent.filter((other) => other !== connection);
     if (this.#closed) return;
     if (this.#parts.events.listenerCount('disconnect') > 0) {
@@ -264,7 +260,7 @@ export class ServerConnections implements ConnectionOwner {
   /** Prepares one that is quiet for rest, and remembers it. False when there is something for whoever expects it. */
   #rest(connection: Connection, wanted: boolean): boolean {
     if (!canRest(connection, wanted)) return false;
-    this.#deactivate(connection);
+    this.#turns.deactivate(connection);
     if (this.#recent[0] !== connection) {
       const rest = this.#recent.filter((other) => other !== connection);
       this.#recent = [connection, ...rest.slice(0, RECENT - 1)];
@@ -275,27 +271,7 @@ export class ServerConnections implements ConnectionOwner {
   #activate(connection: Connection): void {
     connection.disarm();
     connection.lastActive = this.#now;
-    if (connection.activeAt >= 0) return;
-    connection.activeAt = this.#active.length;
-    this.#active.push(connection);
-  }
-
-  /** Takes it out; the last one moves into its place. */
-  #deactivate(connection: Connection): void {
-    const at = connection.activeAt;
-    if (at < 0) return;
-    connection.activeAt = -1;
-    const last = this.#active.pop()!;
-    if (last !== connection) {
-      this.#active[at] = last;
-      last.activeAt = at;
-    }
-    if (this.#cursor === at) this.#taken = 0;
-  }
-
-  #nextTurn(): void {
-    this.#taken = 0;
-    this.#cursor++;
+    this.#turns.activate(connection);
   }
 
   #onHello(greeting: ServerGreeting): void {
@@ -329,16 +305,16 @@ export class ServerConnections implements ConnectionOwner {
       this.#tellRefusal(greeting.peer, 'ringTooLong', new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `connection port ${portName}: the client (${greeting.peer}) comes with a ring of ${ringLength} bytes; limits.peerRingLength is ${limits.peerRingLength}`));
       return undefined;
     }
-    let greeted: Greeted;
+    let greeted: Greeted | 'gone';
     try {
-      this.#poller.add(greeting.socket); // before the welcome: who has been welcomed is not refused any more
-      const outcome = greeting.welcome(limits, data);
-      if (outcome === 'gone') {
+      // All that can fail comes before the welcome: what has been said can't be taken back.
+      this.#poller.add(greeting.socket);
+      greeted = greeting.welcome(limits, data);
+      if (greeted === 'gone') {
         this.#poller.remove(greeting.socket);
         greeting.abandon();
         return undefined;
       }
-      greeted = outcome;
     } catch (error) {
       this.#poller.remove(greeting.socket);
       const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
@@ -349,8 +325,9 @@ export class ServerConnections implements ConnectionOwner {
     }
     const connection = new Connection({ ...greeted, owner: this, role: 'server', limits, spin, notifyClientDied });
     connection.context = context;
-    const port = new ServerPort(connection, hasRef, () => this.#deactivate(connection));
+    const port = new ServerPort(connection, hasRef, () => this.#turns.deactivate(connection));
     this.#bySocket.set(connection.socket, connection);
+    this.#turns.join(connection);
     this.wake(connection);
     if (channels.connect.hasSubscribers) channels.connect.publish({ port: portName, role: 'server', peer: connection.peer });
     if (events.listenerCount('connect') > 0) setImmediate(() => events.emit('connect', port));
@@ -366,9 +343,9 @@ export class ServerConnections implements ConnectionOwner {
   }
 }
 
-/** Whether anybody waits for what may come from it, or for room towards it. */
+/** Whether anybody waits for what may come from it, for room towards it, or for a bell. */
 function isExpecting(connection: Connection, wanted: boolean): boolean {
-  return wanted || connection.calls.awaited > 0 || connection.outbound.length > 0;
+  return wanted || connection.calls.awaited > 0 || connection.outbound.length > 0 || connection.link.owesBell;
 }
 
 /** Arms it; false when there is something for whoever expects it. */

@@ -28,13 +28,16 @@ export class ServerGreeting {
   #hello: HandshakePacket | undefined;
   #descriptors: number[] = [];
 
-  /** Takes over `socket`. */
-  constructor(thread: Thread, portName: string, socket: number, peer: PeerIdentity, deadline: number) {
+  readonly #onGone: () => void;
+
+  /** Takes over `socket`. `onGone` is told when nothing came of it. */
+  constructor(thread: Thread, portName: string, socket: number, peer: PeerIdentity, deadline: number, onGone: () => void) {
     this.#thread = thread;
     this.#portName = portName;
     this.socket = adoptDescriptor(socket);
     this.peer = peer;
     this.deadline = deadline;
+    this.#onGone = onGone;
   }
 
   /** Reads the hello. 'none': not there yet. 'end': the newcomer left. @throws ProtocolViolation; SystemError when this process has no descriptors left for it */
@@ -90,6 +93,7 @@ export class ServerGreeting {
       const packet = encodePacket('welcome', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data });
       const outcome = sendPacket(this.socket, packet, [own.fd, waitPage.fd]);
       if (outcome === 'full') throw new SystemError('sendmsg', 'ETOOMANYREFS'); // nothing else can fill a socket that nothing was sent to
+      if (outcome === 'failed') throw new SystemError('sendmsg', 'ENOBUFS');
       if (outcome === 'gone') {
         undo();
         return 'gone';
@@ -123,5 +127,6 @@ export class ServerGreeting {
     this.#descriptors.splice(0).forEach(discardDescriptor);
     emptySocket(this.socket);
     releaseDescriptor(this.socket);
+    this.#onGone();
   }
 }

@@ -8,8 +8,9 @@
 import { checkFunction, checkOptions } from '../base/arguments.js';
 import { Link } from '../memory/link.js';
 import { Outbox } from '../memory/outbox.js';
+import type { PeerWaitPage } from '../memory/wait-page.js';
 import { adoptDescriptor, duplicateDescriptor, releaseDescriptor } from '../platform/descriptors.js';
-import { closeDescriptor, translate } from '../platform/system.js';
+import { translate } from '../platform/system.js';
 import { createSocketPair } from '../platform/unix-socket.js';
 import type { OnCallback } from './calls.js';
 import { checkLimits, type PortLimits } from './limits.js';
@@ -36,9 +37,13 @@ export function createUnconnectedPort(options?: UnconnectedPortOptions): Unconne
   const spin = checkSpin(given.spin);
   const onCallback = given.onCallback === undefined ? undefined : checkFunction(given.onCallback, 'options.onCallback');
   const thread = thisThread();
+  let bell: number | undefined;
   try {
-    return new UnconnectedPort(thread, selfLink(thread, limits.ringLength, limits.maxMessageLength), { role: 'unconnected', limits, spin, onCallback });
+    const parts = selfLink(thread, limits.ringLength, limits.maxMessageLength);
+    ({ bell } = parts);
+    return new UnconnectedPort(thread, parts, { role: 'unconnected', limits, spin, onCallback });
   } catch (error) {
+    if (bell !== undefined) releaseDescriptor(bell);
     throw translate(error, 'unconnected port');
   }
 }
@@ -49,8 +54,7 @@ export class UnconnectedPort extends ReceivingPort {
   /** Engine room: made by `createUnconnectedPort`. */
   constructor(thread: Thread, parts: SelfLink, options: ConstructorParameters<typeof ReceivingPort>[1]) {
     const maxMessageLength = Math.min(options.limits.maxMessageLength, options.limits.ringLength);
-    const peerPage = thread.openPeerPage(duplicateDescriptor(thread.waitPage.fd));
-    super({ thread, link: parts.link, socket: parts.socket, inode: parts.outbox.inode, peerPage, peer: thisProcess(), portName: 'itself', maxMessageLength }, options);
+    super({ thread, ...parts, peer: thisProcess(), portName: 'itself', maxMessageLength }, options);
     this.#bell = parts.bell;
   }
 
@@ -62,20 +66,27 @@ export class UnconnectedPort extends ReceivingPort {
 
 interface SelfLink {
   readonly link: Link;
-  readonly outbox: Outbox;
+  readonly inode: number;
   /** Where this port listens, and the other end, where its bell is rung. */
   readonly socket: number;
   readonly bell: number;
+  readonly peerPage: PeerWaitPage;
 }
 
 function selfLink(thread: Thread, ringLength: number, maxMessageLength: number): SelfLink {
-  const pair = createSocketPair();
+  const [socket, bell] = createSocketPair();
+  let outbox: Outbox | undefined;
   try {
-    const outbox = Outbox.create(thread.arena, 'alpc:unconnected', ringLength, 2);
-    const [socket, bell] = [adoptDescriptor(pair[0]), adoptDescriptor(pair[1])];
-    return { link: new Link(outbox, outbox, bell, maxMessageLength), outbox, socket, bell };
+    outbox = Outbox.create(thread.arena, 'alpc:unconnected', ringLength, 2);
+    adoptDescriptor(socket);
+    adoptDescriptor(bell);
+    const { inode } = outbox;
+    const peerPage = thread.openPeerPage(duplicateDescriptor(thread.waitPage.fd));
+    return { link: new Link(outbox, outbox, bell, maxMessageLength), inode, socket, bell, peerPage };
   } catch (error) {
-    pair.forEach(closeDescriptor);
+    outbox?.close();
+    releaseDescriptor(socket);
+    releaseDescriptor(bell);
     throw error;
   }
 }

@@ -12,6 +12,10 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
 const PAGES = ['README.md', ...readdirSync(join(PROJECT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
@@ -47,7 +51,7 @@ for (const page of PAGES) {
   test(`the code of ${page} works as it stands`, { timeout: 120_000 }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), `alpc-docs-${basename(page, '.md')}-`));
     const servers: ReturnType<typeof run>[] = [];
-    t.after(async () => {
+    atEnd(t, async () => {
       for (const { child } of servers) child.kill('SIGKILL');
       await Promise.all(servers.map(({ child }) => ended(child)));
       rmSync(folder, { recursive: true, force: true });

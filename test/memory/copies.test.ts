@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { SlabCopies } from '../../src/memory/copies.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const words = new Int32Array(new ArrayBuffer(256 * 1024));
 const source = Buffer.from(words.buffer);

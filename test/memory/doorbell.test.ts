@@ -8,6 +8,9 @@ import { test } from 'node:test';
 import { Ringer, Sleeper } from '../../src/memory/doorbell.js';
 import { Control } from '../../src/memory/layout.js';
 import { explore, fakeOutbox, type Mutant } from './doorbell-machine.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 test('a sleeper is armed from arm to disarm, and says so by an odd counter', () => {
   const outbox = fakeOutbox(64);

@@ -8,6 +8,9 @@ import { lockDirectory, runAwaited, runBlocking, type Steps } from '../../src/pl
 import { addressOfSocketFile, bindIn, listenOn, MAX_SOCKET_PATH, probeSocket, unixAddress } from '../../src/platform/listener.js';
 import { createSeqpacketSocket } from '../../src/platform/unix-socket.js';
 import { testInRoot } from './support.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const withErrno = (...names: string[]) => (error: unknown): boolean => hasErrno(error, ...names);
 

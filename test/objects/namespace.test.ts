@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { bindPortNameSync, createDirectory, createSessionDirectories, createSymbolicLink, listDirectory, namespaceRoot, openPort, queryObject, readSymbolicLink, resolveName } from '../../src/objects/index.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { failsWith, order, startObjectActor, testInRoot } from './support.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const modeOf = (path: string): number => statSync(path).mode & 0o7777;
 

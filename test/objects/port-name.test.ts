@@ -12,6 +12,9 @@ import { addressOfSocketFile, bindIn } from '../../src/platform/listener.js';
 import { closeDescriptor, libc } from '../../src/platform/system.js';
 import { acceptConnection, connectSocket, createSeqpacketSocket } from '../../src/platform/unix-socket.js';
 import { failsWith, testInRoot } from './support.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const NAME = '\\RPC Control\\echo';
 

@@ -15,6 +15,9 @@ import { connectSocket, createSeqpacketSocket } from '../../src/platform/unix-so
 import { startActor } from '../support/processes.js';
 import type { Answer } from './object-actor.js';
 import { failsWith, isRoot, type ObjectActor, order, startObjectActor, testInRoot } from './support.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const NAME = '\\RPC Control\\wanted';
 

@@ -3,6 +3,9 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, statS
 import { dirname, join } from 'node:path';
 import { namespaceRoot, openRoot, STANDARD_DIRECTORIES, type Surroundings } from '../../src/objects/root.js';
 import { failsWith, isRoot, order, startObjectActor, testInRoot } from './support.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const me = process.geteuid!();
 /** A user that owns nothing here. */

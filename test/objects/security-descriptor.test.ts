@@ -5,6 +5,9 @@ import * as fc from 'fast-check';
 import { checkAccess, createSecurityDescriptor, fileMode, type Identity, type SecurityEntry } from '../../src/objects/index.js';
 import { UNKNOWN_ID } from '../../src/objects/security-descriptor.js';
 import { failsWith, isRoot, order, startObjectActor, testInRoot } from './support.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const me = process.geteuid!();
 const someone: Identity = { uid: me + 1, gid: 777, groups: [888] };

@@ -6,6 +6,9 @@ import { OPEN, openAbsolute } from '../../src/platform/directory.js';
 import { lockDirectory, runBlocking } from '../../src/platform/file-lock.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { failsWith, isRoot, order, startObjectActor, testInRoot } from './support.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 testInRoot('a walk gives every object with its full name, each directory before what it holds, and follows no link', (root) => {
   createDirectory('\\Sessions\\1', { root });

@@ -5,6 +5,9 @@ import * as fc from 'fast-check';
 import { bindPortNameSync, createDirectory, createSymbolicLink, namespaceRoot, type NamespaceEvent, walkNamespace, watchDirectory, type WatchOptions } from '../../src/objects/index.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { failsWith, testInRoot } from './support.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 /** Reads events until `count` have come, each in one line. */
 async function read(watching: AsyncIterator<NamespaceEvent>, count: number): Promise<string[]> {

@@ -9,6 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
 const USE = `

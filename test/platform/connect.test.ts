@@ -83,12 +83,12 @@ test('connecting where there is nothing, or no socket, fails with the reason', (
 });
 
 test('a name can be taken once, also in a directory whose path no address could hold', (t) => {
-  const { listener, path } = bound(t, 'x'.repeat(80));
+  const { listener, path } = bound(t, 'x'.repeat(40));
   assert.ok(statSync(path).isSocket());
   assert.throws(() => unixAddress(path.padEnd(108, 'x')), errno('ENAMETOOLONG'));
   using directory = openAbsolute(join(path, '..'), OPEN.directory);
   const second = socket(t);
-  assert.throws(() => bindIn(second, directory.fd, 'x'.repeat(80)), errno('EADDRINUSE'));
+  assert.throws(() => bindIn(second, directory.fd, 'x'.repeat(40)), errno('EADDRINUSE'));
   assert.throws(() => bindIn(listener, directory.fd, 'other'), errno('EINVAL'));
   const deep = join(path, '..', 'd'.repeat(200), 'd'.repeat(200));
   mkdirSync(deep, { recursive: true });

@@ -7,6 +7,9 @@ import { mock, test, type TestContext } from 'node:test';
 import { Attention, type Attentive, Linger } from '../../src/ports/attention.js';
 import { atEnd } from '../support/at-end.js';
 import { turnsUntil } from '../support/turns.js';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 /** A port that has something to look at as often as `work` says, and notes what is done with it. */
 class Port implements Attentive {

@@ -3,6 +3,7 @@
  * same server serves in a process of its own (actors/server.ts), in a worker thread, or in the test's own thread.
  *
  *   echo x           answers x                        hold x       keeps it, unanswered
+ *   who              answers who asks, as the kernel says: 'uid gid groups'
  *   context          answers its portContext          release      answers all that are held, last first, then itself
  *   later ms x       answers x after a while          stall f x    stops its thread until the file f is there
  *   push n x         posts 'x 0' ... to the client,   decline      answers with `cancel`
@@ -73,6 +74,8 @@ export class Verbs {
     switch (verb) {
       case 'echo':
         return this.#answer(message, all);
+      case 'who':
+        return this.#answer(message, `${message.sender.uid} ${message.sender.gid} ${message.sender.groups.join(',')}`);
       case 'context':
         return this.#answer(message, String(message.portContext));
       case 'hold':

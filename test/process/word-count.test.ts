@@ -13,6 +13,9 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { withLedger } from '../support/ledger.js';
+
+withLedger();
 
 const MAIN = fileURLToPath(new URL('../../examples/word-count/main.js', import.meta.url));
 

@@ -62,7 +62,9 @@ export class Actor<Order extends ActorMessage = ActorMessage, News extends Actor
     const path = fileURLToPath(module);
     this.#name = path.slice(path.lastIndexOf('/') + 1);
     const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
-    const { watchdog = 60_000, execArgv = [], ...identity } = options;
+    const { watchdog = 60_000, execArgv: flags = [], ...identity } = options;
+    const preload = process.env['ALPC_TEST_PRELOAD']; // see in-worker.ts
+    const execArgv = preload === undefined ? flags : [...flags, `--import=${preload}`];
     this.child = fork(path, args, { env: { ...inherited, ...env }, execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], serialization: 'advanced', ...identity });
     for (const stream of [this.child.stdout!, this.child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
     this.child.on('message', (news) => this.#take(news as News));

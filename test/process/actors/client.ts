@@ -12,6 +12,8 @@ import { Verbs } from '../verbs.js';
 
 export type Order =
   | { type: 'connect'; name: string; as?: string; how?: 'blocking' | 'awaited'; options?: ConnectSyncOptions }
+  /** Connects, and tells only whether that went well. */
+  | { type: 'try'; name: string; how: 'blocking' | 'awaited' }
   | { type: 'call'; text: string; as?: string; how: 'blocking' | 'awaited'; timeout?: number }
   /** Posts each text without waiting for room. */
   | { type: 'post'; texts: string[]; as?: string }
@@ -37,6 +39,7 @@ export type Order =
 export type News =
   | { type: 'connected'; data: string; pid: number }
   | { type: 'failed'; code: string; data: string }
+  | { type: 'tried'; outcome: string }
   | { type: 'settled'; text: string; outcome: string }
   | { type: 'posted'; outcomes: string[] }
   | { type: 'took'; what: string; text: string }
@@ -63,6 +66,15 @@ obey<Order>({
     } catch (error) {
       const { data } = error as { data?: Uint8Array };
       tell<News>({ type: 'failed', code: nameOf(error), data: data === undefined ? '' : Buffer.from(data).toString() });
+    }
+  },
+  try: async ({ name, how }) => {
+    try {
+      const port = how === 'blocking' ? connectPortSync(name) : await connectPort(name);
+      port.close();
+      tell<News>({ type: 'tried', outcome: 'in' });
+    } catch (error) {
+      tell<News>({ type: 'tried', outcome: nameOf(error) });
     }
   },
   call: (order) => {

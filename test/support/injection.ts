@@ -1,0 +1,118 @@
+/**
+ * System calls that fail when a test says so, in this thread: alpc's table of C functions and the functions of Node's `fs` that
+ * it uses are wrapped for as long as an `Injection` is armed. So it can be tried what becomes of an operation when its first
+ * call fails, its second, and so on to its last:
+ *
+ *     using injection = new Injection();
+ *     injection.failAt(3, 'EMFILE');               // the fourth call that could fail with it
+ *     await connectPort('\\x');                    // throws, or not
+ *     injection.journal                            // ['openat2', 'fstatSync', 'socket', ...]
+ *
+ * A failing call has no effect: that is what the kernel does, too, but for `close`, which is never made to fail.
+ */
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { constants } from 'node:os';
+import koffi from 'koffi';
+import { libc } from '../../src/platform/system.js';
+
+/** What can fail, and with what it may. */
+const FAILURES: Readonly<Record<string, readonly string[]>> = {
+  memfd_create: ['EMFILE', 'ENFILE', 'ENOMEM'],
+  ftruncate: ['ENOMEM', 'EINTR'],
+  fcntl: ['EMFILE'],
+  mmap: ['ENOMEM', 'ENFILE'],
+  socket: ['EMFILE', 'ENFILE', 'ENOMEM'],
+  socketpair: ['EMFILE', 'ENFILE', 'ENOMEM'],
+  bind: ['ENOSPC', 'ENOMEM'],
+  listen: ['ENOBUFS'],
+  connect: ['ENOMEM', 'EINTR'],
+  accept4: ['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR'],
+  send: ['ENOMEM', 'ENOBUFS', 'EINTR'],
+  recv: ['EINTR'],
+  sendmsg: ['ENOMEM', 'ENOBUFS', 'EINTR'],
+  recvmsg: ['EINTR'],
+  getsockopt: ['ENOBUFS'],
+  poll: ['ENOMEM', 'EINTR'],
+  epoll_create1: ['EMFILE', 'ENFILE', 'ENOMEM'],
+  epoll_ctl: ['ENOSPC', 'ENOMEM'],
+  epoll_wait: ['EINTR'],
+  flock: ['EINTR', 'ENOMEM'],
+  open: ['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR'],
+  syscall_openat2: ['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EAGAIN'],
+  syscall_statx: ['ENOMEM'],
+  unlinkat: ['ENOMEM', 'EROFS'],
+  renameat: ['ENOSPC', 'ENOMEM'],
+  syscall_renameat2: ['ENOSPC', 'ENOMEM'],
+  mkdirat: ['ENOSPC', 'ENOMEM'],
+  symlinkat: ['ENOSPC', 'ENOMEM'],
+  readlinkat: ['ENOMEM'],
+  openSync: ['EMFILE', 'ENFILE'],
+  fstatSync: ['ENOMEM'],
+  lstatSync: ['ENOMEM'],
+  chmodSync: ['EROFS', 'ENOSPC'],
+  mkdirSync: ['ENOSPC'],
+};
+
+type Anything = (...args: unknown[]) => unknown;
+
+/** Of the things that fcntl does only a second descriptor can fail. */
+function concerns(call: string, args: readonly unknown[]): boolean {
+  return call !== 'fcntl' || args[1] === F_DUPFD_CLOEXEC;
+}
+
+const F_DUPFD_CLOEXEC = 1030;
+
+export class Injection implements Disposable {
+  /** The calls made since it was armed, or since `failAt`; the one that failed is marked by its errno. */
+  journal: string[] = [];
+  readonly #restore: (() => void)[] = [];
+  readonly #of: (call: string) => boolean;
+  #at = -1;
+  #errno = '';
+  #seen = 0;
+
+  /** `of` chooses among the calls, if not all are meant. */
+  constructor(of: (call: string) => boolean = () => true) {
+    this.#of = of;
+    const c = libc() as unknown as Record<string, Anything>;
+    for (const call of Object.keys(FAILURES)) {
+      const holder = call.endsWith('Sync') ? (fs as unknown as Record<string, Anything>) : c;
+      const original = holder[call]!;
+      holder[call] = (...args) => (concerns(call, args) && this.#fails(call) ? this.#fail(call) : original(...args));
+      this.#restore.push(() => (holder[call] = original));
+    }
+    syncBuiltinESMExports();
+  }
+
+  /** The errnos with which one of the calls in a journal may fail. */
+  static errnosOf(call: string): readonly string[] {
+    return FAILURES[call]!;
+  }
+
+  /** The `index`th call from now on fails, once. */
+  failAt(index: number, errno: string): void {
+    this.journal = [];
+    this.#seen = 0;
+    this.#at = index;
+    this.#errno = errno;
+  }
+
+  [Symbol.dispose](): void {
+    for (const restore of this.#restore.splice(0)) restore();
+    syncBuiltinESMExports();
+  }
+
+  #fails(call: string): boolean {
+    if (!this.#of(call)) return false;
+    const fails = this.#seen++ === this.#at && FAILURES[call]!.includes(this.#errno);
+    this.journal.push(fails ? `${call}: ${this.#errno}` : call);
+    return fails;
+  }
+
+  #fail(call: string): number {
+    if (call.endsWith('Sync')) throw Object.assign(new Error(`${this.#errno}: injected, ${call.slice(0, -4)}`), { code: this.#errno, errno: -constants.errno[this.#errno as 'EMFILE'], syscall: call.slice(0, -4) });
+    koffi.errno(constants.errno[this.#errno as 'EMFILE']);
+    return -1;
+  }
+}
