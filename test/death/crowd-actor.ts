@@ -31,9 +31,8 @@ setInterval(() => held.splice(0).forEach((message) => message.reply(message.data
 obey<Order>({
   measure: () => {
     collectGarbage();
-    const { heapUsed, external } = process.memoryUsage();
     const { connected, ended } = count;
-    tell<News>({ type: 'measured', memory: heapUsed + external, connections: port.connections.length, slots: thisThread().arena.inUse, connected, ended, held: held.length });
+    tell<News>({ type: 'measured', memory: process.memoryUsage().heapUsed, connections: port.connections.length, slots: thisThread().arena.inUse, connected, ended, held: held.length });
   },
   close: async () => {
     await port.close();

@@ -70,5 +70,5 @@ test('points between which nobody else can see anything are one class', () => {
     ['s: copy', 2],
     ['s: store tail', 1],
   ]);
-  assert.deepEqual(groupsOf(trace).map((points) => points.length), [3, 3, 1, 4, 3]);
+  assert.deepEqual(groupsOf(trace).map((points) => points.length), [3, 3, 1, 7]);
 });

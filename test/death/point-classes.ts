@@ -29,10 +29,22 @@ export function classesOf(trace: readonly string[]): PointClass[] {
   return classes;
 }
 
-/** Classes by the call behind which they lie: one for all of its repetitions in a stage. */
+/** What a visible call has to do with. */
+const KINDS: readonly (readonly [kind: string, calls: RegExp])[] = [
+  ['disk', /^(?:bind|listen|chmod|unlinkat|renameat2|flock)$/],
+  ['socket', /^(?:connect|accept4|sendmsg|recvmsg|send|recv)$/],
+  ['wait', /^(?:poll|epoll_wait|store (?:dataSleep|spaceSleep|sequence))$/],
+  ['memory', /^(?:copy|store (?:tail|head|state))$/],
+];
+
+/** Classes of one stage that lie behind a call of one kind: for whoever has not the time to come to each. */
 export function groupsOf(trace: readonly string[]): string[][] {
   const groups = new Map<string, string[]>();
-  for (const { behind, points } of classesOf(trace)) groups.set(behind, [...(groups.get(behind) ?? []), ...points]);
+  for (const { behind, points } of classesOf(trace)) {
+    const [stage, call] = behind.split(': ') as [string, string];
+    const group = `${stage}: ${KINDS.find(([, calls]) => calls.test(call))?.[0] ?? call}`;
+    groups.set(group, [...(groups.get(group) ?? []), ...points]);
+  }
   return [...groups.values()];
 }
 

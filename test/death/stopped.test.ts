@@ -35,6 +35,6 @@ for (const [clientForm, serverForm] of [['awaited', 'awaited'], ['awaited', 'blo
     const { calls, posts, received, wrong } = await client.ask({ type: 'finish' }, 'finished');
     t.diagnostic(`${calls} calls, ${posts} posts, and ${received} of the server`);
     assert.deepEqual(wrong, []);
-    assert.ok(calls > STOPS && posts >= calls && received > 0);
+    assert.ok(calls > 0 && posts >= calls && received > 0);
   });
 }
