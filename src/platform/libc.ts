@@ -81,7 +81,7 @@ export interface Native {
 
 /**
  * Loads the C library. Called once per thread.
- * @throws AlpcError ERR_ALPC_UNSUPPORTED_PLATFORM on anything but Linux on x64 or arm64, or where koffi has no binary
+ * @throws AlpcError ERR_ALPC_UNSUPPORTED_PLATFORM on anything but Linux on x64 or arm64, or where koffi has no binary; ERR_ALPC_INSUFFICIENT_RESOURCES
  */
 export function loadNative(): Native {
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
@@ -91,6 +91,8 @@ export function loadNative(): Native {
   try {
     koffi = createRequire(import.meta.url)('koffi') as Koffi;
   } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EMFILE' || code === 'ENFILE') throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', 'koffi, which makes the system calls, could not be loaded: there is no descriptor for its files', { cause, errno: code, syscall: 'open' });
     throw new AlpcError('ERR_ALPC_UNSUPPORTED_PLATFORM', 'koffi, which makes the system calls, could not be loaded (under --permission it needs --allow-addons)', { cause });
   }
   return { c: bindLibc(koffi), errno: () => koffi.errno(), view: koffi.view as (address: unknown, length: number) => ArrayBuffer, address: (memory) => Number(koffi.address(memory)), pollOnLoop: koffi.node.poll };

@@ -172,13 +172,17 @@ class PipeWatch implements Watch {
     return pipe;
   }
 
-  /** The next handle; where this process has no descriptor left for it, in a while: a watch must not go deaf. */
+  /** The next handle. Where this process has no descriptor left for it, one in a while, and a look meanwhile: a watch must not go deaf. */
   #goOn(): void {
     try {
+      this.#retry = undefined;
       this.#pipe = this.#start();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      this.#retry = setTimeout(() => this.#goOn(), RETRY_AFTER);
+      this.#retry = setTimeout(() => {
+        this.#goOn();
+        if (this.#retry !== undefined && this.#poller.wait(0) > 0) this.#onReadable();
+      }, RETRY_AFTER);
       if (!this.#referenced) this.#retry.unref();
     }
   }

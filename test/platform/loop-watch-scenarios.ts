@@ -162,18 +162,20 @@ export const scenarios = {
     return readdirSync('/proc/self/fd').length - before;
   },
 
-  /** Bells heard after a moment in which the process had no descriptor to spare. */
+  /** Bells heard while the process has no descriptor to spare, and after. */
   async shortage(): Promise<number> {
     const seen = { count: 0 };
     const watched = new Watched(() => seen.count++);
     await turn();
     const shortage = mock.method(libc(), 'fcntl', () => -1);
     watched.ring();
+    await turnsUntil(() => seen.count === 1);
+    watched.ring(); // is heard while it lasts
+    await turnsUntil(() => seen.count === 2);
     await sleep(30);
     shortage.mock.restore();
-    await turnsUntil(() => seen.count === 1);
     watched.ring();
-    await turnsUntil(() => seen.count === 2);
+    await turnsUntil(() => seen.count === 3);
     watched.end();
     return seen.count;
   },

@@ -46,7 +46,7 @@ inBoth('after the bell, left by setImmediate, promises go on before the next tur
 inBoth('a watch can be closed twice, in its own callback, and in that of another that is ready in the same turn', 'closings', { own: 1, ofTwo: 1 });
 inBoth('closed before its descriptor, a watch does not hear of the one that gets its number next', 'usedAgain', 0);
 inBoth('watches that came and went leave no descriptor open', 'descriptors', 0);
-inBoth('after a moment without a descriptor to spare bells are heard again', 'shortage', 2);
+inBoth('while the process has no descriptor to spare bells are heard, and after it as ever', 'shortage', 3);
 inBoth('an exception in the callback surfaces once, as an uncaught exception and in no other call, and the watch lives on', 'exception', { uncaught: ['thrown in the callback'], elsewhere: [], heardLater: true }, async (t) => {
   const { type: _, ...seen } = await startActor<Order, News>(t, actorModule).ask({ type: 'throw-in-callback' }, 'thrown');
   return seen;

@@ -53,6 +53,12 @@ export function limitDescriptors(count: number): Outcome {
   return outcome(functions.setrlimit(7, BigUint64Array.of(BigInt(count), 4096n)));
 }
 
+/** How many bytes of addresses this process may have from now on; Infinity for as many as there are. */
+export function limitAddresses(bytes: number): Outcome {
+  const unlimited = 2n ** 64n - 1n;
+  return outcome(functions.setrlimit(9, BigUint64Array.of(bytes === Infinity ? unlimited : BigInt(bytes), unlimited)));
+}
+
 export function becomeMemberOf(groups: readonly number[]): Outcome {
   return outcome(functions.setgroups(groups.length, Uint32Array.from(groups)));
 }
