@@ -1,20 +1,18 @@
-/** Events between processes and threads, and what is left when some of them are killed. */
+/** Events between processes, and what is left when some of them are killed. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { createEvent, type Event, openEvent } from '../../src/index.js';
-import { numbers, until } from '../process/expect.js';
+import { until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
 import { namesIn, temporaryRoot } from '../support/root.js';
 import type { News, Order } from './event-actor.js';
-import { READY, turns, waitsOn } from './support.js';
+import { READY, waitsOn } from './support.js';
 
 withLedger();
 
@@ -201,52 +199,6 @@ test('processes that create, open and close one name at the same time always get
   for (const waiter of waiters) waiter.send({ type: 'come-and-go', name: READY, times: rounds });
   for (const waiter of waiters) assert.equal((await waiter.until('done')).count, rounds);
   assert.deepEqual(namesIn(root), []);
-});
-
-function startThread(t: TestContext, workerData: unknown): Worker {
-  const worker = new Worker(new URL('./event-thread.js', import.meta.url), { workerData });
-  atEnd(t, () => worker.terminate());
-  return worker;
-}
-
-for (const how of ['blocking', 'awaited'] as const) {
-  test(`threads share an event without a name, and wait (${how})`, async (t) => {
-    using event = createEvent(undefined, { kind: 'synchronization' });
-    const threads = numbers(3).map(() => startThread(t, { shared: event.share(), how, times: 1 }));
-    const ended = threads.map((thread) => once(thread, 'exit'));
-    await until('all wait', () => waitsOn(event) === 3);
-    event.set();
-    await Promise.race(ended);
-    await turns();
-    await until('two wait', () => waitsOn(event) === 2);
-    event.set();
-    event.set();
-    await Promise.all(ended);
-    assert.equal(event.state, false);
-  });
-
-  test(`a thread that is terminated while it waits (${how}) leaves nothing, and what is set to others`, async (t) => {
-    temporaryRoot(t, { leftovers: true });
-    for (const name of [undefined, READY]) {
-      using event = createEvent(name, { kind: 'synchronization' });
-      const thread = startThread(t, { shared: event.share(), how, times: 1000 });
-      await until('it waits', () => waitsOn(event) === 1);
-      event.set();
-      await until('it waits again', () => waitsOn(event) === 1 && !event.tokens.mayTake);
-      await thread.terminate();
-      assert.equal(waitsOn(event), 0);
-      assert.deepEqual([event.set(), event.state], [false, true]);
-    }
-  });
-}
-
-test('a shared event that has been closed is not found, and its number is not taken for another', () => {
-  const event = createEvent();
-  const shared = event.share();
-  event.close();
-  assert.throws(() => openEvent(shared), { code: 'ERR_ALPC_NAME_NOT_FOUND' });
-  using _other = createEvent(); // mostly with the same number
-  assert.throws(() => openEvent(shared), { code: 'ERR_ALPC_NAME_NOT_FOUND' });
 });
 
 function statusOf(pid: number): string {
