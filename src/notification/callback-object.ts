@@ -41,7 +41,7 @@ export function createCallback<A = unknown, B = unknown>(name?: string, options?
   const text = name === undefined ? undefined : fullName(name);
   if (text !== undefined && objects.has(text)) throw new AlpcError('ERR_ALPC_NAME_IN_USE', `'${text}' is the name of a callback object of this thread`);
   const object = new CallbackObject<A, B>(text, multiple);
-  if (text !== undefined) objects.set(text, object as CallbackObject);
+  if (text !== undefined) objects.set(text, object);
   return object;
 }
 
@@ -104,7 +104,7 @@ export class CallbackObject<A = unknown, B = unknown> implements Disposable {
    * @param context what the function gets as its third argument
    * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when the object takes one function and has it; ERR_ALPC_CLOSED; ERR_ALPC_INVALID_ARGUMENT
    */
-  register<C = undefined>(callback: CallbackFunction<A, B, C>, ...[context]: C extends undefined ? [context?: C] : [context: C]): CallbackRegistration {
+  register<C = undefined>(callback: CallbackFunction<A, B, C>, ...[context]: undefined extends C ? [context?: C] : [context: C]): CallbackRegistration {
     checkFunction(callback, 'callback');
     this.#checkOpen();
     if (!this.#multiple && this.#registered.size > 0) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this}: it takes one function, and has it`);
@@ -116,7 +116,8 @@ export class CallbackObject<A = unknown, B = unknown> implements Disposable {
   /** Calls every registered function, in the order of registration; returns when all have returned. ExNotifyCallback. @throws AlpcError ERR_ALPC_CLOSED */
   notify(argument1: A, argument2: B): void {
     this.#checkOpen();
-    for (const registered of [...this.#registered]) {
+    const all = [...this.#registered]; // who is registered meanwhile is not called
+    for (const registered of all) {
       if (!this.#registered.has(registered)) continue; // unregistered by one that was called before
       try {
         registered.call(argument1, argument2);

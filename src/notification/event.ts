@@ -60,15 +60,16 @@ export interface SharedEvent {
  * Windows: NtCreateEvent; with `openIf`, OBJ_OPENIF.
  */
 export function createEvent(name?: string, options?: CreateEventOptions): Event {
-  const given = checkOptions(options, 'options', ['kind', 'initialState', 'security', 'root', 'openIf', 'timeout']);
-  const kind = checkOneOf(given.kind ?? 'notification', 'options.kind', ['notification', 'synchronization']);
-  const full = checkBoolean(given.initialState ?? false, 'options.initialState');
-  const openIf = checkBoolean(given.openIf ?? false, 'options.openIf');
-  const timeout = checkTimeout(given.timeout ?? LOCK_TIMEOUT, 'options.timeout');
-  const permissions = filePermissions(createSecurityDescriptor(given.security, 'options.security'), 'options.security');
+  const known = ['kind', 'initialState', 'security', 'root', 'openIf', 'timeout'] as const;
+  const { kind = 'notification', initialState: full = false, security, root, openIf = false, timeout = LOCK_TIMEOUT } = checkOptions(options, 'options', known);
+  checkOneOf(kind, 'options.kind', ['notification', 'synchronization']);
+  checkBoolean(full, 'options.initialState');
+  checkBoolean(openIf, 'options.openIf');
+  checkTimeout(timeout, 'options.timeout');
+  const permissions = filePermissions(createSecurityDescriptor(security, 'options.security'), 'options.security');
   const mode = permissions.mode | (kind === 'synchronization' ? SYNCHRONIZATION : 0);
   if (name === undefined) return createNameless(mode, full);
-  const where = given.root === undefined ? {} : { root: given.root };
+  const where = root === undefined ? {} : { root };
   for (;;) {
     try {
       return adopt(makeEvent(name, { ...where, ...permissions, mode, full, timeout }));

@@ -193,7 +193,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
    * wait. There is one: another replaces it, undefined takes it away. NtAlpcSetInformation, AlpcRegisterCallbackInformation.
    * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
    */
-  setCallback<C = undefined>(callback: ((message: Message, context: C) => void) | undefined, ...[context]: C extends undefined ? [context?: C] : [context: C]): this {
+  setCallback<C = undefined>(callback: ((message: Message, context: C) => void) | undefined, ...[context]: undefined extends C ? [context?: C] : [context: C]): this {
     this.#callback.set(callback, context as C);
     return this;
   }

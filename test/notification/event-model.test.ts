@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createEvent, type Event, openEvent } from '../../src/index.js';
 import { until } from '../process/expect.js';
 import { times } from '../support/forms.js';
