@@ -239,11 +239,12 @@ export class Event {
     if (!this.#referenced) this.#watch.unref();
   }
 
-  detach(waiter: Waiter): void {
+  /** `ended`: by what was taken of this event, so that the wait is not counted any more. */
+  detach(waiter: Waiter, ended: boolean): void {
     const waits = this.#waiters.get(waiter);
     if (waits === undefined) return;
     this.#waiters.delete(waiter);
-    if (waits.counted && !this.#closed) this.#tokens.leave();
+    if (waits.counted && !ended && !this.#closed) this.#tokens.leave();
     if (this.#waiters.size === 0) this.#rest();
   }
 

@@ -20,8 +20,8 @@ import { countLocked, tryLockRange, unlockRange } from '../platform/range-lock.j
 
 export type EventKind = 'notification' | 'synchronization';
 
-/** How long others may keep the lock, in milliseconds. */
-const PATIENCE = 100;
+/** How long others may keep the lock, in milliseconds: far longer than a process that runs can be kept from going on. */
+const PATIENCE = 1000;
 /** Looks for the lock, with the processor given up in between, before each next one is a millisecond later. */
 const QUICK_LOOKS = 32;
 /** Waits of one handle: each has a number, and each handle a place for so many. */
@@ -74,6 +74,17 @@ export class Tokens {
     return this.mayTake && (this.kind === 'notification' || this.locked(() => this.takeLocked()));
   }
 
+  /** As `tryTake`, for a wait that has entered: if it succeeds the wait has left, in the same step, so that no `set` is for it any more. */
+  tryEndWait(): boolean {
+    if (!this.mayTake) return false;
+    if (this.kind === 'notification') return true;
+    return this.locked(() => {
+      const taken = this.takeLocked();
+      if (taken) this.#unlockWait();
+      return taken;
+    });
+  }
+
   /** As `tryTake` of a synchronization event, under the lock. */
   takeLocked(): boolean {
     this.#trim();
@@ -93,14 +104,10 @@ export class Tokens {
     this.#waiting++;
   }
 
-  /** A wait is over, well or badly. What was set for it is for others. */
+  /** A wait is over that this event did not end. What was set for it is for others. */
   leave(): void {
     if (this.kind === 'notification') return;
-    this.#waiting--;
-    if (this.#place === undefined) return;
-    const number = this.#place + this.#waiting;
-    unlockRange(this.fd, { start: number, end: number + 1 });
-    if (this.#waiting === 0) this.#place = undefined;
+    this.#unlockWait();
     if (bytesIn(this.fd) > 1) this.locked(() => this.#trim());
   }
 
@@ -165,6 +172,14 @@ export class Tokens {
       this.#place = place;
       return;
     }
+  }
+
+  #unlockWait(): void {
+    this.#waiting--;
+    if (this.#place === undefined) return;
+    const number = this.#place + this.#waiting;
+    unlockRange(this.fd, { start: number, end: number + 1 });
+    if (this.#waiting === 0) this.#place = undefined;
   }
 
   #lockWait(number: number): boolean {

@@ -37,7 +37,7 @@ export function waitOnLoop(events: readonly Event[], mode: Mode, options: WaitOp
     const timeout = checkTimeout(given.timeout, 'options.timeout');
     const signal = checkSignal(given.signal, 'options.signal');
     signal?.throwIfAborted();
-    const ended = tryEnd(events, mode);
+    const ended = tryAtOnce(events, mode);
     if (ended !== undefined) resolve(ended);
     else if (timeout === 0) throw timedOut(events, mode, timeout);
     else new PendingWait(events, mode, signal, { resolve, reject }).start(timeout);
@@ -48,19 +48,19 @@ export function waitOnLoop(events: readonly Event[], mode: Mode, options: WaitOp
 export function waitBlocking(events: readonly Event[], mode: Mode, options: WaitSyncOptions | undefined): number {
   const timeout = checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
   const deadline = deadlineAfter(timeout);
-  const ended = tryEnd(events, mode);
+  let ended = tryAtOnce(events, mode);
   if (ended !== undefined) return ended;
   if (mode === 'any') for (const event of events) event.tokens.enter();
   try {
     for (;;) {
       const left = timeLeft(deadline);
       if (left > 0) sleep(mode === 'any' ? events : [oneUnset(events)], left);
-      const ended = tryEnd(events, mode);
+      ended = tryEnd(events, mode);
       if (ended !== undefined) return ended;
       if (left <= 0) throw timedOut(events, mode, timeout);
     }
   } finally {
-    if (mode === 'any') for (const event of events) event.tokens.leave();
+    if (mode === 'any') for (const [index, event] of events.entries()) if (index !== ended) event.tokens.leave();
   }
 }
 
@@ -101,7 +101,7 @@ class PendingWait implements Waiter {
       return true;
     }
     if (ended === undefined) return false;
-    this.#leave();
+    this.#leave(this.mode === 'any' ? this.events[ended] : undefined);
     this.#settle.resolve(ended);
     return true;
   }
@@ -116,21 +116,30 @@ class PendingWait implements Waiter {
     const before = this.#attached;
     this.#attached = events;
     for (const event of events) event.attach(this, this.mode === 'any');
-    for (const event of before) event.detach(this);
+    for (const event of before) event.detach(this, false);
   }
 
-  #leave(): void {
+  /** `endedBy`: the event that was taken, which the wait has left by that. */
+  #leave(endedBy?: Event): void {
     clearTimeout(this.#timer);
     this.signal?.removeEventListener('abort', this.#onAbort);
-    for (const event of this.#attached) event.detach(this);
+    for (const event of this.#attached) event.detach(this, event === endedBy);
     this.#attached = [];
   }
 }
 
-/** The index of the event that ends the wait now, which is taken by it; 0 when all do. Undefined when it goes on. */
-function tryEnd(events: readonly Event[], mode: Mode): number | undefined {
+/** The index of the event that ends a wait before it has begun, which is taken by it; 0 when all do. Undefined when it must wait. */
+function tryAtOnce(events: readonly Event[], mode: Mode): number | undefined {
   if (mode === 'all') return takeAll(events.map((event) => event.tokens)) ? 0 : undefined;
-  const index = events.findIndex((event) => event.tryWait());
+  return indexOrNone(events.findIndex((event) => event.tokens.tryTake()));
+}
+
+/** The same for a wait that has begun: it has left the event that ended it, and no other. */
+function tryEnd(events: readonly Event[], mode: Mode): number | undefined {
+  return mode === 'all' ? tryAtOnce(events, mode) : indexOrNone(events.findIndex((event) => event.tokens.tryEndWait()));
+}
+
+function indexOrNone(index: number): number | undefined {
   return index < 0 ? undefined : index;
 }
 
