@@ -7,3 +7,4 @@ export type { AlpcErrorCode, AlpcStatus } from './base/errors.js';
 export type { MessageData } from './base/arguments.js';
 export * from './objects/index.js';
 export * from './ports/index.js';
+export * from './notification/index.js';

@@ -9,21 +9,22 @@ import { fileKind, hasErrno, listOf, OPEN, openBeneath, removeName, statOf } fro
 import { LockedDirectory, runBlocking, type Steps } from '../platform/file-lock.js';
 import { probeSocket } from '../platform/listener.js';
 import { LOCK_TIMEOUT, lockOrThrow, lockParent, removeLeftovers } from './locked-parent.js';
+import { lockDeadEvent } from './event-name.js';
 import { naming } from './lookup.js';
 import { leafOf, type ObjectName, parseObjectName } from './object-name.js';
 import { openRoot, type RootOptions } from './root.js';
 
 export interface RemoveOptions extends RootOptions {
-  /** Remove a port's name even while its server lives: its connections stay, but nobody finds it any more. */
+  /** Remove a port's name even while its server lives, an event's even while somebody holds it: connections and holders stay, but nobody finds it any more. */
   force?: boolean;
   /** Longest wait for the directory's lock, in milliseconds; 5000 when left out. */
   timeout?: number;
 }
 
 /**
- * Removes an object's name: a symbolic link itself, a directory when it is empty, a port when its server is gone. Blocks
- * for at most `timeout`, while another process is just making or removing something in the same directory.
- * @throws AlpcError ERR_ALPC_NAME_IN_USE for a directory that is not empty or a port whose server lives (see `force`),
+ * Removes an object's name: a symbolic link itself, a directory when it is empty, a port when its server is gone, an event
+ * when nobody holds it. Blocks for at most `timeout`, while another process is just making or removing something in the same directory.
+ * @throws AlpcError ERR_ALPC_NAME_IN_USE for a directory that is not empty, a port whose server lives or an event that somebody holds (see `force`),
  *   ERR_ALPC_ACCESS_DENIED (also when a port's permissions keep us from seeing whether it lives), ERR_ALPC_NAME_NOT_FOUND,
  *   ERR_ALPC_NAME_INVALID (the root itself among others), ERR_ALPC_TIMEOUT, ERR_ALPC_INVALID_ARGUMENT
  * Windows: NtMakeTemporaryObject and the last NtClose.
@@ -43,6 +44,7 @@ function* removeSteps(root: number, name: ObjectName, force: boolean, deadline: 
   using object = openBeneath(parent.fd, leaf, OPEN.link);
   const kind = fileKind(statOf(object.fd));
   if (kind === 'socket' && !force) checkDead(object.fd, name);
+  using _event = kind === 'fifo' && !force ? lockDeadEvent(object.fd, name) : undefined;
   if (kind === 'directory') yield* removeDirectory(parent.fd, name, deadline);
   else removeName(parent.fd, leaf, 'other');
 }

@@ -86,6 +86,20 @@ export function fileMode({ allow, owner }: SecurityDescriptor): number {
   return allow.every((entry) => entry.who === 'user' && (entry.id === owner || entry.id === 0)) ? 0o600 : 0o666;
 }
 
+/**
+ * The permissions of an object that only the kernel guards: where no process stands behind the name to ask `checkAccess`, the
+ * bits of a file must say all of it.
+ * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT for a descriptor that they can't say exactly
+ */
+export function filePermissions({ allow, deny, owner }: SecurityDescriptor, argument = 'security'): { readonly mode: number; readonly gid: number | undefined } {
+  const others = allow.filter(({ who, id, rights }) => rights.length > 0 && !(who === 'user' && (id === owner || id === 0)));
+  const first = others[0];
+  if (deny.length === 0 && first === undefined) return { mode: 0o600, gid: undefined };
+  if (deny.length === 0 && others.some(({ who }) => who === 'everyone')) return { mode: 0o666, gid: undefined };
+  if (deny.length === 0 && first!.who === 'group' && others.every(({ who, id }) => who === 'group' && id === first!.id)) return { mode: 0o660, gid: first!.id };
+  throw invalidArgument(argument, "what a file's permissions can say: nobody else, one group, or everyone, and nobody denied", { allow, deny });
+}
+
 function concerns({ who, id }: CompiledEntry, { uid, gid, groups = [] }: Identity): boolean {
   if (who === 'user') return uid === id;
   return who === 'everyone' || gid === id || groups.includes(id);

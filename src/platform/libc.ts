@@ -20,6 +20,13 @@ export interface Libc {
   memfd_create(name: string, flags: number): number;
   ftruncate(fd: number, size: number): number;
   fcntl(fd: number, command: number, argument: number): number;
+  /** fcntl of a `struct flock`. */
+  fcntl_lock(fd: number, command: number, lock: Memory): number;
+  ioctl(fd: number, request: number, value: Memory): number;
+  read(fd: number, data: Memory, length: number): number;
+  write(fd: number, data: Memory, length: number): number;
+  pipe2(pair: Int32Array, flags: number): number;
+  mkfifoat(directory: number, name: string, mode: number): number;
   mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number;
   munmap(address: number, length: number): number;
   socket(domain: number, type: number, protocol: number): number;
@@ -105,6 +112,12 @@ function bindLibc(koffi: Koffi): Libc {
     memfd_create: bind('int memfd_create(const char *name, uint flags)'),
     ftruncate: bind('int ftruncate(int fd, int64_t size)'),
     fcntl: bind('int fcntl(int fd, int command, intptr_t argument)'),
+    fcntl_lock: bind('int fcntl(int fd, int command, void *lock)'),
+    ioctl: bind('int ioctl(int fd, ulong request, void *value)'),
+    read: bind('long read(int fd, void *data, size_t length)'),
+    write: bind('long write(int fd, void *data, size_t length)'),
+    pipe2: bind('int pipe2(void *pair, int flags)'),
+    mkfifoat: bind('int mkfifoat(int directory, const char *name, uint mode)'),
     mmap: bind('intptr_t mmap(intptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)'),
     munmap: bind('int munmap(intptr_t address, size_t length)'),
     socket: bind('int socket(int domain, int type, int protocol)'),

@@ -24,6 +24,15 @@ export function waitReadable(fd: number, milliseconds: number): boolean {
   return libc().poll(pollfd, 1, milliseconds) > 0;
 }
 
+/** Waits until one of several can be read. `pollfds` is made by `pollfdsOf`. False when the time is over or a signal came. */
+export function waitAnyReadable(pollfds: Int32Array, milliseconds: number): boolean {
+  return libc().poll(pollfds, pollfds.length / 2, milliseconds) > 0;
+}
+
+export function pollfdsOf(fds: readonly number[]): Int32Array {
+  return Int32Array.from(fds.flatMap((fd) => [fd, POLLIN]));
+}
+
 /** Sleeps without any descriptor. */
 export function pause(milliseconds: number): void {
   libc().poll(pollfd, 0, milliseconds);

@@ -20,6 +20,7 @@ import type { ConnectionRequestMessage } from './connection-request.js';
 import { Intake, countListeners, type ReceiveOptions } from './intake.js';
 import { checkLimits, type Limits, type PortLimits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
+import { PortCallback } from './port-callback.js';
 import type { RefusalReason } from './reception.js';
 import { ServerConnections } from './server-connections.js';
 import type { ServerPort } from './server-port.js';
@@ -110,6 +111,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   readonly #listener: number;
   readonly #connections: ServerConnections;
   readonly #intake: Intake<Message>;
+  readonly #callback = new PortCallback<Message>(this);
   #watch: LoopWatch | undefined;
   #rung = true;
   /** What the bell was rung for has been handed out, the sockets have not been looked at yet. */
@@ -184,6 +186,16 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   /** Messages as they come; ends when the port is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
     return this.#intake.iterate();
+  }
+
+  /**
+   * Sets the port's callback: it gets each message as it comes, and `context`, as a listener of `message` would; before it is set messages
+   * wait. There is one: another replaces it, undefined takes it away. NtAlpcSetInformation, AlpcRegisterCallbackInformation.
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+   */
+  setCallback<C = undefined>(callback: ((message: Message, context: C) => void) | undefined, ...[context]: undefined extends C ? [context?: C] : [context: C]): this {
+    this.#callback.set(callback, context as C);
+    return this;
   }
 
   /** Keeps the process alive while the port is open: the default. */

@@ -16,6 +16,7 @@ import { CommunicationPort } from './communication-port.js';
 import { Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
 import { Intake, noMessage, countListeners, type ReceiveOptions } from './intake.js';
 import type { Limits } from './limits.js';
+import { PortCallback } from './port-callback.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
 
@@ -31,6 +32,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   readonly #thread: Thread;
   readonly #connection: Connection;
   readonly #intake: Intake<ConnectionMessage>;
+  readonly #callback = new PortCallback<ConnectionMessage>(this);
   #watch: LoopWatch | undefined;
   #rung = false;
   /** What the bell was rung for has been handed out, its packet not yet been read. */
@@ -104,6 +106,16 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   /** Messages as they come; ends after `port-closed`, or when this side closes. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConnectionMessage> {
     return this.#intake.iterate();
+  }
+
+  /**
+   * Sets the port's callback: it gets each message as it comes, and `context`, as a listener of `message` would; before it is set messages
+   * wait. There is one: another replaces it, undefined takes it away. NtAlpcSetInformation, AlpcRegisterCallbackInformation.
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+   */
+  setCallback<C = undefined>(callback: ((message: ConnectionMessage, context: C) => void) | undefined, ...[context]: undefined extends C ? [context?: C] : [context: C]): this {
+    this.#callback.set(callback, context as C);
+    return this;
   }
 
   /** Keeps the process alive while the connection is open: the default. */

@@ -1,0 +1,7 @@
+/** The public door of the notification floor. */
+export { CallbackObject, CallbackRegistration, createCallback, openCallback } from './callback-object.js';
+export type { CallbackFunction, CreateCallbackOptions } from './callback-object.js';
+export { createEvent, Event, openEvent } from './event.js';
+export type { CreateEventOptions, EventKind, SharedEvent } from './event.js';
+export { MAX_WAIT_EVENTS, waitForAll, waitForAllSync, waitForAny, waitForAnySync } from './several-events.js';
+export type { WaitOptions, WaitSyncOptions } from './waiting.js';
