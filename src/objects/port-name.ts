@@ -157,6 +157,7 @@ function bindLocked(directory: LockedDirectory, name: ObjectName, mode: number, 
     return bound;
   } catch (error) {
     discard(directory, temporary);
+    if (hasErrno(error, 'EISDIR')) throw typeMismatch(name, 'ALPC Port', 'Directory'); // put there by somebody who did not take the lock
     throw overDead && hasErrno(error, 'EPERM', 'EACCES') ? notOurs(name, error) : error;
   }
 }
