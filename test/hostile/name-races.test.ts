@@ -44,16 +44,19 @@ test('B31: of two to eight servers that race for the name of a dead one exactly 
 /** Leftovers of a server that was killed after each step of its start, or of its end. */
 const leftovers: Record<string, (path: string, temporary: string) => void> = {
   'nothing': () => {},
-  'a socket that was not given its mode': (_, temporary) => leaveDead(temporary, SOCK_SEQPACKET, false),
+  'a socket that was not given its mode': (_, temporary) => {
+    leaveDead(temporary, SOCK_SEQPACKET, false);
+    chmodSync(temporary, 0); // as the umask may have it
+  },
   'a socket that never listened': (_, temporary) => {
     leaveDead(temporary, SOCK_SEQPACKET, false);
     chmodSync(temporary, 0o600);
   },
   'a socket without its name': (_, temporary) => leaveDead(temporary),
   'a name': (path) => leaveDead(path),
-  'a name that nobody may use': (path) => {
+  'a name that others may use': (path) => {
     leaveDead(path);
-    chmodSync(path, 0);
+    chmodSync(path, 0o666);
   },
   'a name, and a socket without one': (path, temporary) => {
     leaveDead(path);
