@@ -2,8 +2,7 @@
  * A peer that rewrites its shared words while they are read. Each message that is accepted is one that its sender wrote, each of its
  * words as it stood there at some moment; or the connection is closed, for a breach of the protocol. Nothing crashes, hangs or reads elsewhere.
  *
- * ALPC_LONG=1 goes on until a million messages have come and each word of a header has been flipped ten million times
- * (`ALPC_LONG=1 npm test -- hostile/flipper --test-timeout=1800000`).
+ * The long form (`npm run test:long`) goes on until a million messages have come and each word of a header has been flipped ten million times.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,6 +12,7 @@ import { test, type TestContext } from 'node:test';
 import type { DatagramMessage, RequestMessage } from '../../src/index.js';
 import { tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
+import { isLong } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { startActor } from '../support/processes.js';
 import { compileStorm, FIRST_ID, FLIP, HARMLESS, payloadWords, readWord, type Report } from './flipper.js';
@@ -22,7 +22,6 @@ import { STATE } from './peer.js';
 
 withLedger();
 
-const LONG = process.env['ALPC_LONG'] === '1';
 const MILLION = 1_000_000;
 const ALL = Object.values(FLIP).reduce((sum, bit) => sum | bit, 0);
 /** What is flipped together. Whoever flips what only a message's words depend on keeps to the rules. */
@@ -98,7 +97,7 @@ test('6, B25: every word is flipped while it is read, by a process in C: each me
   atEnd(t, () => rmSync(folder, { recursive: true }));
   const file = compileStorm(folder);
   if (file === undefined) return t.skip('there is no compiler here');
-  await weather(t, file, LONG ? longEnough : (messages, reports, seconds) => seconds > 5 && messages > 10_000 && reports.length > STORMS.length);
+  await weather(t, file, isLong ? longEnough : (messages, reports, seconds) => seconds > 5 && messages > 10_000 && reports.length > STORMS.length);
 });
 
 test('6, B25: the same by a process in JavaScript', async (t) => {

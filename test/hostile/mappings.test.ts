@@ -2,7 +2,7 @@
  * Mappings of outboxes under every misuse of those who hold them: closed in the middle of a record, closed twice, used afterwards. It
  * ends in an answer or an error of JavaScript's, never in a signal, and the process has as many mappings as before.
  *
- * ALPC_LONG=1: a hundred thousand cycles in place of fifteen hundred.
+ * In the long form (`npm run test:long`) a hundred thousand cycles.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -14,13 +14,14 @@ import { Outbox } from '../../src/memory/outbox.js';
 import { duplicateDescriptor } from '../../src/platform/descriptors.js';
 import { thisThread } from '../../src/ports/thread.js';
 import { randomFrom } from '../memory/support.js';
+import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { PAGE } from './peer.js';
 import { HandFile } from './raw.js';
 
 withLedger();
 
-const CYCLES = process.env['ALPC_LONG'] === '1' ? 100_000 : 1500;
+const CYCLES = times(1500, 100_000);
 const SECRET = 0x5ec2e7;
 
 const maps = (): number => readFileSync('/proc/self/maps', 'utf8').split('\n').length;

@@ -3,7 +3,7 @@
  * nothing that fits is refused; and what is released comes to nothing again. Charges are as large as numbers get: the two
  * halves of a connection are driven here with records that only say how long they are.
  *
- * ALPC_LONG=1: a million operations on each half in place of sixty thousand.
+ * In the long form (`npm run test:long`) a million operations on each half.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -16,9 +16,10 @@ import type { RequestMessage } from '../../src/ports/message.js';
 import { Outbound } from '../../src/ports/outbound.js';
 import { randomFrom } from '../memory/support.js';
 import { failsWith } from '../process/expect.js';
+import { times } from '../support/forms.js';
 import { RECORD_HEADER } from './peer.js';
 
-const OPERATIONS = process.env['ALPC_LONG'] === '1' ? 1_000_000 : 60_000;
+const OPERATIONS = times(60_000, 1_000_000);
 
 /** The smallest, the usual, and the largest quotas that there may be. */
 const LIMITS: Limits[] = [{ pendingMessages: 1, pendingBytes: 1 }, { pendingMessages: 20, pendingBytes: 2000 }, { pendingMessages: 5, pendingBytes: 2 ** 31 - 1 }, {}, { pendingMessages: 1_000_000, pendingBytes: 2 ** 31 - 1 }].map(checkLimits);

@@ -3,11 +3,12 @@
  * for data or for room. (That the library stores before it loads is held by test/memory/accesses.test.ts, that V8 keeps to it
  * by the canary of test/memory/exchange.test.ts, that it is enough by model/doorbell.pml.)
  *
- * ALPC_LONG=1: two hundred thousand rounds in place of two thousand.
+ * In the long form (`npm run test:long`) two hundred thousand rounds.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connectPort } from '../../src/index.js';
+import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { startActor } from '../support/processes.js';
 import { NAME, serveByHand } from './meeting.js';
@@ -15,7 +16,7 @@ import type { News, Order } from './sleeper-actor.js';
 
 withLedger();
 
-const ROUNDS = process.env['ALPC_LONG'] === '1' ? 200_000 : 2000;
+const ROUNDS = times(2000, 200_000);
 const PATIENCE = { timeout: 20_000 };
 
 for (const [form, spin] of [['that always sleeps', false], ['that looks first', true]] as const) {
