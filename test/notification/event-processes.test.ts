@@ -1,7 +1,5 @@
 /** Events between processes: who is released, how often, and whose an event is. */
 import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createEvent } from '../../src/index.js';
@@ -11,6 +9,7 @@ import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { startActor } from '../support/processes.js';
 import { namesIn, temporaryRoot } from '../support/root.js';
+import { noOtherUsers, sharedRoot, USERS } from '../support/users.js';
 import type { News, Order } from './event-actor.js';
 import { named, READY, startWaiters, waitsOn } from './support.js';
 
@@ -86,11 +85,9 @@ test('processes that create, open and close one name at the same time always get
   assert.deepEqual(namesIn(root), []);
 });
 
-test('another user can open an event that everyone or its group may, and no other', { skip: process.geteuid!() !== 0 && 'only root can act as others' }, async (t) => {
-  const root = temporaryRoot(t);
-  chmodSync(join(root, '..'), 0o755);
-  chmodSync(root, 0o755);
-  const gid = 4002;
+test('another user can open an event that everyone or its group may, and no other', { skip: noOtherUsers }, async (t) => {
+  sharedRoot(t);
+  const [uid, gid] = USERS;
   const events = {
     mine: createEvent('\\BaseNamedObjects\\mine'),
     everyone: createEvent('\\BaseNamedObjects\\everyone', { security: { allow: [{ user: 'everyone' }] }, kind: 'synchronization' }),
@@ -98,7 +95,7 @@ test('another user can open an event that everyone or its group may, and no othe
   };
   for (const event of Object.values(events)) atEnd(t, () => event.close());
   const outcomes: Record<string, string[]> = {};
-  for (const identity of [{ uid: 4001, gid: 4001 }, { uid: 4001, gid }]) {
+  for (const identity of [{ uid, gid: uid }, { uid, gid }]) {
     const actor = startActor<Order, News>(t, new URL('./event-actor.js', import.meta.url), [], {}, { watchdog: 110_000, ...identity });
     await actor.until('ready');
     for (const [name, event] of Object.entries(events)) {
