@@ -15,7 +15,8 @@ export type Order =
   | { type: 'set'; name: string; times: number }
   /** Opens or creates it, sets it, and closes it, so many times. */
   | { type: 'come-and-go'; name: string; times: number }
-  | { type: 'hold'; name: string };
+  | { type: 'hold'; name: string }
+  | { type: 'try'; name: string };
 export type News = { type: 'ready' } | { type: 'begun' } | { type: 'ended'; outcome: string } | { type: 'done'; count: number } | { type: 'held' };
 
 const [tally] = actorArguments();
@@ -70,6 +71,16 @@ obey<Order>({
       event.set();
     }
     tell<News>({ type: 'done', count: times });
+  },
+  /** Opens and sets it. */
+  try: ({ name }) => {
+    let outcome = 'set';
+    try {
+      eventOf(name).set();
+    } catch (error) {
+      outcome = nameOf(error);
+    }
+    tell<News>({ type: 'ended', outcome });
   },
   hold: ({ name }) => {
     eventOf(name);

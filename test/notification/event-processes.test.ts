@@ -2,10 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createEvent } from '../../src/index.js';
 import { until } from '../process/expect.js';
+import { atEnd } from '../support/at-end.js';
 import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
+import { startActor } from '../support/processes.js';
 import { namesIn, temporaryRoot } from '../support/root.js';
+import { noOtherUsers, sharedRoot, USERS } from '../support/users.js';
+import type { News, Order } from './event-actor.js';
 import { named, READY, startWaiters, waitsOn } from './support.js';
 
 withLedger();
@@ -78,4 +83,26 @@ test('processes that create, open and close one name at the same time always get
   for (const waiter of waiters) waiter.send({ type: 'come-and-go', name: READY, times: rounds });
   for (const waiter of waiters) assert.equal((await waiter.until('done')).count, rounds);
   assert.deepEqual(namesIn(root), []);
+});
+
+test('another user can open an event that everyone or its group may, and no other', { skip: noOtherUsers }, async (t) => {
+  sharedRoot(t);
+  const [uid, gid] = USERS;
+  const events = {
+    mine: createEvent('\\BaseNamedObjects\\mine'),
+    everyone: createEvent('\\BaseNamedObjects\\everyone', { security: { allow: [{ user: 'everyone' }] }, kind: 'synchronization' }),
+    group: createEvent('\\BaseNamedObjects\\group', { security: { allow: [{ user: 'me' }, { group: gid }] } }),
+  };
+  for (const event of Object.values(events)) atEnd(t, () => event.close());
+  const outcomes: Record<string, string[]> = {};
+  for (const identity of [{ uid, gid: uid }, { uid, gid }]) {
+    const actor = startActor<Order, News>(t, new URL('./event-actor.js', import.meta.url), [], {}, { watchdog: 110_000, ...identity });
+    await actor.until('ready');
+    for (const [name, event] of Object.entries(events)) {
+      const { outcome } = await actor.ask({ type: 'try', name: event.name! }, 'ended');
+      assert.equal(event.reset(), outcome === 'set');
+      (outcomes[name] ??= []).push(outcome);
+    }
+  }
+  assert.deepEqual(outcomes, { mine: ['ERR_ALPC_ACCESS_DENIED', 'ERR_ALPC_ACCESS_DENIED'], everyone: ['set', 'set'], group: ['ERR_ALPC_ACCESS_DENIED', 'set'] });
 });

@@ -227,7 +227,7 @@ test('who may open an event is what the permissions of its FIFO can say, and not
     assert.equal(modeOf({ kind, security: { allow: [{ user: 'me' }, { user: 'everyone' }] } }), 0o666 | bit);
     assert.equal(modeOf({ kind, security: { allow: [{ user: 'me' }, { group: gid }] } }), 0o660 | bit);
   }
-  for (const security of [{ allow: [{ user: 12_345 }] }, { allow: [{ group: 1 }, { group: 2 }] }, { deny: [{ user: 12_345 }] }]) {
+  for (const security of [{ allow: [{ user: process.geteuid!() + 1 }] }, { allow: [{ group: 1 }, { group: 2 }] }, { deny: [{ user: process.geteuid!() + 1 }] }]) {
     assert.throws(() => createEvent(READY, { security }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'options.security' must be what a file's permissions can say/));
   }
 });
