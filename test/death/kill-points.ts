@@ -32,7 +32,7 @@ type AnyFunction = (this: unknown, ...given: unknown[]) => unknown;
 type Table = Record<string, AnyFunction>;
 
 /** The functions of node:fs that src/ uses and that are system calls. */
-export const FILE_CALLS = ['fstatSync', 'lstatSync', 'chmodSync', 'mkdirSync', 'openSync', 'closeSync', 'close', 'readdirSync', 'readFileSync'] as const;
+export const FILE_CALLS = ['fstatSync', 'lstatSync', 'chmodSync', 'chownSync', 'mkdirSync', 'openSync', 'closeSync', 'close', 'readdirSync', 'readFileSync'] as const;
 /** No system call; and one that changes nothing, and is made as often as chance will have it. */
 const NOT_COUNTED = new Set(['getpagesize', 'sched_yield']);
 
