@@ -30,7 +30,7 @@ test('every function of node:fs that the library calls has its points', () => {
     for (const name of found?.[1]!.split(',') ?? []) if (!/\btype\b|constants/.test(name)) used.add(name.trim());
   }
   for (const name of ['watch', 'close']) used.delete(name); // no system call at a moment of the caller's choice
-  assert.deepEqual([...used].filter((name) => !(FILE_CALLS as readonly string[]).includes(name)), []);
+  assert.deepEqual([...used].filter((name) => !FILE_CALLS.includes(name)), []);
   assert.ok(used.size > 5);
 });
 
