@@ -56,7 +56,7 @@ for (const way of ['properly', 'silently', 'with nonsense'] as const) {
     await until('all have left', async () => (await report()).connections === 1);
     const after = await until('the server is as it was', async () => {
       const now = await report();
-      return now.descriptors === before.descriptors && now.mappings === before.mappings ? now : undefined;
+      return now.descriptors <= before.descriptors && now.mappings <= before.mappings ? now : undefined; // one that came last may have been there before
     });
     assert.ok(after.heap - before.heap < MOST_HEAP, `${after.heap - before.heap} bytes of heap are left`);
     assert.ok(answered >= 5);
