@@ -31,6 +31,8 @@ import type { Thread } from './thread.js';
 import { Turns } from './turns.js';
 
 const RECENT = 4;
+/** Sockets looked at in one go: to read a bell is little, to turn a stranger away is more, and the others wait meanwhile. */
+const EVENTS_AT_ONCE = 32;
 /** A blocking server that is never idle looks at its sockets after so many messages. */
 const SERVE_EVERY = 64;
 const EMPTY = new Uint8Array(0);
@@ -53,7 +55,7 @@ export interface ServerConnectionsParts {
 
 export class ServerConnections implements ConnectionOwner {
   readonly #parts: ServerConnectionsParts;
-  readonly #poller = new Poller();
+  readonly #poller = new Poller(EVENTS_AT_ONCE);
   readonly #reception: Reception;
   readonly #looks: AdaptiveSpin;
   readonly #bySocket = new Map<number, Connection>();
