@@ -73,6 +73,6 @@ export interface Pace {
 }
 
 export const PACES: { readonly full: Pace; readonly quick: Pace } = {
-  full: { warmUpMs: 200, measureMs: 250, sleepyCalls: 100, idleConnections: 10_000, idleMs: 5000, settleMs: 1500 },
+  full: { warmUpMs: 1000, measureMs: 250, sleepyCalls: 100, idleConnections: 10_000, idleMs: 5000, settleMs: 1500 },
   quick: { warmUpMs: 100, measureMs: 100, sleepyCalls: 30, idleConnections: 1000, idleMs: 1000, settleMs: 500 },
 };

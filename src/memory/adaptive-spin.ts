@@ -1,12 +1,16 @@
 /**
  * How long to look at memory before going to sleep.
  *
- * The budget, in looks, is full while spinning pays, halves each time it does not, and ends at nothing; then every 32nd
- * wait spins once in full, to see whether it pays again. On one core it is always nothing: whoever is awaited needs the core.
+ * The budget, in looks, is full while spinning pays, halves each time it does not, and ends at nothing. Then every 32nd wait looks for
+ * longer than ever, to see whether it pays again: two processes that sleep and wake each other in turn would else do so for ever, as
+ * neither is still awake when the other comes, however fast both are. Where waking takes long, and in a virtual machine it may take a
+ * millisecond, one such look is worth a hundred calls. On one core it is always nothing: whoever is awaited needs the core.
  */
 import { availableParallelism } from 'node:os';
 
 const PROBE_EVERY = 32;
+/** A probe is so many times the largest budget: a peer that is being woken should be seen to come. */
+const PROBE = 8;
 const SMALLEST = 16;
 
 export class AdaptiveSpin {
@@ -25,7 +29,7 @@ export class AdaptiveSpin {
     if (this.#budget > 0 || this.#max === 0) return this.#budget;
     if (++this.#skipped < PROBE_EVERY) return 0;
     this.#skipped = 0;
-    return this.#max;
+    return PROBE * this.#max;
   }
 
   paid(): void {

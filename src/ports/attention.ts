@@ -20,14 +20,19 @@ export interface Attentive {
 
 /** A message that comes so many times the longest linger after the rest would have been worth to linger for: two sleepers need as long for a call. */
 const REGAIN = 3;
+/** One activity in so many that end a rest is followed by a linger so many times the longest: see AdaptiveSpin, of two that only ever wake each other. */
+const PROBE_EVERY = 32;
+const PROBE = 8;
 
-/** How long one port is looked at after its last activity. Full while that pays, halved when not, nothing at last. */
+/** How long one port is looked at after its last activity. Full while that pays, halved when not, nothing at last, and now and then long, to see. */
 export class Linger {
   attended = false;
   readonly #max: number;
   #current: number;
   #lastActivity = 0;
   #restedAt = 0;
+  #resting = false;
+  #rests = 0;
 
   constructor(max: number) {
     this.#max = max;
@@ -36,6 +41,10 @@ export class Linger {
 
   active(now: number): void {
     if (now - this.#restedAt < this.#max * REGAIN || now - this.#lastActivity < this.#current) this.#current = this.#max;
+    if (this.#resting) {
+      this.#resting = false;
+      if (++this.#rests % PROBE_EVERY === 0) this.#current = PROBE * this.#max;
+    }
     this.#lastActivity = now;
   }
 
@@ -44,8 +53,9 @@ export class Linger {
   }
 
   rested(now: number): void {
-    this.#current = this.#current < 0.005 ? 0 : this.#current / 2;
+    this.#current = this.#current < 0.005 || this.#current > this.#max ? 0 : this.#current / 2;
     this.#restedAt = now;
+    this.#resting = true;
   }
 }
 

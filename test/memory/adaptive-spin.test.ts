@@ -23,13 +23,13 @@ test('it halves each time that it was wasted, and ends at nothing', () => {
   assert.deepEqual(budgets, [3000, 1500, 750, 375, 187, 93, 46, 23]);
 });
 
-test('at nothing every 32nd wait is a probe in full; a probe that is wasted leaves it at nothing, one that pays makes it full', () => {
+test('at nothing every 32nd wait is a probe, eight times as long as any other; a probe that is wasted leaves it at nothing, one that pays makes it full', () => {
   const spin = new AdaptiveSpin(64);
   for (let budget = spin.next(); budget > 0; budget = spin.next()) spin.wasted();
   // The look that ended the loop was the first at nothing.
   const round = (skipped: number): void => {
     for (let i = skipped; i < 31; i++) assert.equal(spin.next(), 0);
-    assert.equal(spin.next(), 64);
+    assert.equal(spin.next(), 512);
   };
   round(1);
   spin.wasted();

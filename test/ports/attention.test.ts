@@ -113,6 +113,29 @@ test('a port to which something comes as it prepares to rest is looked at again'
   assert.equal(hands.scheduled, 0);
 });
 
+test('of the activities that end a rest every 32nd is followed by a longer while; in vain, the next is as short as ever', (t) => {
+  const hands = new Hands(t);
+  const attention = new Attention();
+  const port = new Port(1);
+  /** For how long it is looked at after one activity, in tenths of a millisecond. */
+  const whileAfterOne = (): number => {
+    hands.turn(1000);
+    port.work = 1;
+    attention.watch(port);
+    hands.turn();
+    for (let tenths = 0; ; tenths++) {
+      if (!port.linger.attended) return tenths;
+      hands.turn(0.1);
+    }
+  };
+  whileAfterOne(); // never rested before
+  for (const round of [1, 2]) {
+    const whiles = Array.from({ length: 32 }, whileAfterOne);
+    assert.deepEqual(whiles.map((tenths) => tenths > 10), Array.from({ length: 32 }, (_, i) => i === 31), `round ${round}: ${whiles}`);
+    assert.ok(whiles[31]! >= 80, `${whiles[31]}`);
+  }
+});
+
 test('a port that rests is taken under attention again by the next watch', (t) => {
   const hands = new Hands(t);
   const attention = new Attention();

@@ -117,9 +117,17 @@ function descriptorsAndWatches(): { descriptors: string[]; watches: string[] } {
   const watches: string[] = [];
   for (const [fd, target] of targets) {
     if (target !== 'anon_inode:[eventpoll]') continue;
-    for (const watched of readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').matchAll(/^tfd:\s+(\d+)/gm)) watches.push(`${targets.get(watched[1]!) ?? 'closed'}, watched by ${fd}`);
+    for (const watched of watchedBy(fd)) watches.push(`${targets.get(watched) ?? 'closed'}, watched by ${fd}`);
   }
   return { descriptors: [...targets.values()], watches: watches.filter((line) => /^(?:socket:|anon_inode:\[eventpoll\]|closed)/.test(line)) };
+}
+
+function watchedBy(epoll: string): string[] {
+  try {
+    return Array.from(readFileSync(`/proc/self/fdinfo/${epoll}`, 'utf8').matchAll(/^tfd:\s+(\d+)/gm), ([, fd]) => fd!);
+  } catch {
+    return []; // another thread's, which it closed since the listing
+  }
 }
 
 /** Processes whose parent this process is, with their command. */
