@@ -52,7 +52,7 @@ for (const how of ['blocking', 'awaited'] as const) {
     assert.equal(outcomes.at(-1), 'in');
     assert.ok(failed.size >= 3, `it failed at several steps: ${[...failed].join(', ')}`);
     await actor.ask({ type: 'fill', room: Infinity }, 'filled');
-    await until('of all attempts two connections are left', () => descriptorsOf(server.pid) === ofServer + 1 && descriptorsOf(actor.pid) <= before + 3);
+    await until('of all attempts two connections are left', () => descriptorsOf(server.pid) === ofServer + 1 && descriptorsOf(actor.pid) <= before + 8); // in a worker a watch takes some, too
   });
 }
 
