@@ -17,11 +17,17 @@ import { CanceledMessage, ClientDiedMessage, DatagramMessage, type EndReason, Po
 /** Records in a row that are no messages, late replies say: a peer can publish them as fast as they are read, and others must have their turn. */
 const SILENT_IN_A_ROW = 1024;
 
+/** So many unanswered requests make the search for one of them count for one record more. */
+const SEARCHED_AT_ONCE = 128;
+const NO_IDS = new Int32Array(0);
+
 export class Inbound {
   readonly #connection: Connection;
   readonly #limits: Limits;
   readonly #queue = new Fifo<ConnectionMessage>();
   readonly #unanswered: RequestMessage[] = [];
+  /** Their numbers, place by place: to find one among thousands is one look along a row. */
+  #ids = NO_IDS;
   #queuedBytes = 0;
   #unansweredBytes = 0;
   #sequence = 0;
@@ -88,6 +94,7 @@ export class Inbound {
     const last = this.#unanswered.pop()!;
     if (last !== message) {
       this.#unanswered[message.place] = last;
+      this.#ids[message.place] = last.id;
       last.place = message.place;
     }
     this.#unansweredBytes -= message.dataLength;
@@ -115,11 +122,14 @@ export class Inbound {
   /** The peer is gone: one `canceled` for each request that was taken and not answered, and the last words. */
   sayLastWords(reason: EndReason, tellDeath: boolean): void {
     const connection = this.#connection;
+    const queued = this.#queue.clear();
+    this.#queuedBytes = 0;
+    // One that nobody has received yet is not delivered for an answer that nobody waits for.
+    const undelivered = new Set(queued.filter((message) => message.type === 'request'));
+    for (const message of queued) if (message.type !== 'request') this.#enqueue(message);
     for (const request of this.#unanswered.splice(0)) {
       request.giveUp();
-      // One that nobody has received yet is not delivered for an answer that nobody waits for.
-      if (this.#queue.remove(request)) this.#queuedBytes -= request.dataLength;
-      else this.#queue.push(new CanceledMessage(connection, request, ++this.#sequence));
+      if (!undelivered.has(request)) this.#queue.push(new CanceledMessage(connection, request, ++this.#sequence));
     }
     this.#unansweredBytes = 0;
     if (tellDeath) this.#queue.push(new ClientDiedMessage(connection, ++this.#sequence));
@@ -160,6 +170,7 @@ export class Inbound {
             break;
           }
           case RecordType.cancel:
+            silent += this.#unanswered.length / SEARCHED_AT_ONCE;
             message = this.#readCancel();
             break;
           default:
@@ -191,8 +202,7 @@ export class Inbound {
     link.reader.copyData(copies);
     link.release();
     const message = new RequestMessage(connection, messageId, callbackId, copies.memory, copies.start, dataLength, ++this.#sequence, this.#unanswered.length);
-    this.#unanswered.push(message);
-    this.#unansweredBytes += dataLength;
+    this.#remember(message);
     const call = callbackId === 0 ? undefined : connection.calls.findPending(callbackId);
     if (call?.onCallback === undefined) return message;
     try {
@@ -244,13 +254,25 @@ export class Inbound {
 
   /** Gives up an unanswered request. The message that tells its receiver; undefined when it was still in the queue of this side, and is never seen. */
   #cancel(id: number): CanceledMessage | undefined {
-    const message = this.#unanswered.find((candidate) => candidate.id === id);
+    const place = this.#ids.indexOf(id);
+    const message = place < 0 ? undefined : this.#unanswered[place]; // behind them stand numbers of old
     if (message === undefined) return undefined;
     this.forget(message);
     message.giveUp();
     if (!this.#queue.remove(message)) return new CanceledMessage(this.#connection, message, ++this.#sequence);
     this.#queuedBytes -= message.dataLength;
     return undefined;
+  }
+
+  #remember(message: RequestMessage): void {
+    const place = this.#unanswered.push(message) - 1;
+    if (place === this.#ids.length) {
+      const longer = new Int32Array(Math.max(64, 2 * place));
+      longer.set(this.#ids);
+      this.#ids = longer;
+    }
+    this.#ids[place] = message.id;
+    this.#unansweredBytes += message.dataLength;
   }
 
   #enqueue(message: ConnectionMessage): void {

@@ -180,14 +180,14 @@ test('B9: bells that nobody reads stand in nobody\'s way: with the socket full, 
   port.on('message', (message) => message.type === 'datagram' && got.push(message.data.toString()));
   const hand = await peer();
   // Towards the library: as many as the socket takes, and then a record.
+  let bells = 0;
   for (const round of numbers(5)) {
-    let bells = 0;
     while (hand.ring() === 'ok') bells++;
-    assert.ok(bells > 0);
     hand.send({ data: `behind all of them, ${round}` });
     await until('it is read', () => got.length === round + 1);
     await until('so are the bells, and it sleeps', () => (hand.theirs('dataSleep') & 1) === 1 && hand.ring() === 'ok');
   }
+  assert.ok(bells > 10, `${bells} bells`);
   // Towards the peer: it says that it sleeps before each message, and reads no bell.
   const rung = (): number => hand.theirs('bellsRung');
   let posts = 0;

@@ -12,7 +12,7 @@ import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
 import { turn } from '../support/turns.js';
 import { type Flood, type News, type Order, SILENT } from './flood-actor.js';
-import { STATE } from './peer.js';
+import { RECORD_TYPE, STATE } from './peer.js';
 import { connectionOf, NAME, serve, serveByHand } from './meeting.js';
 
 withLedger();
@@ -84,6 +84,29 @@ for (const kind of Object.keys(SILENT) as (keyof typeof SILENT)[]) {
     await until('its end is seen', () => client.closed);
   });
 }
+
+test('B24: a cancellation costs no more for the thousands of requests that it could mean: no look at a ring takes much longer for them', async (t) => {
+  const looks = async (requests: number): Promise<number> => {
+    const { port, peer } = await serve(t);
+    const hostile = await peer({ ringLength });
+    for (let id = 1; id <= requests; id++) hostile.send({ type: RECORD_TYPE.request, messageId: id });
+    while (drained(port).length > 0);
+    for (let at = 0; at < ringLength; at += 32) hostile.write({ type: RECORD_TYPE.cancel, messageId: -1 }, hostile.position + at);
+    hostile.publish(hostile.position + ringLength);
+    // As often as the ring has records: how long the quickest of its looks takes is no matter of what else this machine does.
+    const taken: number[] = [];
+    while (hostile.theirs('head') !== hostile.position) {
+      const start = performance.now();
+      assert.equal(port.tryReceive(), undefined);
+      taken.push(performance.now() - start);
+    }
+    hostile.close();
+    await port.close();
+    return taken.toSorted((one, other) => one - other)[taken.length >> 1]!;
+  };
+  const [few, many] = [await looks(1), await looks(4096)];
+  assert.ok(many < 20 * few + 1, `${few} ms, ${many} ms`);
+});
 
 for (const kind of ['replies that nobody waits for', 'requests'] as const) {
   test(`B24: beside a process whose ring never ends (${kind}) others are served, by listeners and in a blocking loop`, async (t) => {
