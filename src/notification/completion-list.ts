@@ -13,6 +13,7 @@ import { AlpcError } from '../base/errors.js';
 import type { Consumer, Feed } from '../ports/diversion.js';
 import { Fifo } from '../ports/fifo.js';
 import type { ConnectionMessage, Message } from '../ports/index.js';
+import { createEvent, type Event } from './event.js';
 import { Outstanding } from './outstanding.js';
 import { Waiters } from './waiters.js';
 
@@ -65,6 +66,9 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
   readonly #ordinary = new Fifo<M>();
   readonly #outstanding = new Outstanding();
   readonly #waiters: Waiters;
+  /** There is one from the first asking on. */
+  #event: Event | undefined;
+  #isEventSet = false;
   #workers = 0;
   #concurrency: number;
   #last = NONE;
@@ -82,8 +86,8 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     this.#port = String(port);
     this.#waiters = new Waiters(() => this.#feed.attend());
     this.#feed = port.divert({
-      wants: () => this.#waiters.count > 0 && this.#hasPlace,
-      arrived: () => this.#tellOne(),
+      wants: () => (this.#waiters.count > 0 || (this.#event !== undefined && !this.#isEventSet)) && this.#hasPlace,
+      arrived: () => this.#tell(),
       takeOrdinary: () => this.#takeOrdinary(),
       hasOrdinary: () => this.#ordinary.length > 0 || (this.#phase !== 'closed' && this.#feed.hasMessages()),
       over: () => this.#close(),
@@ -101,7 +105,10 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     const messages: M[] = [];
     while (messages.length < max) {
       const message = this.#next();
-      if (message === undefined) break;
+      if (message === undefined) {
+        this.#rearm();
+        break;
+      }
       this.#handOut(message);
       messages.push(message);
     }
@@ -129,6 +136,21 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     await waited;
   }
 
+  /**
+   * A notification event that is set when something comes and a worker's place is free, for threads and processes that can't await; hand
+   * it on with `event.share()`. It is made, and costs the senders their bells, from the first asking on. A poll that finds nothing more
+   * resets it. The list closes it, set, when it ends.
+   * @throws AlpcError ERR_ALPC_CLOSED
+   */
+  get event(): Event {
+    if (this.#event !== undefined) return this.#event;
+    if (this.#phase !== 'taking') throw this.#over();
+    this.#event = createEvent();
+    this.#event.unref();
+    this.#feed.demand();
+    return this.#event;
+  }
+
   /** A worker begins to consume. False when as many as may do so already, or the list takes no workers any more. AlpcRegisterCompletionListWorkerThread. */
   enter(): boolean {
     if (!this.#hasPlace || this.#phase !== 'taking') return false;
@@ -140,7 +162,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
   leave(): boolean {
     if (this.#workers === 0) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `completion list of ${this.#port}: a worker leaves that has not entered`);
     this.#workers--;
-    if (this.#waiters.count > 0) this.#feed.demand();
+    this.#demand();
     return this.hasMessages;
   }
 
@@ -156,7 +178,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
 
   set concurrency(count: number) {
     this.#concurrency = checkConcurrency(count, 'concurrency');
-    if (this.#waiters.count > 0 && this.#hasPlace) this.#feed.demand();
+    this.#demand();
   }
 
   /** Requests that were taken from the list and are not yet answered, given up or lost with their client. AlpcGetOutstandingCompletionListMessageCount. */
@@ -191,7 +213,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     signal?.throwIfAborted();
     if (this.#phase === 'taking') {
       this.#phase = 'rundown';
-      this.#waiters.failAll(() => this.#over());
+      this.#tellEnd();
       this.#feed.demand(); // the ordinary queue has everything from now on
     }
     const begun = performance.now();
@@ -209,7 +231,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
   unregister(): void {
     if (this.#phase === 'detached' || this.#phase === 'closed') return;
     this.#phase = 'detached';
-    this.#waiters.failAll(() => this.#over());
+    this.#tellEnd();
     this.#feed.release([...this.#ready.clear(), ...this.#ordinary.clear()]);
     this.#readyBytes = 0;
   }
@@ -260,7 +282,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
       }
       this.#ready.push(message);
       this.#readyBytes += lengthOf(message);
-      this.#tellOne();
+      this.#tell();
     }
   }
 
@@ -276,8 +298,35 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     this.#polled++;
   }
 
-  #tellOne(): boolean {
-    return this.#hasPlace && this.hasMessages && this.#waiters.release();
+  /** Something may be there: one who waits is released, and the event is set. */
+  #tell(): boolean {
+    if (!this.#hasPlace || !this.hasMessages) return false;
+    const told = this.#waiters.release();
+    if (this.#event === undefined || this.#isEventSet) return told;
+    this.#isEventSet = true;
+    this.#event.set();
+    this.#feed.attend();
+    return true;
+  }
+
+  /** Everything has been polled: the next arrival is told again. */
+  #rearm(): void {
+    if (this.#event === undefined || !this.#isEventSet) return;
+    this.#event.reset();
+    this.#isEventSet = false;
+    this.#feed.demand();
+  }
+
+  #demand(): void {
+    if (this.#waiters.count > 0 || this.#event !== undefined) this.#feed.demand();
+  }
+
+  /** Whoever waits is told that nothing will come any more. */
+  #tellEnd(): void {
+    this.#waiters.failAll(() => this.#over());
+    this.#event?.set();
+    this.#event?.close();
+    this.#event = undefined;
   }
 
   #close(): void {
@@ -285,7 +334,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     this.#ready.clear();
     this.#ordinary.clear();
     this.#readyBytes = 0;
-    this.#waiters.failAll(() => this.#over());
+    this.#tellEnd();
   }
 
   #over(): AlpcError {

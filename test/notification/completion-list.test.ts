@@ -267,6 +267,28 @@ test('wait resolves when something comes, at once when something is there, and e
   await assert.rejects(waited, /later/);
 });
 
+test('the event is set on arrival once somebody has asked for it, and reset by a poll that finds nothing more', async (t) => {
+  const { port, clients } = await open(t, 2, { spin: false });
+  const list = port.registerCompletionList();
+  assert.equal(systemCalls(() => void clients[0]!.tryPost('before it was asked for')), 0);
+  const { event } = list;
+  for (const index of numbers(4)) {
+    await event.wait();
+    assert.equal(event.state, true);
+    assert.equal(list.poll(1).length, 1);
+    assert.equal(event.state, true, 'nobody has found the list empty');
+    assert.deepEqual(list.poll(), []);
+    assert.equal(event.state, false);
+    for (const _ of numbers(3)) await turn();
+    clients[index % 2]!.tryPost('again');
+  }
+  await event.wait();
+  list.unregister();
+  assert.ok(event.closed);
+  assert.throws(() => list.event, failsWith('ERR_ALPC_CLOSED'));
+  assert.equal(String(port.tryReceive()!.data), 'again');
+});
+
 test('workers enter up to the concurrency count, which may be changed; one that leaves is told of what came meanwhile', async (t) => {
   const { port, clients } = await open(t, 1);
   const list = port.registerCompletionList({ concurrency: 2 });
