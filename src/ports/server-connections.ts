@@ -251,7 +251,13 @@ export class ServerConnections implements ConnectionOwner {
 
   #sleep(milliseconds: number): void {
     if (channels.wait.hasSubscribers) channels.wait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
-    this.serve(milliseconds);
+    const { place } = this.#parts.thread;
+    place?.sleep();
+    try {
+      this.serve(milliseconds);
+    } finally {
+      place?.wake();
+    }
     if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
   }
 
