@@ -138,10 +138,15 @@ export class CompletionPort {
     const signal = checkSignal(given.signal, 'options.signal');
     signal?.throwIfAborted();
     if (this.#waits) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', 'completion port: this thread waits in a dequeue already, and a thread is one');
-    const deadline = deadlineAfter(timeout);
     this.#waits = true;
+    // The timer decides, and no clock beside it: a timer may come a little early, and it comes once.
+    let isOver = timeout === 0;
     const interrupt = (): void => this.#interrupt?.();
-    const timer = timeout === Infinity ? undefined : setTimeout(interrupt, timeout);
+    const onTimeout = (): void => {
+      isOver = true;
+      interrupt();
+    };
+    const timer = timeout === 0 || timeout === Infinity ? undefined : setTimeout(onTimeout, timeout);
     signal?.addEventListener('abort', interrupt, { once: true });
     try {
       for (;;) {
@@ -149,7 +154,7 @@ export class CompletionPort {
         const packets = this.#take(max, true);
         if (packets.length > 0) return packets;
         signal?.throwIfAborted();
-        if (timeLeft(deadline) <= 0) throw noPacket(timeout);
+        if (isOver) throw noPacket(timeout);
         await this.#sleep(wake);
       }
     } catch (error) {

@@ -191,6 +191,7 @@ test('waits end by timeout and signal, and what comes then is for another', asyn
   assert.throws(() => completions.dequeueSync({ timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
   await assert.rejects(completions.dequeue({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
   await assert.rejects(completions.dequeue({ timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
+  for (const number of numbers(100)) await assert.rejects(completions.dequeue({ timeout: 1 + (number % 3) }), failsWith('ERR_ALPC_TIMEOUT'));
   const abort = new AbortController();
   const waiting = completions.dequeue({ signal: abort.signal });
   await assert.rejects(completions.dequeue(), failsWith('ERR_ALPC_INVALID_ARGUMENT', /waits in a dequeue already/));
