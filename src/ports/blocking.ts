@@ -121,7 +121,10 @@ function sleepForRoom(connection: Connection, dataLength: number, deadline: Dead
 /** Sleeps until the connection's bell rings, its peer is gone, or the time is over. */
 export function sleep(connection: Connection, milliseconds: number, id: number): void {
   if (channels.wait.hasSubscribers) channels.wait.publish({ port: connection.portName, role: connection.role, id });
+  const { place } = connection.thread;
+  place?.sleep();
   waitReadable(connection.socket, Math.min(Math.ceil(milliseconds), connection.thread.longestSleep));
+  place?.wake();
   if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: connection.portName, role: connection.role, id });
 }
 

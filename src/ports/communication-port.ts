@@ -76,6 +76,11 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
     return this.#connection.state !== 'open';
   }
 
+  /** The longest payload that fits into a message of this connection, in bytes: what the stricter side's limit leaves. */
+  get maxDataLength(): number {
+    return this.#connection.maxDataLength;
+  }
+
   /**
    * Sends a request and waits for its reply, without blocking the thread. Many may be outstanding at once.
    * NtAlpcSendWaitReceivePort, flags 0, and the receive of the reply.

@@ -17,6 +17,7 @@ import { closeDescriptor, translate } from '../platform/system.js';
 import { type Attentive, Linger } from './attention.js';
 import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
+import { type Consumer, Diversion, type Feed } from './diversion.js';
 import { Intake, countListeners, type ReceiveOptions } from './intake.js';
 import { checkLimits, type Limits, type PortLimits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
@@ -112,6 +113,8 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   readonly #connections: ServerConnections;
   readonly #intake: Intake<Message>;
   readonly #callback = new PortCallback<Message>(this);
+  /** There is one from the first completion list or completion port on. */
+  #diversion: Diversion<Message> | undefined;
   #watch: LoopWatch | undefined;
   #rung = true;
   /** What the bell was rung for has been handed out, the sockets have not been looked at yet. */
@@ -127,9 +130,9 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.linger = new Linger(options.spin.linger);
     this.#connections = new ServerConnections({ ...options, thread, portName: bound.name, listener: this.#listener, events: this, hasRef: () => this.hasRef(), wake: () => this.#attend() });
     const source = {
-      take: () => (this.#closed ? undefined : this.#connections.take()),
-      poll: () => this.#connections.take() ?? (this.#connections.serve(0) ? this.#connections.take() : undefined),
-      hasMessages: () => !this.#closed && this.#connections.hasMessages(),
+      take: () => (this.#closed ? undefined : this.#take()),
+      poll: () => this.#take() ?? (this.#connections.serve(0) ? this.#take() : undefined),
+      hasMessages: () => !this.#closed && (this.#diversion === undefined ? this.#connections.hasMessages() : this.#diversion.has(this.#connections)),
       demand: () => thread.attention.watch(this),
       over: () => (this.#closed ? this.#closedError() : undefined),
     };
@@ -180,7 +183,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   receiveSync(options?: { timeout?: number }): Message {
     const timeout = options === undefined ? Infinity : checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
     if (this.#closed) throw this.#closedError();
-    return this.#connections.takeBlocking(timeout);
+    return this.#connections.takeBlocking(timeout, this.#diversion);
   }
 
   /** Messages as they come; ends when the port is closed. */
@@ -252,14 +255,32 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
+  /** From now on `consumer` has the messages of all clients. @throws AlpcError ERR_ALPC_ALREADY_SET, ERR_ALPC_CLOSED */
+  divert(consumer: Consumer<Message>): Feed<Message> {
+    if (this.#closed) throw this.#closedError();
+    const diversion = (this.#diversion ??= new Diversion());
+    diversion.begin(consumer, `connection port ${this.name}`);
+    this.#connections.activateAll();
+    return {
+      take: () => (this.#closed ? undefined : this.#connections.take()),
+      hasMessages: () => !this.#closed && this.#connections.hasMessages(),
+      attend: () => this.#connections.activateAll(),
+      demand: () => this.#attend(),
+      release: (leftovers) => {
+        diversion.end(leftovers);
+        this.#attend();
+      },
+    };
+  }
+
   look(): boolean {
     if (this.#closed) return false;
     let any = false;
     if (this.#rung) {
       // The message was there before its bell: who rang is mostly who rang last, so that is looked at before the sockets are,
       // and they wait for the next turn, so that an awaiting handler goes on at once.
-      if (!this.#answered && this.#intake.isWanted && this.#connections.activateRecent()) {
-        this.#answered = this.#intake.deliver();
+      if (!this.#answered && this.#isWanted && this.#connections.activateRecent()) {
+        this.#answered = this.#deliver();
         if (this.#closed || this.#answered) return true;
       }
       if (this.#answered) yieldProcessor(); // whoever got an answer may have been woken on this core
@@ -267,17 +288,30 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
       this.#connections.serve(0);
     }
     any = this.#connections.flush() || any;
-    any = (this.#intake.isWanted ? this.#intake.deliver() : this.#connections.pump()) || any;
-    if (!this.#closed) this.#connections.settleDown(this.#intake.isWanted);
+    any = (this.#isWanted ? this.#deliver() : this.#connections.pump()) || any;
+    if (!this.#closed) this.#connections.settleDown(this.#isWanted);
     return any;
   }
 
   rest(): boolean {
-    return this.#closed || this.#connections.rest(this.#intake.isWanted);
+    return this.#closed || this.#connections.rest(this.#isWanted);
   }
 
   /** Active connections are not armed while they are looked at; the connections see to that. */
   attend(): void {}
+
+  get #isWanted(): boolean {
+    return this.#intake.isWanted || (this.#diversion !== undefined && this.#diversion.isWanted);
+  }
+
+  #take(): Message | undefined {
+    return this.#diversion === undefined ? this.#connections.take() : this.#diversion.take(this.#connections);
+  }
+
+  #deliver(): boolean {
+    const diverted = this.#diversion !== undefined && this.#diversion.arrived();
+    return this.#intake.deliver() || diverted;
+  }
 
   #attend(): void {
     if (!this.#closed) this.#thread.attention.watch(this);
@@ -288,6 +322,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.#watch?.close();
     this.#watch = undefined;
     this.#connections.close();
+    this.#diversion?.over();
     releaseDescriptor(this.#listener);
     this.#intake.end(() => this.#closedError());
     setImmediate(() => this.emit('close'));

@@ -98,7 +98,8 @@ export class Connection {
   lastActive = 0;
 
   readonly #owner: ConnectionOwner;
-  readonly #maxDataLength: number;
+  /** The longest payload that fits into a message of this connection. */
+  readonly maxDataLength: number;
   readonly #notifyClientDied: boolean;
 
   constructor(parts: ConnectionParts) {
@@ -115,7 +116,7 @@ export class Connection {
     this.#owner = parts.owner;
     this.outbound = new Outbound(this, parts.limits);
     this.inbound = new Inbound(this, parts.limits);
-    this.#maxDataLength = parts.maxMessageLength - RECORD_HEADER;
+    this.maxDataLength = parts.maxMessageLength - RECORD_HEADER;
     this.#notifyClientDied = parts.notifyClientDied;
     this.thread.addConnection(this);
     this.link.onBellOwed = () => this.wake();
@@ -154,14 +155,14 @@ export class Connection {
   }
 
   tryPost(data: MessageData): 'sent' | 'full' | 'disconnected' {
-    const dataLength = checkMessage(data, this.#maxDataLength, this);
+    const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') return 'disconnected';
     if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) return 'sent';
     return this.state === 'open' ? 'full' : 'disconnected';
   }
 
   reply(message: RequestMessage, data: MessageData): ReplyOutcome {
-    const dataLength = checkMessage(data, this.#maxDataLength, this);
+    const dataLength = checkMessage(data, this.maxDataLength, this);
     return this.#settle(message, ReplyStatus.ok, data, dataLength);
   }
 
@@ -191,7 +192,7 @@ export class Connection {
 
   /** The data's length in bytes, checked against the connection's state and limits. */
   prepare(data: MessageData): number {
-    const dataLength = checkMessage(data, this.#maxDataLength, this);
+    const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') throw this.closedError();
     return dataLength;
   }

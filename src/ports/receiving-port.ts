@@ -14,6 +14,7 @@ import type { OnCallback } from './calls.js';
 import type { Greeted } from './client-greeting.js';
 import { CommunicationPort } from './communication-port.js';
 import { Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
+import { type Consumer, Diversion, type Feed } from './diversion.js';
 import { Intake, noMessage, countListeners, type ReceiveOptions } from './intake.js';
 import type { Limits } from './limits.js';
 import { PortCallback } from './port-callback.js';
@@ -33,6 +34,8 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   readonly #connection: Connection;
   readonly #intake: Intake<ConnectionMessage>;
   readonly #callback = new PortCallback<ConnectionMessage>(this);
+  /** There is one from the first completion list or completion port on. */
+  #diversion: Diversion<ConnectionMessage> | undefined;
   #watch: LoopWatch | undefined;
   #rung = false;
   /** What the bell was rung for has been handed out, its packet not yet been read. */
@@ -48,11 +51,11 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     this.#thread = greeted.thread;
     this.linger = new Linger(options.spin.linger);
     const source = {
-      take: () => connection.inbound.take(),
-      poll: () => connection.inbound.take(),
-      hasMessages: () => connection.hasMessages(),
+      take: () => this.#take(),
+      poll: () => this.#take(),
+      hasMessages: () => this.#hasMessages(),
       demand: () => this.#thread.attention.watch(this),
-      over: () => (connection.isSpent ? connection.closedError() : undefined),
+      over: () => (connection.isSpent && !this.#hasMessages() ? connection.closedError() : undefined),
     };
     const listeners = { emit: (message: ConnectionMessage) => void this.emit('message', message) };
     this.#intake = new Intake(source, listeners, options.spin.linger > 0);
@@ -84,8 +87,8 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     const connection = this.#connection;
     const deadline = deadlineAfter(timeout);
     for (let budget = connection.looks.next(), looks = budget; ; ) {
-      while (looks > 0 && !connection.hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
-      const message = connection.inbound.take();
+      while (looks > 0 && !this.#hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
+      const message = this.#take();
       if (message !== undefined) {
         if (looks > 0) connection.looks.paid();
         return message;
@@ -140,6 +143,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
    */
   close(): void {
     this.#connection.close();
+    this.#diversion?.over();
     this.#thread.attention.forget(this);
     this.#intake.end(() => this.#connection.closedError());
   }
@@ -155,6 +159,25 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
+  /** From now on `consumer` has the peer's messages. @throws AlpcError ERR_ALPC_ALREADY_SET, ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED */
+  divert(consumer: Consumer<ConnectionMessage>): Feed<ConnectionMessage> {
+    const connection = this.#connection;
+    if (connection.state !== 'open') throw connection.closedError();
+    const diversion = (this.#diversion ??= new Diversion());
+    diversion.begin(consumer, String(connection));
+    connection.disarm();
+    return {
+      take: () => connection.inbound.take(),
+      hasMessages: () => connection.hasMessages(),
+      attend: () => connection.disarm(),
+      demand: () => this.#thread.attention.watch(this),
+      release: (leftovers) => {
+        diversion.end(leftovers);
+        this.#thread.attention.watch(this);
+      },
+    };
+  }
+
   wake(): void {
     // A peer that had to be woken takes its time, and may want this core: its bell will tell.
     if (!this.linger.attended && this.#connection.link.rang && this.#connection.inbound.queued === 0 && !this.#connection.isSpent && this.rest()) return;
@@ -169,20 +192,20 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   look(): boolean {
     const { outbound, calls } = this.#connection;
     let any = outbound.length > 0 && outbound.flush();
-    if (this.#intake.isWanted) any = this.#intake.deliver() || any;
+    if (this.#isWanted) any = this.#deliver() || any;
     else if (calls.awaited > 0) any = this.#connection.lookForReplies() || any;
     // The message was there before its bell: whom it wakes goes on first, and the socket has the next turn.
     if (this.#rung && any && !this.#answered) this.#answered = true;
     else if (this.#rung) {
       this.#rung = this.#answered = false;
       this.#connection.readSocket();
-      if (this.#intake.isWanted) any = this.#intake.deliver() || any; // the last words come before the `close` event
+      if (this.#isWanted) any = this.#deliver() || any; // the last words come before the `close` event
     }
     return any;
   }
 
   rest(): boolean {
-    const wanted = this.#intake.isWanted;
+    const wanted = this.#isWanted;
     if (wanted && this.#connection.inbound.queued > 0) return false;
     return this.#connection.arm(wanted || this.#connection.readsAhead);
   }
@@ -193,6 +216,23 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
 
   #expects(): boolean {
     const { calls, outbound, link } = this.#connection;
-    return this.#intake.isWanted || calls.awaited > 0 || outbound.length > 0 || link.owesBell;
+    return this.#isWanted || calls.awaited > 0 || outbound.length > 0 || link.owesBell;
+  }
+
+  get #isWanted(): boolean {
+    return this.#intake.isWanted || (this.#diversion !== undefined && this.#diversion.isWanted);
+  }
+
+  #deliver(): boolean {
+    const diverted = this.#diversion !== undefined && this.#diversion.arrived();
+    return this.#intake.deliver() || diverted;
+  }
+
+  #take(): ConnectionMessage | undefined {
+    return this.#diversion === undefined ? this.#connection.inbound.take() : this.#diversion.take(this.#connection.inbound);
+  }
+
+  #hasMessages(): boolean {
+    return this.#diversion === undefined ? this.#connection.hasMessages() : this.#diversion.has(this.#connection);
   }
 }

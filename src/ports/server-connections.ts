@@ -18,6 +18,7 @@ import { ConnectionRequestMessage } from './connection-request.js';
 import { Connection, type ConnectionOwner } from './connection.js';
 import type { ConnectionPortEvents, Message } from './connection-port.js';
 import { channels } from './diagnostics.js';
+import type { Diversion } from './diversion.js';
 import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
 import { HeadCount } from './head-count.js';
@@ -112,13 +113,13 @@ export class ServerConnections implements ConnectionOwner {
   }
 
   /** Takes a message, blocking this thread until there is one. */
-  takeBlocking(timeout: number): Message {
+  takeBlocking(timeout: number, diversion: Diversion<Message> | undefined): Message {
     const deadline = deadlineAfter(timeout);
     if (++this.#sinceServed >= SERVE_EVERY) this.serve(0);
     let budget = this.#looks.next();
     if (budget === 0) yieldProcessor(); // whoever got an answer may have been woken on this core
     for (let looks = budget; ; ) {
-      const message = this.take();
+      const message = diversion === undefined ? this.take() : diversion.take(this);
       if (message !== undefined) {
         if (looks < budget) this.#looks.paid();
         return message;
@@ -150,6 +151,11 @@ export class ServerConnections implements ConnectionOwner {
       any = true;
     }
     return any;
+  }
+
+  /** Looks at all rings from now on, and none is armed. */
+  activateAll(): void {
+    for (const connection of this.#bySocket.values()) if (connection.state === 'open') this.#activate(connection);
   }
 
   /** Looks at the sockets, waiting for at most `milliseconds`: newcomers, bells, ends. Whether there was anything. */
@@ -247,7 +253,13 @@ export class ServerConnections implements ConnectionOwner {
 
   #sleep(milliseconds: number): void {
     if (channels.wait.hasSubscribers) channels.wait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
-    this.serve(milliseconds);
+    const { place } = this.#parts.thread;
+    place?.sleep();
+    try {
+      this.serve(milliseconds);
+    } finally {
+      place?.wake();
+    }
     if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
   }
 

@@ -1,0 +1,123 @@
+/**
+ * One port's association with a completion port: it takes the port's messages and makes packets of them, as long as there is room.
+ * What finds none stays where it is, in the rings, and its senders feel it; a thread that makes room says so.
+ *
+ * Connection requests are not made packets: who is let in is decided by the thread that owns the port, from its ordinary queue.
+ */
+import type { CommunicationPort, ConnectionMessage, Message, RequestMessage } from '../ports/index.js';
+import type { Feed } from '../ports/diversion.js';
+import { Fifo } from '../ports/fifo.js';
+import type { Divertible } from './completion-list.js';
+import type { Dispatch } from './dispatch.js';
+import type { Lane } from './lane.js';
+import { END_REASONS, Kind } from './packet.js';
+
+/** Messages of one port in one turn of the event loop. */
+const BATCH = 64;
+
+export class Association {
+  readonly #dispatch: Dispatch;
+  readonly #lane: Lane;
+  readonly #key: number;
+  readonly #feed: Feed<Message>;
+  readonly #ordinary = new Fifo<Message>();
+  readonly #connections = new WeakMap<CommunicationPort, number>();
+  readonly #requests = new WeakSet<RequestMessage>();
+  /** Found no room. */
+  #stuck: Message | undefined;
+  #ended = false;
+
+  /** @throws AlpcError ERR_ALPC_ALREADY_SET, ERR_ALPC_CLOSED */
+  constructor(dispatch: Dispatch, lane: Lane, port: Divertible<Message>, key: number) {
+    this.#dispatch = dispatch;
+    this.#lane = lane;
+    this.#key = key;
+    this.#feed = port.divert({
+      wants: () => !this.#ended && this.#stuck === undefined,
+      arrived: () => this.#forwardSome(),
+      takeOrdinary: () => this.#ordinary.shift(),
+      hasOrdinary: () => this.#ordinary.length > 0,
+      over: () => this.#close(),
+    });
+    this.#feed.demand();
+  }
+
+  owns(request: RequestMessage): boolean {
+    return this.#requests.has(request);
+  }
+
+  /** There may be room again. Whether there was. */
+  goOn(): boolean {
+    const stuck = this.#stuck;
+    if (stuck === undefined || this.#ended || !this.#forward(stuck)) return false;
+    this.#stuck = undefined;
+    this.#feed.demand();
+    return true;
+  }
+
+  /** The port receives as before. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#feed.release([...(this.#stuck === undefined ? [] : [this.#stuck]), ...this.#ordinary.clear()]);
+    this.#stuck = undefined;
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  #forwardSome(): boolean {
+    let count = 0;
+    while (count < BATCH && this.#stuck === undefined) {
+      const message = this.#feed.take();
+      if (message === undefined) break;
+      count++;
+      if (!this.#forward(message)) this.#stuck = message;
+    }
+    if (count > 0) this.#lane.watch();
+    return count > 0;
+  }
+
+  /** False when there is no room. */
+  #forward(message: Message): boolean {
+    if (message.type === 'connection-request') {
+      this.#ordinary.push(message);
+      this.#feed.demand();
+      return true;
+    }
+    if (message.type === 'request') return this.#forwardRequest(message);
+    if (message.type !== 'canceled') return this.#push(message, 0, 0, message.type === 'port-closed' ? END_REASONS.indexOf(message.reason) : 0);
+    const was = this.#lane.giveUp(message.request);
+    if (was === 'held' && !this.#push(message, 0, 0, 0)) return false;
+    this.#lane.forget(message.request);
+    return true;
+  }
+
+  #forwardRequest(request: RequestMessage): boolean {
+    if (!request.isPending) return true; // given up while it waited for room
+    const issued = this.#lane.issue(request);
+    if (issued === undefined) return false;
+    this.#requests.add(request);
+    if (this.#push(request, issued.token, issued.generation, request.port.maxDataLength)) return true;
+    this.#lane.withdraw(issued.token);
+    return false;
+  }
+
+  #push(message: ConnectionMessage, token: number, generation: number, detail: number): boolean {
+    const { pid, uid, gid } = message.sender;
+    const callbackId = message.type === 'request' ? message.callbackId : 0;
+    const fields = [Kind[message.type], this.#key, this.#lane.lane, token, generation, message.id, callbackId, message.sequence, this.#connectionOf(message.port), pid, uid, gid, detail];
+    return this.#dispatch.push(fields, message.data, message.dataLength, this.#lane.lane);
+  }
+
+  #connectionOf(port: CommunicationPort): number {
+    let number = this.#connections.get(port);
+    if (number === undefined) this.#connections.set(port, (number = this.#lane.nextConnection()));
+    return number;
+  }
+
+  #close(): void {
+    this.#ended = true;
+    this.#stuck = undefined;
+    this.#lane.remove(this);
+  }
+}

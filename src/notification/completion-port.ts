@@ -1,0 +1,306 @@
+/**
+ * Notification model 2: the completion port. Any number of ports are associated with it, and the threads of this process take their
+ * messages from it: packets first-in first-out, threads last-in first-out, many packets at a time, and no more threads at work than
+ * its concurrency says. A thread that blocks in a wait of this library gives its place to another.
+ *
+ * The thread that owns a port drains it, on its event loop; which thread serves a message, and when and from where the answer is
+ * given, is open (docs/decisions/0013). Each thread has an object of its own over the same memory: `new CompletionPort()` makes the
+ * memory, `CompletionPort.open(handle)` joins in.
+ */
+import { checkData, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
+import { deadlineAfter, timeLeft } from '../base/deadline.js';
+import { AlpcError } from '../base/errors.js';
+import type { Message } from '../ports/index.js';
+import { Association } from './association.js';
+import type { Divertible } from './completion-list.js';
+import { createCompletionMemory, MAGIC, SeatState, Word } from './completion-memory.js';
+import { Dispatch } from './dispatch.js';
+import { Lane } from './lane.js';
+import { Kind, type Packet } from './packet.js';
+
+export interface CompletionPortOptions {
+  /** Threads that work at once: 1 to 256; 0 (the default) for as many as there are processors. */
+  concurrency?: number;
+  /** Bytes for packets that wait: a power of two from 256 KiB to 1 GiB; 4 MiB by default. */
+  packetBytes?: number;
+}
+
+/** Names a completion port among the threads of this process: hand it over by `workerData` or `postMessage`. */
+export interface CompletionPortHandle {
+  readonly completionPort: SharedArrayBuffer;
+}
+
+export interface DequeueSyncOptions {
+  /** Packets to take at once: 1 to 65,536; 64 by default. */
+  max?: number;
+  /** Milliseconds to wait: 0 looks once, Infinity (the default) waits for as long as it takes. */
+  timeout?: number;
+}
+
+export interface DequeueOptions extends DequeueSyncOptions {
+  /** Ends the wait; the call rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+export interface CompletionPortInformation {
+  readonly concurrency: number;
+  /** Threads at work, and the most that ever were when a packet was handed out. */
+  readonly running: number;
+  readonly peak: number;
+  /** Threads that wait for packets, and those that gave their place away while they block. */
+  readonly waiting: number;
+  readonly blocked: number;
+  /** Packets queued and handed out since the beginning, modulo 2^32; bytes that wait. */
+  readonly queued: number;
+  readonly dequeued: number;
+  readonly queuedBytes: number;
+}
+
+const LONGEST_DATA = 65_503;
+/** A waiting thread looks now and then whether one that should work has ended. */
+const LONGEST_WAIT = 1000;
+const KEEP_ALIVE = 2 ** 30;
+
+export class CompletionPort {
+  readonly #dispatch: Dispatch;
+  #lane: Lane | undefined;
+  /** Ends the wait of this thread's `dequeue` early. */
+  #interrupt: (() => void) | undefined;
+  #waits = false;
+  #referenced = true;
+  #keepAlive: NodeJS.Timeout | undefined;
+  #left = false;
+
+  /** @param memory engine room: of a completion port that is there already; see `open` */
+  constructor(options?: CompletionPortOptions, memory?: SharedArrayBuffer) {
+    const given = checkOptions(options, 'options', ['concurrency', 'packetBytes']);
+    const concurrency = given.concurrency === undefined ? 0 : checkInteger(given.concurrency, 'options.concurrency', 0, 256);
+    const packetBytes = given.packetBytes === undefined ? 4 << 20 : checkInteger(given.packetBytes, 'options.packetBytes', 256 << 10, 1 << 30);
+    if ((packetBytes & (packetBytes - 1)) !== 0) throw invalidArgument('options.packetBytes', 'a power of two', packetBytes);
+    this.#dispatch = new Dispatch(memory ?? createCompletionMemory(concurrency, packetBytes));
+  }
+
+  /** The completion port that another thread of this process made. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
+  static open(handle: CompletionPortHandle): CompletionPort {
+    const memory = typeof handle === 'object' && handle !== null ? handle.completionPort : undefined;
+    if (!(memory instanceof SharedArrayBuffer) || memory.byteLength < 4 || new Int32Array(memory, 0, 1)[0] !== MAGIC) throw invalidArgument('handle', "a completion port's handle", handle);
+    return new CompletionPort({}, memory);
+  }
+
+  get handle(): CompletionPortHandle {
+    return { completionPort: this.#dispatch.memory };
+  }
+
+  get closed(): boolean {
+    return this.#left || this.#dispatch.isClosed;
+  }
+
+  /** Threads that may work at once; may be changed at any time, from any thread. */
+  get concurrency(): number {
+    return Atomics.load(this.#dispatch.words, Word.concurrency);
+  }
+
+  set concurrency(count: number) {
+    this.#dispatch.concurrency = checkInteger(count, 'concurrency', 1, 256);
+  }
+
+  /**
+   * Queues a packet of the user's own. PostQueuedCompletionStatus.
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when there is no room for it now; ERR_ALPC_CLOSED; ERR_ALPC_INVALID_ARGUMENT
+   */
+  post(packet: { key?: number; data?: MessageData }): void {
+    const given = checkOptions(packet, 'packet', ['key', 'data']);
+    const key = given.key === undefined ? 0 : checkKey(given.key, 'packet.key');
+    const data = given.data === undefined ? '' : checkData(given.data, 'packet.data');
+    const dataLength = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
+    if (dataLength > LONGEST_DATA) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `completion port: a packet of ${dataLength} bytes; at most ${LONGEST_DATA} fit`);
+    if (this.closed) throw this.#closedError();
+    if (!this.#dispatch.push([Kind.posted, key], data, dataLength)) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `completion port: ${this.#dispatch.queuedBytes} bytes of packets wait already`);
+  }
+
+  /** Takes what is there, if there is a place for this thread. Never waits. The thread is done with what it had before. */
+  tryDequeue(max = 64): Packet[] {
+    checkMax(max, 'max');
+    if (this.#left) return [];
+    const packets = this.#dispatch.take(max, false);
+    return packets === 'closed' ? [] : packets;
+  }
+
+  /**
+   * Waits for packets, one at least. By asking the thread says that it is done with what it had; one call at a time in each thread.
+   * GetQueuedCompletionStatusEx.
+   * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_INVALID_ARGUMENT; the signal's reason
+   */
+  async dequeue(options?: DequeueOptions): Promise<Packet[]> {
+    const given = checkOptions(options, 'options', ['max', 'timeout', 'signal']);
+    const max = given.max === undefined ? 64 : checkMax(given.max, 'options.max');
+    const timeout = checkTimeout(given.timeout, 'options.timeout');
+    const signal = checkSignal(given.signal, 'options.signal');
+    signal?.throwIfAborted();
+    if (this.#waits) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', 'completion port: this thread waits in a dequeue already, and a thread is one');
+    this.#waits = true;
+    // The timer decides, and no clock beside it: a timer may come a little early, and it comes once.
+    let isOver = timeout === 0;
+    const interrupt = (): void => this.#interrupt?.();
+    const onTimeout = (): void => {
+      isOver = true;
+      interrupt();
+    };
+    const timer = timeout === 0 || timeout === Infinity ? undefined : setTimeout(onTimeout, timeout);
+    signal?.addEventListener('abort', interrupt, { once: true });
+    try {
+      for (;;) {
+        const wake = Atomics.load(this.#dispatch.words, this.#dispatch.wakeWord);
+        const packets = this.#take(max, true);
+        if (packets.length > 0) return packets;
+        signal?.throwIfAborted();
+        if (isOver) throw noPacket(timeout);
+        await this.#sleep(wake);
+      }
+    } catch (error) {
+      if (!this.#left) this.#dispatch.quit();
+      throw error;
+    } finally {
+      this.#waits = false;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', interrupt);
+    }
+  }
+
+  /**
+   * As `dequeue`, but blocks this thread. Not for the thread that owns associated ports: nobody else could drain them meanwhile.
+   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_DEADLOCK; ERR_ALPC_INVALID_ARGUMENT
+   */
+  dequeueSync(options?: DequeueSyncOptions): Packet[] {
+    const given = checkOptions(options, 'options', ['max', 'timeout']);
+    const max = given.max === undefined ? 64 : checkMax(given.max, 'options.max');
+    const timeout = checkTimeout(given.timeout, 'options.timeout');
+    if (timeout > 0 && this.#lane?.hasPorts === true) throw new AlpcError('ERR_ALPC_DEADLOCK', 'completion port: this thread owns ports that feed it, and blocked it could not drain them; use dequeue here, or dequeueSync in another thread');
+    const { words } = this.#dispatch;
+    const deadline = deadlineAfter(timeout);
+    for (;;) {
+      const wake = Atomics.load(words, this.#dispatch.wakeWord);
+      const packets = this.#take(max, true);
+      if (packets.length > 0) return packets;
+      const left = timeLeft(deadline);
+      if (left <= 0) {
+        this.#dispatch.quit();
+        throw noPacket(timeout);
+      }
+      if (Atomics.wait(words, this.#dispatch.wakeWord, wake, Math.min(left, LONGEST_WAIT)) === 'timed-out' && !this.#dispatch.isEmpty) this.#dispatch.reap();
+    }
+  }
+
+  info(): CompletionPortInformation {
+    const { words, seats, queuedBytes } = this.#dispatch;
+    return {
+      concurrency: this.concurrency,
+      running: seats.running,
+      peak: Atomics.load(words, Word.peak),
+      waiting: seats.count(SeatState.waiting),
+      blocked: seats.count(SeatState.blocked),
+      queued: Atomics.load(words, Word.packets) >>> 0,
+      dequeued: Atomics.load(words, Word.dequeued) >>> 0,
+      queuedBytes,
+    };
+  }
+
+  /** Whether a waiting `dequeue` keeps this thread alive: the default. */
+  ref(): this {
+    this.#referenced = true;
+    this.#keepAlive?.ref();
+    return this;
+  }
+
+  unref(): this {
+    this.#referenced = false;
+    this.#keepAlive?.unref();
+    return this;
+  }
+
+  /**
+   * This thread uses the completion port no more: it gives its place back, its associated ports receive as before, and what requests of
+   * theirs are with the threads is declined. A second call does nothing.
+   */
+  leave(): void {
+    if (this.#left) return;
+    this.#lane?.end();
+    this.#lane = undefined;
+    this.#left = true;
+    this.#dispatch.leave();
+    this.#interrupt?.();
+  }
+
+  /**
+   * Closes it for all threads: whoever waits gets ERR_ALPC_CLOSED. Requests that no thread has taken are declined, others may still be
+   * answered; packets that nobody took are dropped. Associated ports receive as before.
+   */
+  close(): void {
+    this.#dispatch.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+    this.leave();
+  }
+
+  /** Looks after threads that ended without leaving, at once; it is done now and then by itself. How many there were. */
+  reap(): number {
+    return this.#left ? 0 : this.#dispatch.reap();
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  /** See `port.associate`. */
+  associate(port: Divertible<Message>, key: number): void {
+    checkKey(key, 'key');
+    if (this.closed) throw this.#closedError();
+    this.#lane ??= new Lane(this.#dispatch);
+    this.#lane.add(new Association(this.#dispatch, this.#lane, port, key));
+  }
+
+  #take(max: number, waits: boolean): Packet[] {
+    if (this.#left) throw this.#closedError();
+    const packets = this.#dispatch.take(max, waits);
+    if (packets === 'closed') throw this.#closedError();
+    return packets;
+  }
+
+  /** Waits on the event loop until this thread is called, or interrupted. */
+  #sleep(wake: number): Promise<void> {
+    const { words, wakeWord } = this.#dispatch;
+    const wait = Atomics.waitAsync(words, wakeWord, wake);
+    if (!wait.async) return Promise.resolve();
+    return new Promise((resolve) => {
+      // Such a wait alone keeps no thread alive.
+      this.#keepAlive = setInterval(() => {}, KEEP_ALIVE);
+      if (!this.#referenced) this.#keepAlive.unref();
+      const goOn = (): void => {
+        this.#interrupt = undefined;
+        clearInterval(this.#keepAlive);
+        this.#keepAlive = undefined;
+        resolve();
+      };
+      this.#interrupt = goOn;
+      void wait.value.then(() => {
+        if (this.#interrupt === goOn) goOn();
+      });
+    });
+  }
+
+  #closedError(): AlpcError {
+    return new AlpcError('ERR_ALPC_CLOSED', `completion port: ${this.#left ? 'this thread has left it' : 'it has been closed'}`);
+  }
+}
+
+export function checkKey(value: unknown, name: string): number {
+  return checkInteger(value, name, 0, 2 ** 32 - 1);
+}
+
+function checkMax(value: unknown, name: string): number {
+  return checkInteger(value, name, 1, 65_536);
+}
+
+function noPacket(timeout: number): AlpcError {
+  return new AlpcError('ERR_ALPC_TIMEOUT', `completion port: no packet came within ${timeout} ms`);
+}

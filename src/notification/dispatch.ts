@@ -1,0 +1,314 @@
+/**
+ * One thread's hands on the shared memory of a completion port: it pushes packets, takes them, answers requests, and gives its
+ * place away while it sleeps. The waiting itself is in completion-port.ts, what the owner of a port does in lane.ts.
+ *
+ * Invariant at every unlock: the queue is empty, or as many threads run (or have been called) as may, or nobody waits, or a called
+ * thread is on its way, which calls the next when it leaves something in the queue. So no packet waits for a thread that sleeps.
+ *
+ * A thread may end at any moment, terminated. It is missed by its number in the kernel (`reap`): its place becomes free, and the
+ * requests that it held are given back to the owner of their port, who answers them with an error.
+ */
+import type { MessageData } from '../base/arguments.js';
+import { AlpcError } from '../base/errors.js';
+import { isThreadAlive, threadId } from '../platform/thread-id.js';
+import type { ReplyOutcome } from '../ports/index.js';
+import { type Place, type Thread, thisThread } from '../ports/thread.js';
+import { generationOf, Lane, LANE_BYTES, laneAt, laneBytesAt, MAX_LANES, PACKETS_AT, Seat, seatAt, SeatState, stateOf, TOKENS, TokenState, tokenWord, Word } from './completion-memory.js';
+import { Field, Kind, type Packet, packetOf } from './packet.js';
+import { Seats } from './seats.js';
+import { SharedLock } from './shared-lock.js';
+import { SharedQueue } from './shared-queue.js';
+
+/** Milliseconds between two looks after threads that may have ended, while there is work. */
+const ROUND = 250;
+const ANSWER_OK = 1;
+
+export class Dispatch implements Place {
+  readonly memory: SharedArrayBuffer;
+  readonly words: Int32Array;
+  readonly seats: Seats;
+  readonly thread: Thread = thisThread();
+  /** Work of the lane that this thread owns: asked when it waits for itself, and how much it has. */
+  own: { readonly lane: number; readonly outstanding: number; drain(): void } | undefined;
+  readonly #lock: SharedLock;
+  readonly #packets: SharedQueue;
+  readonly #lanes: (SharedQueue | undefined)[] = [];
+  readonly #laneLocks: SharedLock[];
+  #seat = -1;
+  #round: NodeJS.Timeout | undefined;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.words = new Int32Array(memory);
+    this.seats = new Seats(this.words);
+    const isAlive = (holder: number): boolean => isThreadAlive(this.seats.threadOf(holder - 1));
+    this.#lock = new SharedLock(this.words, Word.lock, isAlive);
+    this.#laneLocks = Array.from({ length: MAX_LANES }, (_, lane) => new SharedLock(this.words, laneAt(lane) + Lane.lock, isAlive));
+    this.#packets = new SharedQueue(memory, Word.head, PACKETS_AT, this.words[Word.packetBytes]!);
+  }
+
+  get isClosed(): boolean {
+    return Atomics.load(this.words, Word.closed) !== 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#packets.isEmpty;
+  }
+
+  get queuedBytes(): number {
+    return this.#packets.used;
+  }
+
+  /** This thread's seat, taken at the first need. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
+  get seat(): number {
+    if (this.#seat >= 0) return this.#seat;
+    this.#seat = this.seats.take(threadId());
+    if (this.#seat < 0) {
+      this.reapAs(1);
+      this.#seat = this.seats.take(threadId());
+      if (this.#seat < 0) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', 'completion port: as many threads use it as may');
+    }
+    return this.#seat;
+  }
+
+  get wakeWord(): number {
+    return seatAt(this.seat) + Seat.wake;
+  }
+
+  // ---- packets -----------------------------------------------------------------------------------------------------
+
+  /** Queues a packet and calls a thread for it. False when there is no room; a lane that is named is poked when there is. */
+  push(fields: readonly number[], data: MessageData | undefined, dataLength: number, lane = -1): boolean {
+    const pushed = this.#locked(() => {
+      if (this.#packets.push(fields, data, dataLength)) {
+        Atomics.add(this.words, Word.packets, 1);
+        this.seats.callOne();
+        return true;
+      }
+      if (lane >= 0) Atomics.or(this.words, Word.starved, 1 << lane);
+      return false;
+    });
+    this.goRound();
+    return pushed;
+  }
+
+  /**
+   * The thread is done with what it had, and takes the next packets if there is a place for it. Without any it waits from now on, if
+   * `waits`: then it is called by its wake word, whose value the caller must have read before.
+   */
+  take(max: number, waits: boolean): Packet[] | 'closed' {
+    const { seat, words, seats } = this;
+    this.#moveIn();
+    const taken: { fields: Int32Array; data: Buffer }[] = [];
+    const closed = this.#locked(() => {
+      seats.set(seat, SeatState.outside);
+      if (this.isClosed) return true;
+      if (seats.hasPlace) this.#takeSome(max, taken);
+      if (taken.length > 0) {
+        seats.set(seat, SeatState.running);
+        Atomics.add(words, Word.dequeued, taken.length);
+        Atomics.store(words, Word.peak, Math.max(Atomics.load(words, Word.peak), seats.running));
+        if (!this.#packets.isEmpty) seats.callOne();
+      } else if (waits) seats.wait(seat);
+      return false;
+    });
+    if (closed) return 'closed';
+    this.#pokeStarved();
+    return taken.map(({ fields, data }) => packetOf(this, fields, data));
+  }
+
+  /** The thread neither works nor waits any more; what it was called for is for another. */
+  quit(): void {
+    if (this.#seat < 0 || this.seats.get(this.#seat) === SeatState.outside) return;
+    this.#locked(() => {
+      this.seats.set(this.#seat, SeatState.outside);
+      if (!this.#packets.isEmpty) this.seats.callOne();
+    });
+  }
+
+  sleep(): void {
+    if (this.#seat < 0 || this.seats.get(this.#seat) !== SeatState.running) return;
+    this.#locked(() => {
+      this.seats.set(this.#seat, SeatState.blocked);
+      if (!this.#packets.isEmpty) this.seats.callOne();
+    });
+  }
+
+  /** There may be more running than should for a while: then nothing is handed out. */
+  wake(): void {
+    if (this.#seat < 0 || this.seats.get(this.#seat) !== SeatState.blocked) return;
+    this.#locked(() => this.seats.set(this.#seat, SeatState.running));
+  }
+
+  /** Gives the seat back: the thread needs it no more. */
+  leave(): void {
+    clearTimeout(this.#round);
+    this.#round = undefined;
+    if (this.thread.place === this) this.thread.place = undefined;
+    if (this.#seat < 0) return;
+    this.quit();
+    this.#bury(this.#seat, this.seats.threadOf(this.#seat), this.#seat + 1);
+    this.#seat = -1;
+  }
+
+  close(): void {
+    Atomics.store(this.words, Word.closed, 1);
+    for (let seat = this.seats.used - 1; seat >= 0; seat--) this.seats.ring(seat);
+    for (let lane = 0; lane < MAX_LANES; lane++) this.poke(lane);
+  }
+
+  set concurrency(count: number) {
+    this.#locked(() => {
+      Atomics.store(this.words, Word.concurrency, count);
+      if (!this.#packets.isEmpty) this.seats.callOne();
+    });
+  }
+
+  // ---- answers -----------------------------------------------------------------------------------------------------
+
+  isHeld(lane: number, token: number, generation: number): boolean {
+    return Atomics.load(this.words, tokenAt(lane, token)) === tokenWord(generation, TokenState.held);
+  }
+
+  /** Hands an answer to the owner of the lane, who sees to it that it is given once. */
+  answer(lane: number, token: number, generation: number, ok: boolean, data: MessageData | undefined, dataLength: number): ReplyOutcome {
+    const at = laneAt(lane);
+    const queue = this.laneQueue(lane);
+    const lock = this.#laneLocks[lane]!;
+    for (;;) {
+      if (!this.isHeld(lane, token, generation)) return 'canceled';
+      const room = Atomics.load(this.words, at + Lane.room);
+      lock.lock(this.seat + 1);
+      const pushed = queue.push([token, generation, ok ? ANSWER_OK : 0], data, dataLength);
+      lock.unlock();
+      if (pushed) break;
+      this.poke(lane);
+      if (this.own?.lane === lane) this.own.drain();
+      else {
+        this.sleep();
+        const outcome = Atomics.wait(this.words, at + Lane.room, room, ROUND);
+        this.wake();
+        if (outcome === 'timed-out') this.reap();
+      }
+    }
+    this.poke(lane);
+    return 'sent';
+  }
+
+  /** Something is to be done by the owner of the lane. */
+  poke(lane: number): void {
+    Atomics.add(this.words, laneAt(lane) + Lane.wake, 1);
+    Atomics.notify(this.words, laneAt(lane) + Lane.wake);
+  }
+
+  laneQueue(lane: number): SharedQueue {
+    return (this.#lanes[lane] ??= new SharedQueue(this.memory, laneAt(lane) + Lane.head, laneBytesAt(lane, this.words[Word.packetBytes]!), LANE_BYTES));
+  }
+
+  // ---- threads that ended ------------------------------------------------------------------------------------------
+
+  /** Looks after threads that ended without leaving. How many there were. */
+  reap(): number {
+    return this.reapAs(this.seat + 1);
+  }
+
+  /** `holder` is only a name for the lock, for a thread that has no seat yet. */
+  reapAs(holder: number): number {
+    let count = 0;
+    for (let seat = this.seats.used - 1; seat >= 0; seat--) {
+      const thread = this.seats.threadOf(seat);
+      if (seat === this.#seat || thread === 0 || this.seats.get(seat) === SeatState.free || isThreadAlive(thread)) continue;
+      this.#bury(seat, thread, holder);
+      count++;
+    }
+    return count;
+  }
+
+  /** Looks after them now and then, as long as there is work that one of them may have held up. */
+  goRound(): void {
+    if (this.#round !== undefined) return;
+    this.#round = setTimeout(() => {
+      this.#round = undefined;
+      if (this.isClosed && (this.own?.outstanding ?? 0) === 0) return;
+      this.reap();
+      if (!this.isEmpty || (this.own?.outstanding ?? 0) > 0) this.goRound();
+    }, ROUND).unref();
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  #locked<T>(work: () => T, holder = this.seat + 1): T {
+    this.#lock.lock(holder);
+    try {
+      return work();
+    } finally {
+      this.#lock.unlock();
+    }
+  }
+
+  /** A thread belongs to the completion port that it waited at last. */
+  #moveIn(): void {
+    if (this.thread.place === this) return;
+    this.thread.place?.quit();
+    this.thread.place = this;
+  }
+
+  #takeSome(max: number, taken: { fields: Int32Array; data: Buffer }[]): void {
+    const packets = this.#packets;
+    packets.begin();
+    while (taken.length < max && packets.next()) {
+      const { fields } = packets;
+      // A request is held before it leaves the queue: if this thread ends between, it is missed by its token.
+      if (fields[Field.kind] === Kind.request && !this.#hold(fields[Field.lane]!, fields[Field.token]!, fields[Field.generation]!)) continue;
+      taken.push({ fields: fields.slice(), data: Buffer.from(packets.data) });
+    }
+    packets.commit();
+  }
+
+  /** False when the caller has given up. */
+  #hold(lane: number, token: number, generation: number): boolean {
+    const at = tokenAt(lane, token);
+    Atomics.store(this.words, at + 1, this.#seat);
+    const queued = tokenWord(generation, TokenState.queued);
+    return Atomics.compareExchange(this.words, at, queued, tokenWord(generation, TokenState.held)) === queued;
+  }
+
+  #pokeStarved(): void {
+    if (Atomics.load(this.words, Word.starved) === 0) return;
+    const starved = Atomics.exchange(this.words, Word.starved, 0);
+    for (let lane = 0; lane < MAX_LANES; lane++) if ((starved & (1 << lane)) !== 0) this.poke(lane);
+  }
+
+  /** Frees a thread's seat, and what it held. Whoever else found it dead may have done it already, and a new thread sit there. */
+  #bury(seat: number, thread: number, holder: number): void {
+    const poked: number[] = [];
+    this.#locked(() => {
+      if (this.seats.threadOf(seat) !== thread) return;
+      for (let lane = 0; lane < MAX_LANES; lane++) {
+        if (this.#orphan(lane, seat)) poked.push(lane);
+        Atomics.compareExchange(this.words, laneAt(lane) + Lane.owner, seat + 1, 0);
+      }
+      Atomics.store(this.words, seatAt(seat) + Seat.thread, 0);
+      this.seats.set(seat, SeatState.free);
+      if (!this.#packets.isEmpty) this.seats.callOne();
+    }, holder);
+    for (const lane of poked) this.poke(lane);
+  }
+
+  /** Marks what a seat holds of a lane as nobody's. Whether there was anything. */
+  #orphan(lane: number, seat: number): boolean {
+    let any = false;
+    for (let token = 0; token < TOKENS; token++) {
+      const at = tokenAt(lane, token);
+      const word = Atomics.load(this.words, at);
+      if (stateOf(word) !== TokenState.held || Atomics.load(this.words, at + 1) !== seat) continue;
+      if (Atomics.compareExchange(this.words, at, word, tokenWord(generationOf(word), TokenState.orphaned)) === word) any = true;
+    }
+    if (any) Atomics.store(this.words, laneAt(lane) + Lane.orphans, 1);
+    return any;
+  }
+}
+
+export function tokenAt(lane: number, token: number): number {
+  return laneAt(lane) + Lane.tokens + 2 * token;
+}

@@ -1,0 +1,222 @@
+/**
+ * What the thread does that owns associated ports: it drains their connections into packets, remembers the requests by their tokens, and
+ * gives the answers that the threads hand back. All of it is done on its event loop, where the ports live; no other thread touches a ring.
+ *
+ * A lane rests like a port: it looks at the queue of answers once more, and then waits for its wake word, without a thread's blocking.
+ */
+import { AlpcError } from '../base/errors.js';
+import type { RequestMessage } from '../ports/index.js';
+import { type Attentive, Linger } from '../ports/attention.js';
+import type { Association } from './association.js';
+import { generationOf, Lane as LaneWord, laneAt, MAX_LANES, stateOf, TOKENS, TokenState, tokenWord } from './completion-memory.js';
+import { type Dispatch, tokenAt } from './dispatch.js';
+import type { SharedQueue } from './shared-queue.js';
+
+/** Answers given in one turn of the event loop. */
+const BATCH = 256;
+
+export class Lane implements Attentive {
+  readonly linger = new Linger(0);
+  readonly lane: number;
+  readonly #dispatch: Dispatch;
+  readonly #queue: SharedQueue;
+  readonly #associations = new Set<Association>();
+  readonly #free: number[] = [];
+  readonly #requests: (RequestMessage | undefined)[] = [];
+  readonly #tokens = new Map<RequestMessage, number>();
+  #lastConnection = 0;
+  #waits = false;
+  #over = false;
+
+  /** Takes a lane for this thread. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
+  constructor(dispatch: Dispatch) {
+    this.#dispatch = dispatch;
+    this.lane = takeLane(dispatch);
+    this.#queue = dispatch.laneQueue(this.lane);
+    this.#queue.begin();
+    while (this.#queue.next()); // answers to one who is gone
+    this.#queue.commit();
+    for (let token = TOKENS - 1; token >= 0; token--) this.#setFree(token);
+    dispatch.own = this;
+  }
+
+  /** Requests that threads hold or will. */
+  get outstanding(): number {
+    return this.#tokens.size;
+  }
+
+  get hasPorts(): boolean {
+    return this.#associations.size > 0;
+  }
+
+  add(association: Association): void {
+    this.#associations.add(association);
+    this.watch();
+  }
+
+  remove(association: Association): void {
+    this.#associations.delete(association);
+    for (const [request, token] of this.#tokens) if (association.owns(request)) this.#settle(token);
+  }
+
+  /** Names a connection among all lanes. */
+  nextConnection(): number {
+    return ((++this.#lastConnection << 3) | this.lane) >>> 0;
+  }
+
+  watch(): void {
+    this.#dispatch.thread.attention.watch(this);
+    this.#dispatch.goRound();
+  }
+
+  // ---- tokens ------------------------------------------------------------------------------------------------------
+
+  /** A token for a request, and its generation; undefined when all are in use. */
+  issue(request: RequestMessage): { token: number; generation: number } | undefined {
+    const token = this.#free.pop();
+    if (token === undefined) return undefined;
+    const generation = generationOf(Atomics.load(this.#dispatch.words, this.#at(token)));
+    Atomics.store(this.#dispatch.words, this.#at(token), tokenWord(generation, TokenState.queued));
+    this.#requests[token] = request;
+    this.#tokens.set(request, token);
+    return { token, generation };
+  }
+
+  /** The request could not be queued. */
+  withdraw(token: number): void {
+    this.#settle(token);
+  }
+
+  /** The caller no longer waits. 'queued' when no thread has seen the request, and none will. */
+  giveUp(request: RequestMessage): 'unknown' | 'queued' | 'held' {
+    const token = this.#tokens.get(request);
+    if (token === undefined) return 'unknown';
+    const at = this.#at(token);
+    const word = Atomics.load(this.#dispatch.words, at);
+    const unseen = stateOf(word) === TokenState.queued && Atomics.compareExchange(this.#dispatch.words, at, word, tokenWord(generationOf(word), TokenState.orphaned)) === word;
+    return unseen ? 'queued' : 'held';
+  }
+
+  /** What was given up has been told. */
+  forget(request: RequestMessage): void {
+    const token = this.#tokens.get(request);
+    if (token !== undefined) this.#settle(token);
+  }
+
+  // ---- attention ---------------------------------------------------------------------------------------------------
+
+  look(): boolean {
+    let any = this.#drain(BATCH);
+    if (Atomics.exchange(this.#dispatch.words, laneAt(this.lane) + LaneWord.orphans, 0) !== 0) any = this.#declineOrphans() || any;
+    if (this.#dispatch.isClosed) this.#shut();
+    for (const association of this.#associations) any = association.goOn() || any;
+    if (this.#dispatch.isClosed && this.outstanding === 0) this.end();
+    return any;
+  }
+
+  rest(): boolean {
+    if (this.#over) return true;
+    const { words } = this.#dispatch;
+    const at = laneAt(this.lane);
+    const value = Atomics.load(words, at + LaneWord.wake);
+    if (!this.#queue.isEmpty || Atomics.load(words, at + LaneWord.orphans) !== 0) return false;
+    if (this.#dispatch.isClosed && this.hasPorts) return false;
+    if (this.#waits) return true;
+    const wait = Atomics.waitAsync(words, at + LaneWord.wake, value);
+    if (!wait.async) return false;
+    this.#waits = true;
+    void wait.value.then(() => {
+      this.#waits = false;
+      if (!this.#over) this.#dispatch.thread.attention.hear(this);
+    });
+    return true;
+  }
+
+  attend(): void {}
+
+  /** Gives every answer that is there; for who waits for room in this thread's own lane. */
+  drain(): void {
+    while (this.#drain(BATCH));
+  }
+
+  /** This thread no longer uses the completion port: its ports are as they were before, and what the threads hold is declined. */
+  end(): void {
+    if (this.#over) return;
+    this.drain();
+    this.#shut();
+    for (const token of this.#tokens.values()) this.#decline(token);
+    this.#over = true;
+    this.#dispatch.own = undefined;
+    this.#dispatch.thread.attention.forget(this);
+    Atomics.store(this.#dispatch.words, laneAt(this.lane) + LaneWord.owner, 0);
+    this.#dispatch.poke(this.lane); // lets go of the wait
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  #drain(max: number): boolean {
+    const { words } = this.#dispatch;
+    if (this.#queue.isEmpty) return false;
+    this.#queue.begin();
+    for (let count = 0; count < max && this.#queue.next(); count++) {
+      const [token, generation, ok] = this.#queue.fields as unknown as [number, number, number];
+      const request = this.#requests[token];
+      if (request === undefined || generationOf(Atomics.load(words, this.#at(token))) !== generation) continue; // given up meanwhile
+      this.#settle(token);
+      if (ok === 1) request.reply(this.#queue.data);
+      else request.cancel();
+    }
+    this.#queue.commit();
+    Atomics.add(words, laneAt(this.lane) + LaneWord.room, 1);
+    Atomics.notify(words, laneAt(this.lane) + LaneWord.room);
+    return true;
+  }
+
+  /** The thread that held them has ended: an answer that it gave before is there already. */
+  #declineOrphans(): boolean {
+    this.drain();
+    let any = false;
+    for (const token of this.#tokens.values()) {
+      if (stateOf(Atomics.load(this.#dispatch.words, this.#at(token))) !== TokenState.orphaned) continue;
+      this.#decline(token);
+      any = true;
+    }
+    return any;
+  }
+
+  /** Closed: requests that no thread has are declined, the others may still be answered; the ports receive as before. */
+  #shut(): void {
+    for (const token of this.#tokens.values()) if (stateOf(Atomics.load(this.#dispatch.words, this.#at(token))) === TokenState.queued) this.#decline(token);
+    for (const association of this.#associations) association.end();
+    this.#associations.clear();
+  }
+
+  #decline(token: number): void {
+    const request = this.#requests[token];
+    this.#settle(token);
+    if (request?.isPending === true) request.cancel();
+  }
+
+  #settle(token: number): void {
+    const request = this.#requests[token];
+    if (request !== undefined) this.#tokens.delete(request);
+    this.#requests[token] = undefined;
+    this.#setFree(token);
+  }
+
+  #setFree(token: number): void {
+    const at = this.#at(token);
+    Atomics.store(this.#dispatch.words, at, tokenWord(generationOf(Atomics.load(this.#dispatch.words, at)) + 1, TokenState.free));
+    this.#free.push(token);
+  }
+
+  #at(token: number): number {
+    return tokenAt(this.lane, token);
+  }
+}
+
+function takeLane(dispatch: Dispatch): number {
+  const owner = dispatch.seat + 1;
+  for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.compareExchange(dispatch.words, laneAt(lane) + LaneWord.owner, 0, owner) === 0) return lane;
+  throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `completion port: the ports of ${MAX_LANES} threads are associated with it already`);
+}

@@ -1,0 +1,153 @@
+/**
+ * What a thread takes from a completion port: the messages of the associated ports, and packets that were posted. They look like the
+ * messages that a port gives on the event loop (`type`, `data`, `reply`), so that one handler serves both. What they cannot have is
+ * what lives in the heap of the thread that owns the port: its port objects and contexts. `connection` names the client instead.
+ */
+import { checkData, type MessageData } from '../base/arguments.js';
+import { AlpcError } from '../base/errors.js';
+import type { EndReason, ReplyOutcome } from '../ports/index.js';
+import type { Dispatch } from './dispatch.js';
+
+/** The fields of a packet in the shared queue. */
+export const Field = { kind: 0, key: 1, lane: 2, token: 3, generation: 4, id: 5, callbackId: 6, sequence: 7, connection: 8, pid: 9, uid: 10, gid: 11, detail: 12 } as const;
+export const Kind = { request: 1, datagram: 2, canceled: 3, 'port-closed': 4, 'client-died': 5, posted: 6 } as const;
+export const END_REASONS: readonly EndReason[] = ['disconnected', 'died', 'protocol', 'quota'];
+
+/** Who sent a message, as the kernel says. */
+export interface PacketSender {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+abstract class MessagePacket {
+  /** The key that its port was associated with. */
+  readonly key: number;
+  readonly id: number;
+  /** The number of the message among those received on its connection. */
+  readonly sequence: number;
+  /** Names the client's connection among all of this completion port. */
+  readonly connection: number;
+  readonly sender: PacketSender;
+
+  constructor(
+    fields: Int32Array,
+    /** The payload, in memory of this thread. */
+    readonly data: Buffer,
+  ) {
+    this.key = fields[Field.key]! >>> 0;
+    this.id = fields[Field.id]!;
+    this.sequence = fields[Field.sequence]!;
+    this.connection = fields[Field.connection]! >>> 0;
+    this.sender = { pid: fields[Field.pid]!, uid: fields[Field.uid]! >>> 0, gid: fields[Field.gid]! >>> 0 };
+  }
+
+  get dataLength(): number {
+    return this.data.length;
+  }
+}
+
+/** A request: answered once, from this thread, now or later. */
+export class RequestPacket extends MessagePacket {
+  readonly type = 'request';
+  readonly callbackId: number;
+  readonly #dispatch: Dispatch;
+  readonly #lane: number;
+  readonly #token: number;
+  readonly #generation: number;
+  readonly #longest: number;
+  #answered = false;
+
+  constructor(dispatch: Dispatch, fields: Int32Array, data: Buffer) {
+    super(fields, data);
+    this.callbackId = fields[Field.callbackId]!;
+    this.#dispatch = dispatch;
+    this.#lane = fields[Field.lane]!;
+    this.#token = fields[Field.token]!;
+    this.#generation = fields[Field.generation]!;
+    this.#longest = fields[Field.detail]!;
+  }
+
+  /**
+   * Answers: the answer goes to the thread that owns the port, which sends it on. Waits only while a MiB of answers waits there already.
+   * @returns 'sent'; 'canceled' when the caller no longer waits, or is gone
+   * @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
+   */
+  reply(data: MessageData): ReplyOutcome {
+    checkData(data);
+    const dataLength = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
+    if (dataLength > this.#longest) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `request ${this.id}: an answer of ${dataLength} bytes; at most ${this.#longest} fit`);
+    return this.#settle(true, data, dataLength);
+  }
+
+  /** Declines: the caller gets ERR_ALPC_CANCELED. @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already */
+  cancel(): ReplyOutcome {
+    return this.#settle(false, undefined, 0);
+  }
+
+  /** Whether the caller still waits for the answer. */
+  get isPending(): boolean {
+    return !this.#answered && this.#dispatch.isHeld(this.#lane, this.#token, this.#generation);
+  }
+
+  #settle(ok: boolean, data: MessageData | undefined, dataLength: number): ReplyOutcome {
+    if (this.#answered) throw new AlpcError('ERR_ALPC_REPLY_MISMATCH', `request ${this.id}: it has been answered already`);
+    this.#answered = true;
+    return this.#dispatch.answer(this.#lane, this.#token, this.#generation, ok, data, dataLength);
+  }
+}
+
+/** A message that can't be answered. */
+export class DatagramPacket extends MessagePacket {
+  readonly type = 'datagram';
+}
+
+/** The sender of a request (`id`, on the same `connection`) that a thread has taken no longer waits for the answer. */
+export class CanceledPacket extends MessagePacket {
+  readonly type = 'canceled';
+}
+
+/** The last packet of a connection. */
+export class PortClosedPacket extends MessagePacket {
+  readonly type = 'port-closed';
+  readonly reason: EndReason;
+
+  constructor(fields: Int32Array, data: Buffer) {
+    super(fields, data);
+    this.reason = END_REASONS[fields[Field.detail]!]!;
+  }
+}
+
+/** The client ended without disconnecting; of ports with `notifyClientDied`. */
+export class ClientDiedPacket extends MessagePacket {
+  readonly type = 'client-died';
+}
+
+/** A packet of the user's own. PostQueuedCompletionStatus. */
+export class PostedPacket {
+  readonly type = 'posted';
+  constructor(
+    readonly key: number,
+    readonly data: Buffer,
+  ) {}
+}
+
+export type Packet = RequestPacket | DatagramPacket | CanceledPacket | PortClosedPacket | ClientDiedPacket | PostedPacket;
+
+/** `data` belongs to the packet from now on. */
+export function packetOf(dispatch: Dispatch, fields: Int32Array, data: Buffer): Packet {
+  switch (fields[Field.kind]) {
+    case Kind.request:
+      return new RequestPacket(dispatch, fields, data);
+    case Kind.datagram:
+      return new DatagramPacket(fields, data);
+    case Kind.canceled:
+      return new CanceledPacket(fields, data);
+    case Kind['port-closed']:
+      return new PortClosedPacket(fields, data);
+    case Kind['client-died']:
+      return new ClientDiedPacket(fields, data);
+    default:
+      return new PostedPacket(fields[Field.key]! >>> 0, data);
+  }
+}

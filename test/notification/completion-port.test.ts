@@ -1,0 +1,451 @@
+/**
+ * The completion port across threads: packets first-in first-out, threads last-in first-out, the concurrency limit measured by the
+ * threads themselves, and nothing lost or doubled while threads come and go.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test, type TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { CompletionPort, connectPort, type ClientPort, type ConnectionPort, createPort, type Packet } from '../../src/index.js';
+import { failsWith, nameOf, numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import { turn } from '../support/turns.js';
+import { Board } from './board.js';
+import type { Task, Told } from './completion-worker.js';
+
+// What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
+withLedger({ except: ['mappings'] });
+
+const NAME = '\\RPC Control\\completions';
+
+interface Crew {
+  readonly completions: CompletionPort;
+  readonly words: Int32Array;
+  /** Resolves when the thread waits for packets; `busy` where it may find some and never wait. */
+  readonly start: (options?: Partial<Task>, busy?: 'busy') => Promise<Worker>;
+  /** What all threads took, in the order in which it was told. */
+  readonly taken: string[];
+  readonly takenBy: Map<Worker, string[]>;
+}
+
+function crew(t: TestContext, concurrency: number): Crew {
+  const completions = new CompletionPort({ concurrency });
+  const board = new SharedArrayBuffer(64);
+  const taken: string[] = [];
+  const takenBy = new Map<Worker, string[]>();
+  atEnd(t, () => completions[Symbol.dispose]());
+  return {
+    completions,
+    words: new Int32Array(board),
+    taken,
+    takenBy,
+    start: async (options = {}, busy) => {
+      const task: Task = { handle: completions.handle, how: 'dequeueSync', max: 1, board, leaveAfter: 0, ...options };
+      const worker = new Worker(new URL('./completion-worker.js', import.meta.url), { workerData: task });
+      atEnd(t, () => worker.terminate());
+      const mine: string[] = [];
+      takenBy.set(worker, mine);
+      worker.on('message', (told: Told) => {
+        if (told.type !== 'took') return;
+        taken.push(...told.texts);
+        mine.push(...told.texts);
+      });
+      worker.on('error', () => {}); // told by `exit`
+      const { waiting } = completions.info();
+      await once(worker, 'message');
+      if (busy === undefined) await until('it waits', () => completions.info().waiting > waiting);
+      return worker;
+    },
+  };
+}
+
+async function serve(t: TestContext, completions: CompletionPort, key = 7): Promise<{ port: ConnectionPort; connect: () => Promise<ClientPort> }> {
+  temporaryRoot(t);
+  const port = await createPort(NAME);
+  atEnd(t, () => port.close());
+  port.associate(completions, key);
+  return {
+    port,
+    connect: async () => {
+      const client = await connectPort(NAME);
+      atEnd(t, () => client.close());
+      return client;
+    },
+  };
+}
+
+for (const how of ['dequeueSync', 'dequeue'] as const) {
+  test(`a request to an associated port is served by a thread that waits in ${how}, with the port's key`, async (t) => {
+    const { completions, start } = crew(t, 2);
+    await start({ how });
+    const { connect } = await serve(t, completions);
+    const client = await connect();
+    for (const number of numbers(20)) assert.equal(String((await client.request(`echo ${number}`)).data), `${number} by 7`);
+    const replies = await Promise.all(numbers(100).map((number) => client.request(`echo ${number}`)));
+    assert.deepEqual(replies.map((reply) => String(reply.data)), numbers(100).map((number) => `${number} by 7`));
+  });
+
+  test(`packets come first-in first-out, many at a time if wanted, in ${how}`, async (t) => {
+    const { completions, start, taken } = crew(t, 1);
+    for (const number of numbers(1000)) completions.post({ key: 1, data: `${number}` });
+    await start({ how, max: 10 }, 'busy');
+    await until('all came', () => taken.length === 1000);
+    assert.deepEqual(taken, numbers(1000).map(String));
+  });
+}
+
+test('one thread takes and awaits its own: max is kept, keys and data are what was posted', async (t) => {
+  const { completions } = crew(t, 1);
+  completions.post({ key: 5, data: 'five' });
+  completions.post({ data: Buffer.from([1, 2]) });
+  completions.post({ key: 2 ** 32 - 1 });
+  const [first] = await completions.dequeue({ max: 1 });
+  assert.deepEqual([first!.type, first!.key, String(first!.data)], ['posted', 5, 'five']);
+  assert.deepEqual(completions.tryDequeue(5).map(({ key, data }) => [key, [...data]]), [[0, [1, 2]], [2 ** 32 - 1, []]]);
+  assert.deepEqual(completions.tryDequeue(), []);
+  const waiting = completions.dequeue();
+  await turn();
+  completions.post({ key: 9 });
+  assert.equal((await waiting)[0]!.key, 9);
+});
+
+test('threads are released last-in first-out', async (t) => {
+  const { completions, start, taken, takenBy } = crew(t, 4);
+  const threads = [await start(), await start({ how: 'dequeue' }), await start()];
+  for (const number of numbers(10)) {
+    completions.post({ data: `${number}` });
+    await until('it is taken, and the thread waits again', () => taken.length === number + 1 && completions.info().waiting === 3);
+  }
+  assert.deepEqual(threads.map((thread) => takenBy.get(thread)!.length), [0, 0, 10]);
+});
+
+test('no more threads work at once than the concurrency says, as they count themselves', async (t) => {
+  for (const concurrency of [1, 2, 3]) {
+    const { completions, start, taken, words } = crew(t, concurrency);
+    await Promise.all(numbers(5).map((number) => start({ how: number % 2 === 0 ? 'dequeue' : 'dequeueSync', max: 3 }, 'busy')));
+    await until('all wait', () => completions.info().waiting === 5);
+    for (const _ of numbers(120)) completions.post({ data: 'spin 1' });
+    await until('all came', () => taken.length === 120 && Atomics.load(words, Board.taken) === 120);
+    assert.equal(Atomics.load(words, Board.peak), concurrency);
+    assert.equal(completions.info().peak, concurrency);
+    completions[Symbol.dispose]();
+  }
+});
+
+test('the concurrency may be changed while threads work', async (t) => {
+  const { completions, start, words } = crew(t, 1);
+  for (const _ of numbers(3)) await start();
+  for (const _ of numbers(3)) completions.post({ data: 'gate' });
+  await until('one works', () => Atomics.load(words, Board.working) === 1);
+  assert.equal(completions.info().running, 1);
+  completions.concurrency = 3;
+  completions.post({ data: 'gate' });
+  await until('all work', () => Atomics.load(words, Board.working) === 3);
+  Atomics.store(words, Board.gate, 1);
+  Atomics.notify(words, Board.gate);
+  await until('the last came', () => Atomics.load(words, Board.taken) === 4);
+});
+
+test('a thread that blocks in a call of this library gives its place to another', async (t) => {
+  const { completions, start, words } = crew(t, 1);
+  temporaryRoot(t);
+  await using slow = await createPort('\\RPC Control\\slow');
+  await start();
+  await start();
+  completions.post({ data: 'block \\RPC_Control\\slow' });
+  const asked = await slow.receive();
+  const request = asked.type === 'request' ? asked : await slow.receive();
+  await until('the first has given its place away', () => completions.info().blocked === 1);
+  completions.post({ data: 'other' });
+  await until('the other has worked', () => Atomics.load(words, Board.taken) === 1);
+  assert.ok(request.type === 'request');
+  request.reply('');
+  await until('the first has gone on', () => Atomics.load(words, Board.taken) === 2);
+});
+
+test('a thread that comes back from blocking may be one too many for a while: then nothing is handed out', async (t) => {
+  const { completions, start, words } = crew(t, 1);
+  temporaryRoot(t);
+  await using slow = await createPort('\\RPC Control\\slow');
+  await start();
+  await start();
+  completions.post({ data: 'block \\RPC_Control\\slow' });
+  const request = await slow.receive();
+  await until('the first has given its place away', () => completions.info().blocked === 1);
+  completions.post({ data: 'gate' });
+  await until('the other works', () => Atomics.load(words, Board.working) === 1);
+  completions.post({ data: 'third' });
+  if (request.type === 'request') request.reply('');
+  await until('the first has gone on', () => Atomics.load(words, Board.taken) === 1 && completions.info().waiting === 1);
+  assert.equal(completions.info().running, 1);
+  Atomics.store(words, Board.gate, 1);
+  Atomics.notify(words, Board.gate);
+  await until('the third came', () => Atomics.load(words, Board.taken) === 3);
+});
+
+test('waits end by timeout and signal, and what comes then is for another', async (t) => {
+  const { completions, start, taken } = crew(t, 1);
+  assert.throws(() => completions.dequeueSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
+  assert.throws(() => completions.dequeueSync({ timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
+  await assert.rejects(completions.dequeue({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
+  await assert.rejects(completions.dequeue({ timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
+  for (const number of numbers(100)) await assert.rejects(completions.dequeue({ timeout: 1 + (number % 3) }), failsWith('ERR_ALPC_TIMEOUT'));
+  const abort = new AbortController();
+  const waiting = completions.dequeue({ signal: abort.signal });
+  await assert.rejects(completions.dequeue(), failsWith('ERR_ALPC_INVALID_ARGUMENT', /waits in a dequeue already/));
+  abort.abort(new Error('enough'));
+  await assert.rejects(waiting, /enough/);
+  assert.equal(completions.info().waiting, 0);
+  await start();
+  completions.post({ data: 'x' });
+  await until('it came', () => taken.length === 1);
+});
+
+test('close wakes all who wait, in every thread', async (t) => {
+  const { completions, start } = crew(t, 4);
+  const threads = [await start(), await start({ how: 'dequeue' }), await start()];
+  const waiting = assert.rejects(completions.dequeue(), failsWith('ERR_ALPC_CLOSED'));
+  const ends = threads.map((thread) => once(thread, 'exit'));
+  completions.close();
+  await waiting;
+  await Promise.all(ends);
+  assert.ok(completions.closed);
+  assert.throws(() => completions.dequeueSync(), failsWith('ERR_ALPC_CLOSED'));
+  assert.throws(() => completions.post({}), failsWith('ERR_ALPC_CLOSED'));
+  assert.deepEqual(completions.tryDequeue(), []);
+});
+
+test('a port is associated once; a second time is an error, and so is a list beside it', async (t) => {
+  const { completions } = crew(t, 1);
+  const { port } = await serve(t, completions);
+  assert.throws(() => port.associate(completions, 2), failsWith('ERR_ALPC_ALREADY_SET'));
+  assert.throws(() => port.associate(crew(t, 1).completions, 2), failsWith('ERR_ALPC_ALREADY_SET'));
+  assert.throws(() => port.registerCompletionList(), failsWith('ERR_ALPC_ALREADY_SET'));
+  completions.leave();
+  port.registerCompletionList().unregister();
+});
+
+test('many ports with a key each, client ports among them', async (t) => {
+  const { completions } = crew(t, 1);
+  const { port } = await serve(t, completions, 1);
+  await using other = await createPort('\\RPC Control\\other');
+  other.associate(completions, 2);
+  await using one = await connectPort(NAME);
+  await using two = await connectPort('\\RPC Control\\other');
+  two.associate(completions, 3);
+  one.tryPost('a');
+  two.tryPost('b');
+  await until('both are connected', () => port.connections.length === 1 && other.connections.length === 1);
+  other.connections[0]!.tryPost('c');
+  const seen: string[] = [];
+  while (seen.length < 3) for (const { key, data } of await completions.dequeue()) seen.push(`${key} ${String(data)}`);
+  assert.deepEqual(seen.toSorted(), ['1 a', '2 b', '3 c']);
+});
+
+test('messages of a client come in their order with its connection number and sender; its end is the last packet', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const [one, two] = [await connect(), await connect()];
+  for (const number of numbers(50)) for (const client of [one, two]) client.tryPost(`${client === one ? 'one' : 'two'} ${number}`);
+  one.close();
+  const byConnection = new Map<number, string[]>();
+  for (let count = 0; count < 101; ) {
+    for (const packet of await completions.dequeue()) {
+      count++;
+      assert.ok(packet.type === 'datagram' || packet.type === 'port-closed');
+      assert.equal(packet.sender.pid, process.pid);
+      const texts = byConnection.get(packet.connection) ?? [];
+      byConnection.set(packet.connection, [...texts, packet.type === 'datagram' ? String(packet.data) : packet.reason]);
+    }
+  }
+  const flat = (name: string): string[] => numbers(50).map((number) => `${name} ${number}`);
+  assert.deepEqual([...byConnection.values()].toSorted((a, b) => (a[0]! < b[0]! ? -1 : 1)), [[...flat('one'), 'disconnected'], flat('two')]);
+});
+
+test('an answer may come later than the next dequeue, once, and not to a caller that gave up', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const replies = [client.request('a'), client.request('b')];
+  const abort = new AbortController();
+  const givenUp = client.request('c', { signal: abort.signal });
+  const requests: Packet[] = [];
+  while (requests.length < 3) requests.push(...(await completions.dequeue({ max: 1 })));
+  const [a, b, c] = requests;
+  assert.ok(a?.type === 'request' && b?.type === 'request' && c?.type === 'request');
+  assert.deepEqual([b.reply('B'), a.reply('A')], ['sent', 'sent']);
+  assert.throws(() => a.reply('again'), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+  assert.throws(() => c.reply('x'.repeat(65_504)), failsWith('ERR_ALPC_MESSAGE_TOO_LONG'));
+  assert.deepEqual((await Promise.all(replies)).map((reply) => String(reply.data)), ['A', 'B']);
+  assert.ok(c.isPending);
+  abort.abort();
+  await assert.rejects(givenUp, { name: 'AbortError' });
+  const [canceled] = await completions.dequeue();
+  assert.ok(canceled?.type === 'canceled' && canceled.id === c.id && canceled.connection === c.connection);
+  assert.equal(c.isPending, false);
+  assert.equal(c.reply('late'), 'canceled');
+  const declined = outcomeOf(client.request('d'));
+  const [d] = await completions.dequeue();
+  if (d?.type === 'request') d.cancel();
+  assert.equal(await declined, 'ERR_ALPC_CANCELED');
+});
+
+test('a request that is given up before any thread takes it is never seen', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const abort = new AbortController();
+  const outcomes = numbers(2).map((number) => outcomeOf(client.request(`${number}`, { signal: abort.signal })));
+  await until('both are queued', () => completions.info().queued === 2);
+  abort.abort();
+  assert.deepEqual(await Promise.all(outcomes), ['AbortError', 'AbortError']);
+  client.tryPost('after');
+  await until('it is queued', () => completions.info().queued === 3);
+  const texts: string[] = [];
+  while (!texts.includes('after')) for (const { type, data } of await completions.dequeue()) texts.push(type === 'datagram' ? String(data) : type);
+  assert.deepEqual(texts, ['after']);
+});
+
+test('when the packets are full the messages stay with their senders, and nothing is lost when there is room again', async (t) => {
+  const completions = new CompletionPort({ packetBytes: 256 << 10 });
+  atEnd(t, () => completions[Symbol.dispose]());
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const data = Buffer.alloc(5000);
+  const posts = numbers(400).map((number) => {
+    data.writeInt32LE(number);
+    return client.post(data);
+  });
+  await until('it is full', () => completions.info().queuedBytes > 240 << 10);
+  assert.throws(() => { for (;;) completions.post({ data: 'x'.repeat(60_000) }); }, failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
+  const seen: number[] = [];
+  while (seen.length < 400) for (const packet of await completions.dequeue({ max: 3 })) if (packet.type === 'datagram') seen.push(packet.data.readInt32LE());
+  assert.deepEqual(seen, numbers(400));
+  await Promise.all(posts);
+});
+
+test('requests that a terminated thread held are declined, and others are served', async (t) => {
+  const { completions, start } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const thread = await start();
+  const held = outcomeOf(client.request('gate 1'));
+  await until('it is held', () => completions.info().running === 1);
+  const next = outcomeOf(client.request('echo 2'));
+  await thread.terminate();
+  assert.equal(await held, 'ERR_ALPC_CANCELED');
+  await start({}, 'busy');
+  assert.equal(await next, '2 by 7');
+});
+
+test('close declines what no thread has taken; what one holds may still be answered; the port receives as before', async (t) => {
+  const { completions } = crew(t, 1);
+  const { port, connect } = await serve(t, completions);
+  const client = await connect();
+  const held = outcomeOf(client.request('held'));
+  const [packet] = await completions.dequeue();
+  const queued = outcomeOf(client.request('queued'));
+  await until('it is queued', () => completions.info().queuedBytes > 0);
+  completions.close();
+  assert.equal(await queued, 'ERR_ALPC_CANCELED');
+  if (packet?.type === 'request') assert.equal(packet.reply('late'), 'sent');
+  assert.equal(await held, 'late');
+  client.tryPost('ordinary');
+  assert.equal(String((await port.receive()).data), 'ordinary');
+});
+
+test('who is let in is decided from the ordinary queue of the port', async (t) => {
+  const { completions } = crew(t, 1);
+  temporaryRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask' });
+  port.associate(completions, 1);
+  port.on('message', (message) => void (message.type === 'connection-request' && message.accept()));
+  await using client = await connectPort(NAME);
+  client.tryPost('in');
+  assert.equal(String((await completions.dequeue())[0]!.data), 'in');
+});
+
+test('a thread that owns associated ports is told when it would block on itself', async (t) => {
+  const { completions } = crew(t, 1);
+  await serve(t, completions);
+  assert.throws(() => completions.dequeueSync(), failsWith('ERR_ALPC_DEADLOCK', /could not drain/));
+  assert.throws(() => completions.dequeueSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
+});
+
+test('answers that fill the way back wait for room there, and all arrive', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const replies = numbers(60).map((number) => client.request(`${number}`));
+  const packets: Packet[] = [];
+  while (packets.length < 60) packets.push(...(await completions.dequeue()));
+  for (const packet of packets) if (packet.type === 'request') packet.reply(String(packet.data).padEnd(40_000, '.'));
+  assert.deepEqual((await Promise.all(replies)).map((reply) => parseInt(String(reply.data))), numbers(60));
+});
+
+test('ten thousand packets while threads come, go and wait at random: nothing is lost or doubled', async (t) => {
+  const { completions, start, taken } = crew(t, 2);
+  const state = { over: false };
+  const hows = ['dequeueSync', 'dequeue', 'bursts'] as const;
+  const coming = hows.map(async (how, index) => {
+    for (let round = index; !state.over; round++) await once(await start({ how, max: 1 + (round % 7), leaveAfter: 1200 }, 'busy'), 'exit');
+  });
+  for (const number of numbers(10_000)) {
+    completions.post({ data: `${number}` });
+    if (number % 250 === 0) await new Promise((resolve) => void setTimeout(resolve, Math.random() * 3));
+  }
+  await until('all came', () => taken.length >= 10_000);
+  state.over = true;
+  completions.close();
+  await Promise.all(coming);
+  assert.deepEqual(taken.toSorted((x, y) => Number(x) - Number(y)), numbers(10_000).map(String));
+});
+
+test('every request gets exactly one end while threads are terminated at random', async (t) => {
+  const { completions, start } = crew(t, 2);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const state = { over: false };
+  const dying = (async () => {
+    const threads = [await start({}, 'busy'), await start({ max: 8 }, 'busy')];
+    while (!state.over) {
+      await new Promise((resolve) => void setTimeout(resolve, Math.random() * 30));
+      await threads.shift()!.terminate();
+      threads.push(await start({ how: Math.random() < 0.5 ? 'dequeue' : 'dequeueSync', max: 4 }, 'busy'));
+    }
+  })();
+  const outcomes: string[] = [];
+  for (const _ of numbers(30)) outcomes.push(...(await Promise.all(numbers(50).map((number) => outcomeOf(client.request(`echo ${number}`))))));
+  state.over = true;
+  await dying;
+  const ends = tally(outcomes.map((outcome) => (outcome.endsWith('by 7') ? 'answered' : outcome)));
+  assert.equal((ends['answered'] ?? 0) + (ends['ERR_ALPC_CANCELED'] ?? 0), 1500, JSON.stringify(ends));
+});
+
+test('bad arguments are refused by name', async (t) => {
+  const { completions } = crew(t, 1);
+  const refused = async (name: string, call: () => unknown): Promise<void> => assert.rejects(async () => call(), failsWith('ERR_ALPC_INVALID_ARGUMENT', new RegExp(`^argument '${name}'`)));
+  for (const value of [-1, 257, 1.5, '1', null]) await refused('options.concurrency', () => new CompletionPort({ concurrency: value as number }));
+  for (const value of [0, 1000, 300_000, 2 ** 31, '1', null]) await refused('options.packetBytes', () => new CompletionPort({ packetBytes: value as number }));
+  for (const value of [null, 5, { concurency: 1 }]) await refused('options', () => new CompletionPort(value as object));
+  for (const value of [undefined, null, 5, {}, { completionPort: new ArrayBuffer(8) }, { completionPort: new SharedArrayBuffer(64) }]) await refused('handle', () => CompletionPort.open(value as never));
+  for (const value of [0, 257, 1.5, '1']) await refused('concurrency', () => void (completions.concurrency = value as number));
+  for (const value of [-1, 2 ** 32, 1.5, '1', null]) await refused('packet.key', () => completions.post({ key: value as number }));
+  for (const value of [5, null, {}]) await refused('packet.data', () => completions.post({ data: value as never }));
+  for (const value of [null, 5, { kee: 1 }]) await refused('packet', () => completions.post(value as object));
+  for (const call of [(options: unknown) => completions.dequeue(options as object), (options: unknown) => completions.dequeueSync(options as object)]) {
+    for (const value of [null, 5, { maximum: 1 }]) await refused('options', () => call(value));
+    for (const value of [0, 1.5, 65_537, '1']) await refused('options.max', () => call({ max: value }));
+    for (const value of [-1, '1', null, Number.NaN]) await refused('options.timeout', () => call({ timeout: value }));
+  }
+  await refused('options.signal', () => completions.dequeue({ signal: 5 as never }));
+  await refused('max', () => completions.tryDequeue(0));
+  const { port } = await serve(t, completions);
+  for (const value of [undefined, null, {}, 5]) await refused('completions', () => port.associate(value as never, 1));
+  completions.leave();
+  await using other = await createPort('\\RPC Control\\other');
+  for (const value of [undefined, -1, 'x', 2 ** 32]) await refused('key', () => other.associate(new CompletionPort(), value as never));
+  assert.equal(nameOf(await other.receive({ timeout: 0 }).catch((error: unknown) => error)), 'ERR_ALPC_TIMEOUT');
+});

@@ -1,0 +1,57 @@
+/** A thread that takes packets, for the tests: what it does with one is said by the packet's text. Every word of `board` is counted across threads. */
+// oxlint-disable unicorn/require-post-message-target-origin -- threads have no origin
+import { parentPort, workerData } from 'node:worker_threads';
+import { CompletionPort, type CompletionPortHandle, connectPortSync, type Packet } from '../../src/index.js';
+import { Board } from './board.js';
+
+export interface Task {
+  readonly handle: CompletionPortHandle;
+  readonly how: 'dequeueSync' | 'dequeue' | 'bursts';
+  readonly max: number;
+  readonly board: SharedArrayBuffer;
+  /** Leaves after so many packets; 0 for never. */
+  readonly leaveAfter: number;
+}
+
+export type Told = { type: 'begun' } | { type: 'took'; texts: string[] } | { type: 'left'; taken: number };
+
+const { handle, how, max, board, leaveAfter } = workerData as Task;
+const words = new Int32Array(board);
+const completions = CompletionPort.open(handle);
+const tell = (told: Told): void => parentPort!.postMessage(told);
+
+function work(packet: Packet): void {
+  const [verb, value = ''] = String(packet.data).split(' ');
+  const working = Atomics.add(words, Board.working, 1) + 1;
+  for (let peak = Atomics.load(words, Board.peak); working > peak; peak = Atomics.load(words, Board.peak)) Atomics.compareExchange(words, Board.peak, peak, working);
+  if (verb === 'spin') for (const until = performance.now() + Number(value); performance.now() < until; );
+  if (verb === 'crash') throw new Error('as ordered');
+  if (verb === 'gate') Atomics.wait(words, Board.gate, 0);
+  Atomics.sub(words, Board.working, 1);
+  if (verb === 'block') {
+    const client = connectPortSync(value.replaceAll('_', ' '));
+    client.requestSync('');
+    client.close();
+  }
+  Atomics.add(words, Board.taken, 1);
+  if (packet.type === 'request' && verb !== 'keep') packet.reply(`${value} by ${packet.key}`);
+}
+
+tell({ type: 'begun' });
+const most = leaveAfter === 0 ? Infinity : leaveAfter;
+let taken = 0;
+while (taken < most) {
+  let packets: Packet[];
+  try {
+    if (how === 'bursts') await new Promise((resolve) => void setTimeout(resolve, Math.random() * 2));
+    packets = how === 'dequeueSync' ? completions.dequeueSync({ max }) : await completions.dequeue({ max });
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ERR_ALPC_CLOSED') throw error;
+    break;
+  }
+  taken += packets.length;
+  tell({ type: 'took', texts: packets.map(({ type, data }) => (type === 'posted' || type === 'request' || type === 'datagram' ? String(data) : type)) });
+  for (const packet of packets) work(packet);
+}
+completions.leave();
+tell({ type: 'left', taken });

@@ -1,0 +1,16 @@
+/** A handler of the pool's tests, and of a port on the event loop: what it does with a request is said by the request's text. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { threadId, workerData } from 'node:worker_threads';
+import type { Message, Packet } from '../../src/index.js';
+
+export default async function handle(message: Packet | Message): Promise<void> {
+  if (message.type !== 'request') return;
+  const [verb, value = ''] = String(message.data).split(' ');
+  if (verb === 'spin') for (const until = performance.now() + Number(value); performance.now() < until; );
+  if (verb === 'sleep') await sleep(Number(value));
+  if (verb === 'throw') throw new Error('as ordered');
+  if (verb === 'reject') await Promise.reject(new Error('as ordered'));
+  if (verb === 'exit') process.exit(3);
+  const given = (workerData as { data?: unknown } | null)?.data;
+  message.reply(verb === 'who' ? `thread ${threadId} ${String(given)}` : `${verb} ${value}`);
+}

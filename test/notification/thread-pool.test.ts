@@ -1,0 +1,163 @@
+/**
+ * The thread pool: threads are started when work waits, retired when they are idle, replaced when they crash; nothing is lost in
+ * silence. The handler is a plain module, and serves a port on the event loop as it is.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test, type TestContext } from 'node:test';
+import { type ClientPort, CompletionPort, connectPort, type ConnectionPort, createPort, ThreadPool, type ThreadPoolOptions } from '../../src/index.js';
+import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import handle from './pool-handler.js';
+
+// What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
+withLedger({ except: ['mappings'] });
+
+const NAME = '\\RPC Control\\pool';
+const HANDLER = new URL('./pool-handler.js', import.meta.url);
+
+interface Served {
+  readonly port: ConnectionPort;
+  readonly client: ClientPort;
+  readonly completions: CompletionPort;
+  readonly pool: ThreadPool;
+}
+
+async function serve(t: TestContext, options: Partial<ThreadPoolOptions> = {}, concurrency = 4): Promise<Served> {
+  temporaryRoot(t);
+  const completions = new CompletionPort({ concurrency });
+  atEnd(t, () => completions[Symbol.dispose]());
+  const port = await createPort(NAME);
+  atEnd(t, () => port.close());
+  port.associate(completions, 1);
+  const pool = new ThreadPool({ worker: HANDLER, completions, ...options });
+  atEnd(t, () => pool.close({ timeout: 0 }));
+  const client = await connectPort(NAME);
+  atEnd(t, () => client.close());
+  return { port, client, completions, pool };
+}
+
+async function ask(client: ClientPort, text: string): Promise<string> {
+  return String((await client.request(text)).data);
+}
+
+test('a pool serves, and the same handler serves on the event loop', async (t) => {
+  const { client, pool, port, completions } = await serve(t, { workerData: 'given' });
+  assert.match(await ask(client, 'who'), /^thread [1-9]\d* given$/);
+  assert.deepEqual(await Promise.all(numbers(50).map((number) => ask(client, `echo ${number}`))), numbers(50).map((number) => `echo ${number}`));
+  await pool.close();
+  completions.leave();
+  port.on('message', (message) => void handle(message));
+  assert.equal(await ask(client, 'who'), 'thread 0 undefined');
+});
+
+test('threads are started when all are busy and work waits, up to maxThreads and the concurrency', async (t) => {
+  for (const [maxThreads, concurrency, expected] of [[3, 4, 3], [4, 2, 2]] as const) {
+    await t.test(`at most ${maxThreads}, concurrency ${concurrency}`, async (t) => {
+      const { client, pool, completions } = await serve(t, { minThreads: 1, maxThreads }, concurrency);
+      await ask(client, 'echo');
+      assert.equal(pool.statistics().threads, 1);
+      await flood(client, () => completions.info().peak === expected);
+      assert.deepEqual([pool.statistics().threads, completions.info().peak], [expected, expected]);
+    });
+  }
+});
+
+/** Keeps more requests waiting than any number of threads can serve, until something holds. */
+async function flood(client: ClientPort, holds: () => boolean): Promise<void> {
+  const state = { over: false };
+  const asking = numbers(20).map(async () => {
+    while (!state.over) await ask(client, 'sleep 5');
+  });
+  await until('it holds', holds);
+  state.over = true;
+  await Promise.all(asking);
+}
+
+test('a pool without threads starts one for the first packet', async (t) => {
+  const { client, pool } = await serve(t, { minThreads: 0, maxThreads: 2 });
+  assert.equal(pool.statistics().threads, 0);
+  assert.equal(await ask(client, 'echo 1'), 'echo 1');
+  assert.equal(pool.statistics().started, 1);
+});
+
+test('idle threads leave, down to minThreads, and come again with work', async (t) => {
+  const { client, pool } = await serve(t, { minThreads: 1, maxThreads: 3, idleTimeout: 40 });
+  for (const _ of numbers(2)) {
+    await flood(client, () => pool.statistics().threads === 3);
+    await until('one is left', () => pool.statistics().threads === 1);
+  }
+  assert.equal(pool.statistics().crashed, 0);
+  assert.ok(pool.statistics().retired >= 4);
+});
+
+for (const verb of ['throw', 'reject', 'exit']) {
+  test(`a thread whose handler does '${verb}' is replaced; its caller gets an error and others their answers`, async (t) => {
+    const { client, pool } = await serve(t, { maxThreads: 2 });
+    const crashes: string[] = [];
+    pool.on('crash', (error) => crashes.push(error.message));
+    const outcomes = await Promise.all(numbers(20).map((number) => outcomeOf(client.request(number % 10 === 5 ? verb : `echo ${number}`))));
+    assert.deepEqual(tally(outcomes.map((outcome) => outcome.replace(/ \d+/, ''))), { echo: 18, ERR_ALPC_CANCELED: 2 });
+    assert.equal(await ask(client, 'echo again'), 'echo again');
+    assert.deepEqual(crashes, verb === 'exit' ? [] : ['as ordered', 'as ordered']);
+    assert.ok(pool.statistics().started >= 3);
+  });
+}
+
+test('a handler that can not be loaded is told, and tried again later and later', async (t) => {
+  const { pool } = await serve(t, { worker: 'data:text/javascript,export const nothing = 1;' });
+  const [error] = (await once(pool, 'crash')) as [Error];
+  assert.match(error.message, /no handler as its default export/);
+  await once(pool, 'crash');
+  await pool.close();
+});
+
+test('close drains: what was sent before is answered, and all threads leave', async (t) => {
+  const { client, pool, completions } = await serve(t, { minThreads: 2, maxThreads: 2 });
+  const replies = numbers(50).map((number) => ask(client, `sleep ${number % 5}`));
+  await until('they are queued', () => completions.info().queued === 50);
+  const closed = once(pool, 'close');
+  await pool.close();
+  await closed;
+  assert.equal(pool.statistics().threads, 0);
+  assert.equal((await Promise.all(replies)).length, 50);
+  assert.equal(completions.info().running, 0);
+});
+
+test('close with a timeout terminates what does not end, and its callers are told', async (t) => {
+  const { client, pool } = await serve(t);
+  const outcome = outcomeOf(client.request('spin 1000000'));
+  await until('it is busy', () => pool.statistics().busy === 1);
+  await pool.close({ timeout: 10 });
+  assert.equal(await outcome, 'ERR_ALPC_CANCELED');
+});
+
+test('a pool of a completion port that is closed has no threads any more', async (t) => {
+  const { pool, completions } = await serve(t, { minThreads: 2 });
+  await until('they are there', () => completions.info().waiting === 2);
+  completions.close();
+  await until('they are gone', () => pool.statistics().threads === 0);
+  await pool.close();
+  assert.equal(pool.statistics().crashed, 0);
+});
+
+test('bad options are refused by name, and no thread is started', async (t) => {
+  const completions = new CompletionPort();
+  atEnd(t, () => completions[Symbol.dispose]());
+  const good = { worker: HANDLER, completions };
+  const refused = (name: string, options: unknown): void => assert.throws(() => new ThreadPool(options as ThreadPoolOptions), failsWith('ERR_ALPC_INVALID_ARGUMENT', new RegExp(`^argument '${name}'`)));
+  for (const options of [null, 5, { ...good, worker_: 1 }]) refused('options', options);
+  for (const worker of [undefined, 5, {}]) refused('options.worker', { ...good, worker });
+  for (const value of [undefined, {}, completions.handle]) refused('options.completions', { ...good, completions: value });
+  for (const minThreads of [-1, 1.5, 257, '1']) refused('options.minThreads', { ...good, maxThreads: 256, minThreads });
+  refused('options.minThreads', { ...good, minThreads: 3, maxThreads: 2 });
+  for (const maxThreads of [0, 1.5, 257, '1']) refused('options.maxThreads', { ...good, maxThreads });
+  for (const max of [0, 1.5, 65_537, '1']) refused('options.max', { ...good, max });
+  for (const idleTimeout of [0, -1, 1.5, 2 ** 31, '1']) refused('options.idleTimeout', { ...good, idleTimeout });
+  const pool = new ThreadPool({ ...good, minThreads: 0 });
+  assert.throws(() => void pool.close({ timeout: -1 }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'options.timeout'/));
+  assert.equal(pool.statistics().started, 0);
+  await pool.close();
+});
