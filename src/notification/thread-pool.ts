@@ -70,6 +70,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   #retired = 0;
   #crashed = 0;
   #failures = 0;
+  #drained = false;
   #retry: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
@@ -122,7 +123,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   #isStarved(): boolean {
     const { completions, maxThreads } = this.#options;
     const { queuedBytes, running, waiting, blocked, concurrency } = completions.info();
-    if (completions.closed || this.#retry !== undefined || queuedBytes === 0 || waiting > 0 || running >= concurrency) return false;
+    if (completions.closed || this.#drained || this.#retry !== undefined || queuedBytes === 0 || waiting > 0 || running >= concurrency) return false;
     return this.#threads.size < Math.min(maxThreads, concurrency + blocked) && this.statistics().starting === 0;
   }
 
@@ -201,6 +202,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     const begun = performance.now();
     const isOver = (): boolean => performance.now() - begun >= timeout;
     while (!completions.closed && !isOver() && this.#threads.size > 0 && (completions.info().queuedBytes > 0 || this.statistics().busy > 0)) await pause(DRAIN_LOOK);
+    this.#drained = true; // from now on none is started
     for (const thread of this.#threads) this.#retire(thread);
     while (this.#threads.size > 0 && !isOver()) await pause(DRAIN_LOOK);
     await Promise.all(Array.from(this.#threads, ({ worker }) => worker.terminate()));

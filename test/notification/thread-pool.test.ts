@@ -53,6 +53,19 @@ test('a pool serves, and the same handler serves on the event loop', async (t) =
   assert.equal(await ask(client, 'who'), 'thread 0 undefined');
 });
 
+test('a pool that is closed as its last client leaves starts no thread for the news of that, and every thread leaves', async (t) => {
+  for (const round of numbers(5)) {
+    await t.test(`round ${round}`, async (t) => {
+      const { client, pool } = await serve(t, { minThreads: 1, maxThreads: 4 });
+      await ask(client, 'echo');
+      client.close();
+      await pool.close({ timeout: 10_000 });
+      const { threads, started, retired, crashed } = pool.statistics();
+      assert.deepEqual([threads, started - retired, crashed], [0, 0, 0], 'none had to be terminated');
+    });
+  }
+});
+
 test('threads are started when all are busy and work waits, up to maxThreads and the concurrency', async (t) => {
   for (const [maxThreads, concurrency, expected] of [[3, 4, 3], [4, 2, 2]] as const) {
     await t.test(`at most ${maxThreads}, concurrency ${concurrency}`, async (t) => {
