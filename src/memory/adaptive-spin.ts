@@ -24,12 +24,10 @@ export class AdaptiveSpin {
     this.#budget = max;
   }
 
-  /** How many looks to take in this wait. */
-  next(): number {
-    if (this.#budget > 0 || this.#max === 0) return this.#budget;
-    if (++this.#skipped < PROBE_EVERY) return 0;
-    this.#skipped = 0;
-    return PROBE * this.#max;
+  /** How many looks to take in this wait, where each goes to so many places: all together cost what they would cost at one. */
+  next(places = 1): number {
+    const budget = this.#next();
+    return places <= 1 ? budget : Math.ceil(budget / places);
   }
 
   paid(): void {
@@ -39,6 +37,13 @@ export class AdaptiveSpin {
   wasted(): void {
     this.#budget >>= 1;
     if (this.#budget < SMALLEST) this.#budget = 0;
+  }
+
+  #next(): number {
+    if (this.#budget > 0 || this.#max === 0) return this.#budget;
+    if (++this.#skipped < PROBE_EVERY) return 0;
+    this.#skipped = 0;
+    return PROBE * this.#max;
   }
 }
 

@@ -133,6 +133,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
       take: () => (this.#closed ? undefined : this.#take()),
       poll: () => this.#take() ?? (this.#connections.serve(0) ? this.#take() : undefined),
       hasMessages: () => !this.#closed && (this.#diversion === undefined ? this.#connections.hasMessages() : this.#diversion.has(this.#connections)),
+      places: () => this.#connections.places,
       demand: () => thread.attention.watch(this),
       over: () => (this.#closed ? this.#closedError() : undefined),
     };

@@ -25,6 +25,8 @@ export interface Source<M> {
   poll(): M | undefined;
   /** A quick look whether `take` may find something. */
   hasMessages(): boolean;
+  /** To how many places that look goes. */
+  places(): number;
   /** Somebody wants messages: look on the event loop from now on. */
   demand(): void;
   /** The error for takers when nothing will ever come again; undefined while something may. */
@@ -168,7 +170,7 @@ export class Intake<M> {
 
   /** Looks for a while; true when a message may be there. */
   #spin(): boolean {
-    const budget = this.#looks.next();
+    const budget = this.#looks.next(this.#source.places());
     for (let i = 0; i < budget; i++) {
       if (this.#source.hasMessages()) {
         this.#looks.paid();

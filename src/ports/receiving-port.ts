@@ -54,6 +54,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
       take: () => this.#take(),
       poll: () => this.#take(),
       hasMessages: () => this.#hasMessages(),
+      places: () => 1,
       demand: () => this.#thread.attention.watch(this),
       over: () => (connection.isSpent && !this.#hasMessages() ? connection.closedError() : undefined),
     };

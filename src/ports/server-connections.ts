@@ -32,11 +32,15 @@ import type { Thread } from './thread.js';
 import { Turns } from './turns.js';
 
 const RECENT = 4;
-/** Sockets looked at in one go: to read a bell is little, to turn a stranger away is more, and the others wait meanwhile. */
-const EVENTS_AT_ONCE = 32;
+/** Sockets of which the kernel tells at once: as many as one user's crowd may well ring, so that somebody else's bell is among them. */
+const EVENTS_AT_ONCE = 512;
+/** Sockets heard in one go: to read a bell is little, to turn a stranger away is more, and the others wait meanwhile. */
+const HEARD_AT_ONCE = 32;
 /** A blocking server that is never idle looks at its sockets after so many messages. */
 const SERVE_EVERY = 64;
 const EMPTY = new Uint8Array(0);
+/** The door, and all who stand there without a word, are one user among the others when it is asked who is heard. */
+const NOBODY_YET = -1;
 
 export interface ServerConnectionsParts {
   readonly thread: Thread;
@@ -112,11 +116,16 @@ export class ServerConnections implements ConnectionOwner {
     return this.#turns.hasMessages();
   }
 
+  /** How many rings `hasMessages` may look at. */
+  get places(): number {
+    return this.#turns.length;
+  }
+
   /** Takes a message, blocking this thread until there is one. */
   takeBlocking(timeout: number, diversion: Diversion<Message> | undefined): Message {
     const deadline = deadlineAfter(timeout);
     if (++this.#sinceServed >= SERVE_EVERY) this.serve(0);
-    let budget = this.#looks.next();
+    let budget = this.#looks.next(this.#turns.length);
     if (budget === 0) yieldProcessor(); // whoever got an answer may have been woken on this core
     for (let looks = budget; ; ) {
       const message = diversion === undefined ? this.take() : diversion.take(this);
@@ -166,12 +175,9 @@ export class ServerConnections implements ConnectionOwner {
     this.#now = performance.now();
     // Woken: a message was there before its bell, which is told again until it is read.
     if (milliseconds !== 0 && count > 0 && this.activateRecent()) return true;
-    for (let i = 0; i < count; i++) {
-      const socket = this.#poller.at(i);
-      if (socket === this.#parts.listener) this.#reception.accept();
-      else if (!this.#reception.hear(socket)) this.#ring(socket);
-      if (this.#closed) return true;
-    }
+    if (count > HEARD_AT_ONCE) this.#hearInTurn(count);
+    else for (let i = 0; i < count && !this.#closed; i++) this.#hear(this.#poller.at(i));
+    if (this.#closed) return true;
     this.#reception.showOutSilent();
     return count > 0;
   }
@@ -263,6 +269,32 @@ export class ServerConnections implements ConnectionOwner {
     if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
   }
 
+  #hear(socket: number): void {
+    if (socket === this.#parts.listener) this.#reception.accept();
+    else if (!this.#reception.hear(socket)) this.#ring(socket);
+  }
+
+  /** More have something to say than are heard in one go. Users take turns here, too: else who has a thousand sockets is heard a thousand times before anybody else. The others are told of again. */
+  #hearInTurn(count: number): void {
+    const ofUsers = new Map<number, number[]>();
+    for (let i = 0; i < count; i++) {
+      const socket = this.#poller.at(i);
+      const uid = this.#bySocket.get(socket)?.peer.uid ?? NOBODY_YET;
+      const sockets = ofUsers.get(uid);
+      if (sockets === undefined) ofUsers.set(uid, [socket]);
+      else if (sockets.length < HEARD_AT_ONCE) sockets.push(socket);
+    }
+    let left = HEARD_AT_ONCE;
+    for (let turn = 0; turn < HEARD_AT_ONCE && left > 0; turn++) {
+      for (const sockets of ofUsers.values()) {
+        const socket = sockets[turn];
+        if (socket === undefined || left-- <= 0) continue;
+        this.#hear(socket);
+        if (this.#closed) return;
+      }
+    }
+  }
+
   /** A bell or the end came from a client. */
   #ring(socket: number): void {
     const connection = this.#bySocket.get(socket);
@@ -275,10 +307,10 @@ export class ServerConnections implements ConnectionOwner {
   #rest(connection: Connection, wanted: boolean): boolean {
     if (!canRest(connection, wanted)) return false;
     this.#turns.deactivate(connection);
-    if (this.#recent[0] !== connection) {
-      const rest = this.#recent.filter((other) => other !== connection);
-      this.#recent = [connection, ...rest.slice(0, RECENT - 1)];
-    }
+    const recent = this.#recent;
+    const found = recent.indexOf(connection);
+    for (let at = found < 0 ? Math.min(recent.length, RECENT - 1) : found; at > 0; at--) recent[at] = recent[at - 1]!;
+    recent[0] = connection;
     return true;
   }
 

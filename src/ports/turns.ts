@@ -118,6 +118,13 @@ export class Turns {
     return false;
   }
 
+  /** How many connections `hasMessages` may have to look at. */
+  get length(): number {
+    let length = 0;
+    for (const { active } of this.#active) length += active.length;
+    return length;
+  }
+
   /** Whether there is more than one to choose from. */
   get isCrowded(): boolean {
     return this.#active.length > 1 || (this.#active.length === 1 && this.#active[0]!.active.length > 1);
