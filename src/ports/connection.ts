@@ -62,6 +62,8 @@ export interface ConnectionParts {
 const LOOKS_FOR_REPLIES = 300;
 /** Awaited calls that may be answered before the event loop must turn. */
 const IN_A_ROW = 64;
+/** A socket holds some 280 packets, unless the peer asked for more. */
+export const BELLS_AT_ONCE = 320;
 /** A scratch constant: what stands in a packet is never used. */
 const packet = new Uint8Array(64);
 
@@ -96,6 +98,8 @@ export class Connection {
   activeAt = -1;
   /** When its owner last found something here, in ms. */
   lastActive = 0;
+  /** How far the peer's ring had been read when a bell came last. */
+  #heardAt = -1;
 
   readonly #owner: ConnectionOwner;
   /** The longest payload that fits into a message of this connection. */
@@ -253,12 +257,19 @@ export class Connection {
     return this.inbound.pump();
   }
 
-  /** Reads one packet from the socket: a bell, or the end. There is seldom more than one, and the socket is told again while there is. */
-  readSocket(): void {
-    if (this.state !== 'open') return;
-    const length = receiveBytes(this.socket, packet);
-    if (length === 'end') this.end(reasonOf(Atomics.load(this.link.peer.words, Control.state)));
-    else if (length !== 'none' && length > 1) this.violate(new ProtocolViolation(`a packet of ${length} bytes came where only bells are rung`));
+  /**
+   * Reads the socket: a bell, or the end. There is seldom more than one packet, and it is told again while there is. Only where a bell
+   * comes and nothing has since the last one, the peer may be ringing for nothing: then it is emptied, as far as `most` packets go.
+   */
+  readSocket(most = BELLS_AT_ONCE): void {
+    const { position } = this.link.reader;
+    for (let left = position === this.#heardAt ? most : 1; left > 0 && this.state === 'open'; left--) {
+      const length = receiveBytes(this.socket, packet);
+      if (length === 'none') return;
+      if (length === 'end') this.end(reasonOf(Atomics.load(this.link.peer.words, Control.state)));
+      else if (length > 1) this.violate(new ProtocolViolation(`a packet of ${length} bytes came where only bells are rung`));
+      else this.#heardAt = position;
+    }
   }
 
   /** Asks on the event loop for whatever is still to be done. */

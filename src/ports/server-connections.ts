@@ -15,7 +15,7 @@ import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { SystemError, translate } from '../platform/system.js';
 import type { Greeted } from './client-greeting.js';
 import { ConnectionRequestMessage } from './connection-request.js';
-import { Connection, type ConnectionOwner } from './connection.js';
+import { BELLS_AT_ONCE, Connection, type ConnectionOwner } from './connection.js';
 import type { ConnectionPortEvents, Message } from './connection-port.js';
 import { channels } from './diagnostics.js';
 import type { Diversion } from './diversion.js';
@@ -71,6 +71,8 @@ export class ServerConnections implements ConnectionOwner {
   /** Those that went to rest last: who rings is mostly one of them. */
   #recent: Connection[] = [];
   #sinceServed = 0;
+  /** How many bells in vain are read of each that is heard now. */
+  #bells = BELLS_AT_ONCE;
   #closed = false;
 
   constructor(parts: ServerConnectionsParts) {
@@ -175,6 +177,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#now = performance.now();
     // Woken: a message was there before its bell, which is told again until it is read.
     if (milliseconds !== 0 && count > 0 && this.activateRecent()) return true;
+    this.#bells = Math.ceil(BELLS_AT_ONCE / Math.min(Math.max(count, 1), HEARD_AT_ONCE));
     if (count > HEARD_AT_ONCE) this.#hearInTurn(count);
     else for (let i = 0; i < count && !this.#closed; i++) this.#hear(this.#poller.at(i));
     if (this.#closed) return true;
@@ -300,7 +303,7 @@ export class ServerConnections implements ConnectionOwner {
     const connection = this.#bySocket.get(socket);
     if (connection === undefined) return;
     this.wake(connection); // also for the event loop: a blocking receive may be the one that hears the bell
-    connection.readSocket();
+    connection.readSocket(this.#bells);
   }
 
   /** Prepares one that is quiet for rest, and remembers it. False when there is something for whoever expects it. */
