@@ -1,6 +1,6 @@
 /**
  * Two hundred clients, of which one is killed every 20 ms (crowd.c): the server answers the others, is told of each end, and
- * does not grow. Ten seconds here; `npm run test:kill` takes ten minutes. Needs a C compiler, and is skipped where there is none.
+ * does not grow. Five seconds here; `npm run test:kill` takes ten minutes. Needs a C compiler, and is skipped where there is none.
  *
  * Memory is what the JavaScript heap holds after a collection, and what the process has resident; descriptors and mappings
  * are what the kernel says, and must be as many as before the first client came. (Address space that is reserved for mappings
@@ -22,13 +22,13 @@ import type { News, Order } from './crowd-actor.js';
 
 withLedger();
 
-const SECONDS = Number(process.env['ALPC_CROWD_SECONDS'] ?? 10);
+const SECONDS = Number(process.env['ALPC_CROWD_SECONDS'] ?? 5);
 const CLIENTS = 200;
 const PERIOD = 20;
 /** Samples of the resident memory; the first quarter is warming up. */
 const SAMPLES = 40;
 const MIB = 1024 * 1024;
-/** In ten seconds V8 has not grown as it will. */
+/** In so few seconds V8 has not grown as it will. */
 const RESIDENT_GROWTH = (SECONDS < 60 ? 24 : 8) * MIB;
 
 const compiler = spawnSync('cc', ['--version']).error === undefined;

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { align8, Control, MAX_MESSAGE_LENGTH, ProtocolViolation, Record, RECORD_FIELDS, RECORD_HEADER } from '../../src/memory/layout.js';
 import type { Copies, RingReader } from '../../src/memory/ring.js';
+import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { makeRing, makeSides, PAGE, pattern, post, randomFrom, ringOver } from './support.js';
 
@@ -75,7 +76,7 @@ test('a tail is believed only if it is a multiple of 8 and no further than the r
   withoutStacks(() => {
     for (const start of [0, 8 * 13, 2 ** 31 - 16, 2 ** 32 - 8]) {
       const record: Outcome = { length: 10, at: sides.b.peer.ringStart + (start & (PAGE - 1)) + RECORD_HEADER };
-      for (const tail of wildWords([start, start + 48, start + PAGE, start + 2 * PAGE, 0, -1], 250_000, start)) {
+      for (const tail of wildWords([start, start + 48, start + PAGE, start + 2 * PAGE, 0, -1], times(100_000, 250_000), start)) {
         const { writer, reader } = ringOver(sides, { start });
         post(writer, data);
         Atomics.store(sides.a.own.words, Control.tail, tail);

@@ -410,7 +410,8 @@ test('newcomers, requests of other processes, and their deaths: all is in the li
   };
   await until('it has been let in', () => (see(), types.length > 0));
   await connecting;
-  client.signal('SIGKILL');
+  const killed = client.kill();
   await until('its death is told', () => (see(), types.includes('port-closed')));
+  await killed;
   assert.deepEqual(types, ['connection-request', 'port-closed']);
 });

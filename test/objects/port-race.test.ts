@@ -12,6 +12,7 @@ import { Descriptor } from '../../src/platform/directory.js';
 import { addressOfSocketFile } from '../../src/platform/listener.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { connectSocket, createSeqpacketSocket } from '../../src/platform/unix-socket.js';
+import { times } from '../support/forms.js';
 import { startActor } from '../support/processes.js';
 import type { Answer } from './object-actor.js';
 import { failsWith, isRoot, type ObjectActor, order, startObjectActor, testInRoot } from './support.js';
@@ -20,6 +21,8 @@ import { withLedger } from '../support/ledger.js';
 withLedger();
 
 const NAME = '\\RPC Control\\wanted';
+const ROUNDS = times(24, 240);
+const KILLS = times(8, 80);
 
 /** The process that listens at a name. */
 function serverOf(name: string, root: string): number {
@@ -29,10 +32,10 @@ function serverOf(name: string, root: string): number {
   return peerCredentials(socket.fd).pid;
 }
 
-testInRoot('of ten processes that race for one name exactly one gets it, in each of 60 rounds, whatever became of the last winner', async (root, t) => {
+testInRoot(`of ten processes that race for one name exactly one gets it, in each of ${ROUNDS} rounds, whatever became of the last winner`, async (root, t) => {
   const actors = Array.from({ length: 10 }, () => startObjectActor(t));
   await Promise.all(actors.map((actor) => order(actor, { type: 'ready' })));
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     const at = Date.now() + 10;
     const answers = await Promise.all(actors.map((actor, index) => order(actor, { type: 'bind', name: NAME, root, at, how: (round + index) % 2 === 0 ? 'blocking' : 'awaited' })));
     const winners = actors.filter((_, index) => answers[index]!.done);
@@ -80,7 +83,7 @@ testInRoot('while processes that make and give back one name are killed at any m
   };
   let owned = 0;
   await Promise.all([start(), start(), start()]);
-  for (let kill = 0; kill < 20; kill++) {
+  for (let kill = 0; kill < KILLS; kill++) {
     await sleep(Math.random() * 5);
     const victim = actors.shift()!;
     assert.equal((await victim.kill()).signal, 'SIGKILL', victim.output); // and not an error of its own before
