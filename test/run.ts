@@ -84,7 +84,7 @@ async function runFile(file: string): Promise<void> {
   const path = relative(process.cwd(), join(compiled, `${file}.test.js`));
   const threads = inWorker ? [`--import=${preload}`] : [];
   const env = inWorker ? { ...process.env, ALPC_TEST_PRELOAD: preload } : process.env;
-  const child = spawn(process.execPath, [...threads, '--test', '--test-timeout=120000', '--test-reporter=spec', ...flags, path], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const child = spawn(process.execPath, [...threads, '--test', '--test-timeout=300000', '--test-reporter=spec', ...flags, path], { stdio: ['ignore', 'pipe', 'pipe'], env });
   running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));

@@ -84,7 +84,7 @@ for (const form of ['on', 'receiveSync'] as const) {
 /** The same server once more, which the hostile user treats as it treats the other: whatever that costs the machine, it costs then too. */
 const ELSEWHERE = `${NAME} elsewhere`;
 /** Short turns, so that whatever else the machine does falls into both kinds alike; and more of them where the first ones do not agree. */
-const SLICES = { first: 20, most: 100, milliseconds: 100 };
+const SLICES = { first: 12, most: 96, milliseconds: 100 };
 
 class Compared {
   readonly #slices: Record<string, number[][]> = { [NAME]: [], [ELSEWHERE]: [] };

@@ -3,15 +3,21 @@
  * newcomers are let in and the end of others is told while the flood goes on.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectPort } from '../../src/ports/index.js';
 import { withLedger } from '../support/ledger.js';
-import { numbers } from './expect.js';
+import { numbers, until } from './expect.js';
 import { journalOf, journalWhen, NAME, ownRoot, startClient, startServer, stop } from './serving.js';
 import { FORMS } from './taking.js';
 
 withLedger();
+
+/** The main thread of a process sleeps: one that lingers does not. */
+function sleeps(pid: number): boolean {
+  return /^State:\tS/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
 
 for (const form of FORMS) {
   test(`a server that receives by ${form} takes in turn from those who have something`, async (t) => {
@@ -19,6 +25,7 @@ for (const form of FORMS) {
     const server = await startServer(t, { form });
     await using polite = await connectPort(NAME);
     const flooders = await Promise.all(numbers(2).map(() => connectPort(NAME)));
+    await until('it rests', () => sleeps(server.pid)); // stopped on its way to rest it would have gone half of it
     const goOn = await stop(server);
     let flood = 0;
     for (const flooder of flooders) while (flooder.tryPost('flood') === 'sent') flood++;

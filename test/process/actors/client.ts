@@ -89,12 +89,18 @@ obey<Order>({
   },
   flood: (order) => {
     flood.on = true;
+    let full = false;
     const turn = (): void => {
-      for (let attempts = 0; attempts < 500; attempts++) if (portOf(order).tryPost(order.text) === 'sent') flood.sent++;
+      for (let attempts = 0; attempts < 500; attempts++) {
+        if (portOf(order).tryPost(order.text) === 'sent') flood.sent++;
+        else if (!full) {
+          full = true; // now there is more than can be taken
+          tell<News>({ type: 'flooding' });
+        }
+      }
       if (flood.on) setImmediate(turn);
     };
     turn();
-    tell<News>({ type: 'flooding' });
   },
   stop: () => {
     flood.on = false;
