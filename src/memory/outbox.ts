@@ -53,21 +53,28 @@ export class Outbox {
   /** A new outbox of this side. `name` is seen in /proc/<pid>/fd for as long as the descriptor is kept. */
   static create(arena: Arena, name: string, ringLength: number, role: Role): Outbox {
     const controlLength = pageSize();
-    const fd = createMemoryFile(name, controlLength + ringLength);
+    const made = createMemoryFile(name, controlLength + ringLength);
+    let fd: number;
+    try {
+      fd = adoptDescriptor(made); // first of all: what is not adopted stays open when this thread is terminated
+    } catch (error) {
+      closeDescriptor(made);
+      throw error;
+    }
     try {
       const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, undefined, true);
       try {
         outbox.words.set([MAGIC, PROTOCOL_VERSION, controlLength, ringLength, process.pid, role], Control.magic);
         Atomics.store(outbox.words, Control.state, OutboxState.open);
         sealMemoryFile(fd);
-        outbox.#fd = adoptDescriptor(fd);
+        outbox.#fd = fd;
         return outbox;
       } catch (error) {
         outbox.close();
         throw error;
       }
     } catch (error) {
-      closeDescriptor(fd);
+      releaseDescriptor(fd);
       throw error;
     }
   }

@@ -52,8 +52,10 @@ export class ClientGreeting {
   readonly #thread: Thread;
   readonly #name: string;
   readonly #options: CheckedConnectOptions;
-  readonly #address: Uint8Array;
-  /** Names the server's socket until this one is connected to it. */
+  /**
+   * Names the server's socket until this one is connected to it. It is never kept while this thread waits, for none of Node's
+   * handles can own such a descriptor: one that a terminated worker had would stay open.
+   */
   #file: number | undefined;
   #peer: PeerIdentity | undefined;
   #outbox: Outbox | undefined;
@@ -67,9 +69,8 @@ export class ClientGreeting {
     this.#options = options;
     this.#name = parseObjectName(name).text;
     if (options.data !== undefined) checkMessage(options.data, MAX_DATA_LENGTH, this);
-    using file = new Descriptor(openPort(name, options.root === undefined ? {} : { root: options.root }).fd);
+    using file = new Descriptor(this.#openFile());
     try {
-      this.#address = addressOfSocketFile(file.fd);
       using socket = new Descriptor(createSeqpacketSocket());
       this.socket = adoptDescriptor(socket.fd);
       socket.take();
@@ -85,8 +86,12 @@ export class ClientGreeting {
       // Made before the server wakes for the connection, so that it finds the hello behind it, and need not wake twice.
       this.#outbox ??= Outbox.create(this.#thread.arena, `alpc:${this.#name}`, this.#options.limits.ringLength, 0);
       this.#hello ??= this.#makeHello(this.#outbox);
-      const outcome = connectSocket(this.socket, this.#address);
-      if (outcome === 'busy') return false;
+      this.#file ??= this.#openFile();
+      const outcome = connectSocket(this.socket, addressOfSocketFile(this.#file));
+      if (outcome === 'busy') {
+        this.#closeFile();
+        return false;
+      }
       if (outcome === 'dead') throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `${this}: its server is gone`);
       // Nobody in particular is required: then who it is can be asked while the server reads.
       if (this.#options.requiredServer === undefined) this.#sayHello(this.#hello);
@@ -153,6 +158,11 @@ export class ClientGreeting {
 
   toString(): string {
     return `connection to ${this.#name}`;
+  }
+
+  #openFile(): number {
+    const { root } = this.#options;
+    return openPort(this.#name, root === undefined ? {} : { root }).fd;
   }
 
   #closeFile(): void {

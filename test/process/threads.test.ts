@@ -4,14 +4,17 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { namespaceRoot } from '../../src/objects/index.js';
+import { closeDescriptor } from '../../src/platform/system.js';
 import { connectPort, createPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import type { ThreadTask } from './actors/thread.js';
 import { cross, numbers, outcomeOf, outcomeOfSync, until } from './expect.js';
-import { linesOf, NAME, ownRoot, startServer } from './serving.js';
+import { linesOf, NAME, ownRoot, startServer, stop } from './serving.js';
 import { BLOCKING, FORMS, takeMessages } from './taking.js';
 import { Verbs } from './verbs.js';
 
@@ -114,6 +117,38 @@ for (const call of BLOCKING) {
       let message = await port.receive();
       while (message.type === 'datagram') message = await port.receive();
       assert.ok(message.type === 'port-closed' && message.reason === 'died');
+    }
+  });
+}
+
+for (const how of ['blocking', 'awaited'] as const) {
+  test(`a worker that is terminated while it waits to be connected (${how}), for the server's backlog is full, leaves no descriptor`, async (t) => {
+    ownRoot(t);
+    const goOn = await stop(await startServer(t, { options: { backlog: 1 } }));
+    for (const _ of numbers(2)) await assert.rejects(connectPort(NAME, { timeout: 10 }), { code: 'ERR_ALPC_TIMEOUT' }); // those two stand in the backlog
+    // It is hardly ever terminated in the midst of a try, which may leave one: then it is tried again. What was kept from try to try would be left each time.
+    for (let tries = 1; ; tries++) {
+      const before = openNow('socket:').length;
+      const worker = startThread(t, how === 'blocking' ? { do: 'block', name: NAME, in: 'requestSync' } : { do: 'call', name: NAME, how, text: 'echo x', count: 1 });
+      await until('it has a socket', () => openNow('socket:').length > before);
+      await new Promise((resolve) => setTimeout(resolve, 50)); // it has tried several times, and waits
+      await worker.terminate();
+      const left = openNow(namespaceRoot());
+      if (left.length === 0) break;
+      assert.ok(tries < 10, 'each of ten left one');
+      left.forEach(closeDescriptor);
+    }
+    goOn();
+  });
+}
+
+/** The descriptors of this process for what begins so. */
+function openNow(target: string): number[] {
+  return readdirSync('/proc/self/fd').map(Number).filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(target);
+    } catch {
+      return false; // just closed
     }
   });
 }
