@@ -44,15 +44,15 @@ obey<Order>({
 
 function turn(): void {
   const end = performance.now() + 5;
-  const { name, mode } = state;
-  while (mode !== 'idle' && performance.now() < end) {
+  while (state.mode !== 'idle' && performance.now() < end) {
+    const { name, mode } = state;
     if (mode === 'flood') for (const port of ports.get(name)!) if (port.tryPost('nothing') === 'sent') state.done++;
     if (mode === 'come and go') {
       connectPortSync(name, { limits: { ringLength: 4096 } }).close();
       state.done++;
     }
   }
-  if (mode === 'idle') setTimeout(turn, 5);
+  if (state.mode === 'idle') setTimeout(turn, 5);
   else setImmediate(turn);
 }
 turn();

@@ -101,6 +101,7 @@ for (const call of BLOCKING) {
     }
     await begun(worker);
     if (call === 'requestSync') await until('it blocks', () => verbs.held.length === 1);
+    if (call === 'connectPortSync') await until('it waits to be let in', () => asked.length === 1);
     const client = call === 'server receiveSync' ? await connectPort(NAME) : undefined;
     const held = client === undefined ? undefined : outcomeOf(client.request('hold'));
     await new Promise((resolve) => setTimeout(resolve, 100)); // deep in its wait
@@ -128,9 +129,8 @@ for (const how of ['blocking', 'awaited'] as const) {
     for (const _ of numbers(2)) await assert.rejects(connectPort(NAME, { timeout: 10 }), { code: 'ERR_ALPC_TIMEOUT' }); // those two stand in the backlog
     // It is hardly ever terminated in the midst of a try, which may leave one: then it is tried again. What was kept from try to try would be left each time.
     for (let tries = 1; ; tries++) {
-      const before = openNow('socket:').length;
       const worker = startThread(t, how === 'blocking' ? { do: 'block', name: NAME, in: 'requestSync' } : { do: 'call', name: NAME, how, text: 'echo x', count: 1 });
-      await until('it has a socket', () => openNow('socket:').length > before);
+      await until('it has an outbox', () => openNow(`/memfd:alpc:${NAME}`).length > 0);
       await new Promise((resolve) => setTimeout(resolve, 50)); // it has tried several times, and waits
       await worker.terminate();
       const left = openNow(namespaceRoot());
