@@ -23,6 +23,12 @@ test('it halves each time that it was wasted, and ends at nothing', () => {
   assert.deepEqual(budgets, [3000, 1500, 750, 375, 187, 93, 46, 23]);
 });
 
+test('looks that go to many places are so many fewer, but never none', () => {
+  const spin = new AdaptiveSpin(3000);
+  assert.deepEqual([0, 1, 2, 1000, 10_000].map((places) => spin.next(places)), [3000, 3000, 1500, 3, 1]);
+  assert.equal(new AdaptiveSpin(0).next(5), 0);
+});
+
 test('at nothing every 32nd wait is a probe, eight times as long as any other; a probe that is wasted leaves it at nothing, one that pays makes it full', () => {
   const spin = new AdaptiveSpin(64);
   for (let budget = spin.next(); budget > 0; budget = spin.next()) spin.wasted();
