@@ -9,7 +9,7 @@ import { Server } from '../core/server-process.js';
 import type { Peer, Session } from '../peer.js';
 
 export type Making = 'blocking' | 'awaited';
-export type Taking = 'receiveSync' | 'on' | 'for await';
+export type Taking = 'receiveSync' | 'on' | 'for await' | 'completion list';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -18,6 +18,7 @@ export async function serve(name: string, taking: string): Promise<void | (() =>
   const answer = answerer();
   if (taking === 'receiveSync') return () => takeBlocking(port, answer);
   if (taking === 'for await') void takeAwaiting(port, answer);
+  else if (taking === 'completion list') void takeFromList(port, answer);
   else port.on('message', answer);
 }
 
@@ -44,6 +45,16 @@ function takeBlocking(port: ConnectionPort, answer: (message: Message) => void):
 
 async function takeAwaiting(port: ConnectionPort, answer: (message: Message) => void): Promise<void> {
   for await (const message of port) answer(message);
+}
+
+/** Takes what is there until there is nothing, then waits. */
+async function takeFromList(port: ConnectionPort, answer: (message: Message) => void): Promise<void> {
+  const list = port.registerCompletionList();
+  for (;;) {
+    const messages = list.poll(1024);
+    for (const message of messages) answer(message);
+    if (messages.length === 0) await list.wait();
+  }
 }
 
 let names = 0;

@@ -91,6 +91,11 @@ export const PEERS = [
     scenarios: ['round trip', 'one way', 'in flight'],
     load: async () => (await import('./alpc.js')).alpcPeer('awaited', 'receiveSync'),
   },
+  {
+    name: 'alpc awaited, completion list',
+    scenarios: ['one way'],
+    load: async () => (await import('./alpc.js')).alpcPeer('awaited', 'completion list'),
+  },
 ] as const satisfies readonly PeerEntry[];
 
 /** The baseline in C is no peer that can be started (see baseline/baseline.ts), but its figures stand among theirs. */

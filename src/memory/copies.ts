@@ -7,14 +7,14 @@
  * `copy` leaves where the bytes are now in `memory` and `start`: a view of them is made when somebody looks at the payload.
  */
 import { markAsUntransferable } from 'node:worker_threads';
-import type { Copies } from './ring.js';
+import type { Copies, RunCopies } from './ring.js';
 
 const SLAB = 32 * 1024;
 const SMALL = 256;
 const LARGE = 4 * 1024;
 const EMPTY = new ArrayBuffer(0);
 
-export class SlabCopies implements Copies {
+export class SlabCopies implements Copies, RunCopies {
   memory: ArrayBuffer = EMPTY;
   start = 0;
   #slab = EMPTY;
@@ -38,6 +38,22 @@ export class SlabCopies implements Copies {
     } else this.#bytes.set(source.subarray(at, at + length), start);
     this.memory = this.#slab;
     this.start = start;
+  }
+
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  /** The headers are copied along: what is between the payloads is not used again. `length` is no more than a slab. */
+  copyRun(source: Buffer, at: number, length: number): void {
+    if (this.#used + length > this.#slab.byteLength) this.#renew();
+    this.#bytes.set(source.subarray(at, at + length), this.#used);
+    this.memory = this.#slab;
+    this.start = this.#used;
+  }
+
+  keepRun(length: number): void {
+    this.#used += length;
   }
 
   #copyLarge(source: Buffer, at: number, length: number): void {

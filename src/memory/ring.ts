@@ -147,7 +147,7 @@ export class RingReader {
   readonly #peer: Outbox;
   readonly #length: number;
   readonly #mask: number;
-  readonly #maxMessageLength: number;
+  readonly maxMessageLength: number;
   #head = 0;
   /** The peer's tail as last seen and checked: what lies before it may be read. */
   #tail = 0;
@@ -162,7 +162,7 @@ export class RingReader {
     this.#peer = peer;
     this.#length = peer.ringLength;
     this.#mask = peer.ringLength - 1;
-    this.#maxMessageLength = maxMessageLength;
+    this.maxMessageLength = maxMessageLength;
     this.#head = start | 0;
     this.#tail = start | 0;
     this.#published = start | 0;
@@ -190,8 +190,8 @@ export class RingReader {
     this.messageId = words[at + MESSAGE_ID]!;
     this.callbackId = words[at + CALLBACK_ID]!;
     this.status = words[at + STATUS]!;
-    if (length < RECORD_HEADER || length > this.#maxMessageLength || align8(length) > (this.#tail - this.#head) >>> 0) {
-      throw new ProtocolViolation(`a record says that it has ${length} bytes, of ${(this.#tail - this.#head) >>> 0} published and at most ${this.#maxMessageLength} allowed`);
+    if (length < RECORD_HEADER || length > this.maxMessageLength || align8(length) > (this.#tail - this.#head) >>> 0) {
+      throw new ProtocolViolation(`a record says that it has ${length} bytes, of ${(this.#tail - this.#head) >>> 0} published and at most ${this.maxMessageLength} allowed`);
     }
     this.type = type & 0xff;
     this.flags = type & ~0xff;
@@ -204,6 +204,26 @@ export class RingReader {
   /** Copies the payload of the record at hand into memory of this process. */
   copyData(copies: Copies): void {
     copies.copy(this.#peer.words, this.#peer.bytes, this.#dataAt, this.dataLength);
+  }
+
+  /**
+   * Copies out what waits, `limit` bytes of it at most, for a `Run` to read. How many bytes it is; 0 when the ring is empty, and when the next
+   * record is of another type or longer: that is a hint, looked at in place, and saves a copy that would be for nothing.
+   */
+  copyRun(copies: RunCopies, type: number, limit: number): number {
+    if (this.#head === this.#tail && !this.#look()) return 0;
+    const words = this.#peer.words;
+    const at = (this.#peer.ringStart + (this.#head & this.#mask)) >> 2;
+    if (words[at + TYPE] !== type || words[at + LENGTH]! > limit) return 0;
+    const length = Math.min((this.#tail - this.#head) >>> 0, limit);
+    copies.copyRun(this.#peer.bytes, this.#peer.ringStart + (this.#head & this.#mask), length);
+    return length;
+  }
+
+  /** So many records of a run, of together `length` bytes, are the record at hand from now on: `release` is for all of them. */
+  endRun(length: number, records: number): void {
+    this.#next = (this.#head + length) | 0;
+    this.#received += records - 1;
   }
 
   /** Done with the record at hand: its room is the writer's again, at once or soon. True when half of the ring is free: time to wake a writer that waits for room. */
@@ -252,5 +272,15 @@ export interface Copies {
   copy(words: Int32Array, bytes: Buffer, at: number, length: number): void;
   /** Where the last copy is, and begins. */
   readonly memory: ArrayBuffer;
+  readonly start: number;
+}
+
+/** Where runs of records are copied to. */
+export interface RunCopies {
+  copyRun(source: Buffer, at: number, length: number): void;
+  /** So many bytes of the last run are in use from now on; the rest is overwritten by what comes next. */
+  keepRun(length: number): void;
+  /** The memory that the last run was copied to, and where in it, in bytes. */
+  readonly words: Int32Array;
   readonly start: number;
 }

@@ -104,13 +104,12 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     checkInteger(max, 'max', 1, 1_000_000);
     const messages: M[] = [];
     while (messages.length < max) {
-      const message = this.#next();
-      if (message === undefined) {
+      const begin = messages.length;
+      if (!this.#takeSome(messages, max)) {
         this.#rearm();
         break;
       }
-      this.#handOut(message);
-      messages.push(message);
+      this.#handOut(messages, begin);
     }
     return messages;
   }
@@ -250,22 +249,40 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     return this.#workers < this.#concurrency;
   }
 
-  #next(): M | undefined {
+  /** Adds what comes next, until there are `max`. False when there is nothing more; true when there may be, also when none was added. */
+  #takeSome(messages: M[], max: number): boolean {
     const ready = this.#ready.shift();
     if (ready !== undefined) {
       this.#readyBytes -= lengthOf(ready);
-      return ready;
+      if (ready.type === 'request') this.#outstanding.add(ready);
+      messages.push(ready);
+      return true;
     }
-    if (this.#phase !== 'taking') return undefined;
     // What falls back is bounded too: beyond that it stays in the rings, where its senders feel it.
-    while (this.#ordinary.length < this.#entries) {
-      const message = this.#feed.take();
-      if (message === undefined || this.#fits(message)) return message;
-      this.#fellBack++;
-      this.#ordinary.push(message);
-      this.#feed.demand();
+    const room = Math.min(max - messages.length, this.#entries - this.#ordinary.length);
+    if (this.#phase !== 'taking' || room === 0) return false;
+    const begin = messages.length;
+    if (this.#feed.takeSome(messages, room) === 0) return false;
+    this.#sortOut(messages, begin);
+    return true;
+  }
+
+  /** What does not fit, from `begin` on, falls back. A request that does fit is outstanding at once: the next may not. */
+  #sortOut(messages: M[], begin: number): void {
+    let kept = begin;
+    for (let at = begin; at < messages.length; at++) {
+      const message = messages[at]!;
+      if (this.#fits(message)) {
+        if (message.type === 'request') this.#outstanding.add(message);
+        messages[kept++] = message;
+      } else {
+        this.#fellBack++;
+        this.#ordinary.push(message);
+      }
     }
-    return undefined;
+    if (kept === messages.length) return;
+    messages.length = kept;
+    this.#feed.demand();
   }
 
   /** For the port's receivers. They read on behalf of the list, as far as its room goes, for what does not fit may stand behind what does. */
@@ -292,10 +309,14 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     return this.#outstanding.hasRoom(this.#entries - this.#ready.length, this.#bytes - this.#readyBytes - dataLength);
   }
 
-  #handOut(message: M): void {
-    if (message.type === 'request') this.#outstanding.add(message);
-    this.#last = message.type === 'connection-request' ? this.#last : { messageId: message.id, callbackId: message.type === 'request' ? message.callbackId : 0 };
-    this.#polled++;
+  #handOut(messages: readonly M[], begin: number): void {
+    this.#polled += messages.length - begin;
+    for (let at = messages.length - 1; at >= begin; at--) {
+      const message = messages[at]!;
+      if (message.type === 'connection-request') continue;
+      this.#last = { messageId: message.id, callbackId: message.type === 'request' ? message.callbackId : 0 };
+      break;
+    }
   }
 
   /** Something may be there: one who waits is released, and the event is set. */

@@ -264,6 +264,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.#connections.activateAll();
     return {
       take: () => (this.#closed ? undefined : this.#connections.take()),
+      takeSome: (messages, max) => (this.#closed ? 0 : this.#connections.takeSome(messages, max)),
       hasMessages: () => !this.#closed && this.#connections.hasMessages(),
       attend: () => this.#connections.activateAll(),
       demand: () => this.#attend(),

@@ -25,6 +25,8 @@ export interface Consumer<M> {
 export interface Feed<M> {
   /** The next message, in turn over all connections. No system call, but the bell of a sender that waits for room. */
   take(): M | undefined;
+  /** Some of the next messages, `max` at most, to the end of `messages`: many at a time cost less. How many there were; 0 when there are none. */
+  takeSome(messages: M[], max: number): number;
   hasMessages(): boolean;
   /** From now on messages are seen by `take` alone: no connection rings for them any more. */
   attend(): void;

@@ -7,6 +7,7 @@
  */
 import { AlpcError } from '../base/errors.js';
 import { Control, ProtocolViolation, RecordType, ReplyStatus, RETRACTED } from '../memory/layout.js';
+import { Run } from '../memory/run.js';
 import type { OnCallback, PendingCall } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
 import { channels, tellReceive } from './diagnostics.js';
@@ -32,6 +33,7 @@ export class Inbound {
   #unansweredBytes = 0;
   #sequence = 0;
   #lateReplies = 0;
+  #run: Run | undefined;
 
   constructor(connection: Connection, limits: Limits) {
     this.#connection = connection;
@@ -61,6 +63,19 @@ export class Inbound {
     const message = this.#queue.length > 0 ? this.#dequeue() : this.#read();
     if (message !== undefined && channels.receive.hasSubscribers) tellReceive(this.#connection, message);
     return message;
+  }
+
+  /** As `take`, `max` messages at most, to the end of `messages`. How many there were. */
+  takeSome(messages: ConnectionMessage[], max: number): number {
+    let count = 0;
+    while (count < max) {
+      if (this.#queue.length === 0 && !channels.receive.hasSubscribers) count += this.#readRun(messages, max - count);
+      const message = count < max ? this.take() : undefined;
+      if (message === undefined) break;
+      messages.push(message);
+      count++;
+    }
+    return count;
   }
 
   /** Reads ahead for replies, as far as the quota for queued messages goes. True when it read anything. */
@@ -183,6 +198,27 @@ export class Inbound {
       connection.violate(error);
     }
     return undefined;
+  }
+
+  /** Reads datagrams as long as there is nothing else, `max` at most. How many. */
+  #readRun(messages: ConnectionMessage[], max: number): number {
+    const connection = this.#connection;
+    const { link, thread } = connection;
+    const run = (this.#run ??= new Run(link.reader, thread.copies));
+    let count = 0;
+    try {
+      while (count < max && connection.state === 'open' && run.begin(RecordType.datagram)) {
+        const { memory } = thread.copies;
+        for (; count < max && run.next(); count++) {
+          messages.push(new DatagramMessage(connection, run.messageId, memory, run.dataStart, run.dataLength, ++this.#sequence));
+        }
+        if (run.end() === 0) break;
+        link.release();
+      }
+    } catch (error) {
+      connection.violate(error);
+    }
+    return count;
   }
 
   #readRequest(): RequestMessage | undefined {

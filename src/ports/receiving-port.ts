@@ -169,6 +169,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     connection.disarm();
     return {
       take: () => connection.inbound.take(),
+      takeSome: (messages, max) => connection.inbound.takeSome(messages, max),
       hasMessages: () => connection.hasMessages(),
       attend: () => connection.disarm(),
       demand: () => this.#thread.attention.watch(this),

@@ -15,7 +15,7 @@ import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { SystemError, translate } from '../platform/system.js';
 import type { Greeted } from './client-greeting.js';
 import { ConnectionRequestMessage } from './connection-request.js';
-import { BELLS_AT_ONCE, Connection, type ConnectionOwner } from './connection.js';
+import { BELLS_AT_ONCE, Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
 import type { ConnectionPortEvents, Message } from './connection-port.js';
 import { channels } from './diagnostics.js';
 import type { Diversion } from './diversion.js';
@@ -111,6 +111,14 @@ export class ServerConnections implements ConnectionOwner {
   take(): Message | undefined {
     if (this.#requests.length > 0) return this.#requests.shift();
     return this.#turns.take(this.#now);
+  }
+
+  /** Some of the next messages, fairly, `max` at most, to the end of `messages`. How many there were: 0 when there are none. */
+  takeSome(messages: Message[], max: number): number {
+    const request = this.#requests.shift();
+    if (request === undefined) return this.#turns.takeSome(this.#now, messages as ConnectionMessage[], max);
+    messages.push(request);
+    return 1;
   }
 
   hasMessages(): boolean {

@@ -37,6 +37,24 @@ export class ConnectedUser {
     return undefined;
   }
 
+  /** As `take`, `max` messages at most, of one connection. How many there were. */
+  takeSome(now: number, messages: ConnectionMessage[], max: number): number {
+    const { active } = this;
+    for (let tries = active.length; tries > 0; tries--) {
+      if (this.#cursor >= active.length) this.#cursor = 0;
+      const connection = active[this.#cursor]!;
+      const count = connection.inbound.takeSome(messages, Math.min(max, QUANTUM - this.#taken));
+      if (count > 0) {
+        connection.lastActive = now;
+        if ((this.#taken += count) >= QUANTUM) this.#next();
+        return count;
+      }
+      if (connection.isSpent) this.remove(connection);
+      else this.#next();
+    }
+    return 0;
+  }
+
   add(connection: Connection): void {
     connection.activeAt = this.active.length;
     this.active.push(connection);
@@ -111,6 +129,23 @@ export class Turns {
       else this.#next();
     }
     return undefined;
+  }
+
+  /** As `take`, some messages of one connection, `max` at most: of who has the turn, as far as that goes. How many there were. */
+  takeSome(now: number, messages: ConnectionMessage[], max: number): number {
+    const active = this.#active;
+    for (let tries = active.length; tries > 0; tries--) {
+      if (this.#cursor >= active.length) this.#cursor = 0;
+      const user = active[this.#cursor]!;
+      const count = user.takeSome(now, messages, Math.min(max, QUANTUM - this.#taken));
+      if (count > 0) {
+        if ((this.#taken += count) >= QUANTUM) this.#next();
+        return count;
+      }
+      if (user.active.length === 0) this.#remove(user);
+      else this.#next();
+    }
+    return 0;
   }
 
   hasMessages(): boolean {

@@ -414,4 +414,5 @@ test('newcomers, requests of other processes, and their deaths: all is in the li
   await until('its death is told', () => (see(), types.includes('port-closed')));
   await killed;
   assert.deepEqual(types, ['connection-request', 'port-closed']);
+  await killed;
 });
