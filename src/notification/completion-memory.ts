@@ -5,9 +5,10 @@
  *   control words | seats, one for each thread | lanes, one for each thread that owns ports: control words, tokens
  *   | the packets | the lanes' answers
  *
- * A *token* stands for one request that is on its way through the threads; its word is its state and its generation together, so that
- * one compare-exchange decides. The owner of the lane alone makes tokens free; whoever has an old one finds another generation.
+ * A *token* stands for one request that is on its way through the threads; its word is its state, who holds it and its generation together,
+ * so that one compare-exchange decides. The owner of the lane alone makes tokens free; whoever has an old one finds another generation.
  */
+import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 
 export const MAX_SEATS = 256;
@@ -15,7 +16,7 @@ export const MAX_LANES = 8;
 export const TOKENS = 4096;
 
 /** Control words, each group on a cache line of its own. */
-export const Word = { magic: 0, concurrency: 1, packetBytes: 2, closed: 3, lock: 16, head: 32, tail: 33, clock: 48, peak: 49, packets: 50, dequeued: 51, starved: 52, seatsUsed: 53, hunger: 54, seats: 64 } as const;
+export const Word = { magic: 0, concurrency: 1, packetBytes: 2, closed: 3, lock: 16, head: 32, tail: 33, clock: 48, peak: 49, packets: 50, dequeued: 51, starved: 52, seatsUsed: 53, hunger: 54, identity: 55, seats: 64 } as const;
 export const MAGIC = 0x43504d50;
 
 /** A seat's words. */
@@ -23,24 +24,31 @@ export const Seat = { state: 0, thread: 1, since: 2, wake: 3, size: 16 } as cons
 /** `outside`: not at this port, or not yet; `called`: has been woken and counts as running. */
 export const SeatState = { free: 0, outside: 1, running: 2, called: 3, waiting: 4, blocked: 5 } as const;
 
-/** A lane's words, its tokens behind them: for each the state word and the seat that holds it. */
+/** A lane's words, its tokens behind them, a word each. */
 export const Lane = { owner: 0, lock: 1, head: 3, tail: 4, wake: 5, room: 6, orphans: 7, tokens: 16 } as const;
-const LANE_WORDS = Lane.tokens + 2 * TOKENS;
+const LANE_WORDS = Lane.tokens + TOKENS;
 export const LANE_BYTES = 1 << 20;
 
-export const TokenState = { free: 0, queued: 1, held: 2, orphaned: 3 } as const;
-const STATE_BITS = 2;
+/** `answered`: somebody gives, or has given, the answer; `orphaned`: who held it has ended. */
+export const TokenState = { free: 0, queued: 1, held: 2, orphaned: 3, answered: 4 } as const;
+/** From the low bits: the seat of who holds or answers it, the state, the generation. */
+const SEAT_BITS = 8;
+const STATE_BITS = 3;
 
-export function tokenWord(generation: number, state: number): number {
-  return ((generation << STATE_BITS) | state) | 0;
+export function tokenWord(generation: number, state: number, seat = 0): number {
+  return (((generation << STATE_BITS) | state) << SEAT_BITS) | seat;
+}
+
+export function holderOf(word: number): number {
+  return word & ((1 << SEAT_BITS) - 1);
 }
 
 export function stateOf(word: number): number {
-  return word & ((1 << STATE_BITS) - 1);
+  return (word >>> SEAT_BITS) & ((1 << STATE_BITS) - 1);
 }
 
 export function generationOf(word: number): number {
-  return word >>> STATE_BITS;
+  return word >>> (SEAT_BITS + STATE_BITS);
 }
 
 export function seatAt(seat: number): number {
@@ -64,6 +72,7 @@ export function createCompletionMemory(concurrency: number, packetBytes: number)
   const words = new Int32Array(memory);
   words[Word.concurrency] = concurrency === 0 ? availableParallelism() : concurrency;
   words[Word.packetBytes] = packetBytes;
+  words[Word.identity] = randomInt(2 ** 31);
   Atomics.store(words, Word.magic, MAGIC);
   return memory;
 }

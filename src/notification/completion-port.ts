@@ -16,7 +16,7 @@ import type { Divertible } from './completion-list.js';
 import { createCompletionMemory, MAGIC, SeatState, Word } from './completion-memory.js';
 import { Dispatch } from './dispatch.js';
 import { Lane } from './lane.js';
-import { Kind, type Packet } from './packet.js';
+import { Kind, openRequest, type Packet, type RequestPacket, type SharedRequest } from './packet.js';
 
 export interface CompletionPortOptions {
   /** Threads that work at once: 1 to 256; 0 (the default) for as many as there are processors. */
@@ -189,6 +189,19 @@ export class CompletionPort {
       }
       if (Atomics.wait(words, this.#dispatch.wakeWord, wake, Math.min(left, LONGEST_WAIT)) === 'timed-out' && !this.#dispatch.isEmpty) this.#dispatch.reap();
     }
+  }
+
+  /**
+   * Makes a request that another thread of this process took this thread's own: it may be answered here, and when this thread ends before that,
+   * the caller is told. Whoever had it before may still answer it, but only the first answer counts.
+   * @param shared what `packet.share()` gave
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_CLOSED when this thread has left
+   */
+  takeOver(shared: SharedRequest): RequestPacket {
+    if (this.#left) throw this.#closedError();
+    const packet = openRequest(this.#dispatch, shared);
+    if (packet === undefined) throw invalidArgument('shared', 'a request that was taken from this completion port and shared', shared);
+    return packet;
   }
 
   info(): CompletionPortInformation {

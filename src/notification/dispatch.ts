@@ -13,7 +13,7 @@ import { AlpcError } from '../base/errors.js';
 import { isThreadAlive, threadId } from '../platform/thread-id.js';
 import type { ReplyOutcome } from '../ports/index.js';
 import { type Place, type Thread, thisThread } from '../ports/thread.js';
-import { generationOf, Lane, LANE_BYTES, laneAt, laneBytesAt, MAX_LANES, PACKETS_AT, Seat, seatAt, SeatState, stateOf, TOKENS, TokenState, tokenWord, Word } from './completion-memory.js';
+import { generationOf, holderOf, Lane, LANE_BYTES, laneAt, laneBytesAt, MAX_LANES, PACKETS_AT, Seat, seatAt, SeatState, stateOf, TOKENS, TokenState, tokenWord, Word } from './completion-memory.js';
 import { Field, Kind, type Packet, packetOf } from './packet.js';
 import { Seats } from './seats.js';
 import { SharedLock } from './shared-lock.js';
@@ -45,6 +45,11 @@ export class Dispatch implements Place {
     this.#lock = new SharedLock(this.words, Word.lock, isAlive);
     this.#laneLocks = Array.from({ length: MAX_LANES }, (_, lane) => new SharedLock(this.words, laneAt(lane) + Lane.lock, isAlive));
     this.#packets = new SharedQueue(memory, Word.head, PACKETS_AT, this.words[Word.packetBytes]!);
+  }
+
+  /** Tells completion ports apart. */
+  get identity(): number {
+    return this.words[Word.identity]!;
   }
 
   get isClosed(): boolean {
@@ -167,16 +172,24 @@ export class Dispatch implements Place {
   // ---- answers -----------------------------------------------------------------------------------------------------
 
   isHeld(lane: number, token: number, generation: number): boolean {
-    return Atomics.load(this.words, tokenAt(lane, token)) === tokenWord(generation, TokenState.held);
+    const word = Atomics.load(this.words, tokenAt(lane, token));
+    return stateOf(word) === TokenState.held && generationOf(word) === generation;
   }
 
-  /** Hands an answer to the owner of the lane, who sees to it that it is given once. */
-  answer(lane: number, token: number, generation: number, ok: boolean, data: MessageData | undefined, dataLength: number): ReplyOutcome {
+  /** From now on this thread holds the request, if anybody does. */
+  takeOver(lane: number, token: number, generation: number): void {
+    this.#claim(lane, token, generation, TokenState.held);
+  }
+
+  /** Hands an answer to the owner of the lane, who gives it. 'answered' when somebody has done so before. */
+  answer(lane: number, token: number, generation: number, ok: boolean, data: MessageData | undefined, dataLength: number): ReplyOutcome | 'answered' {
+    const claimed = this.#claim(lane, token, generation, TokenState.answered);
+    if (typeof claimed === 'string') return claimed;
     const at = laneAt(lane);
     const queue = this.laneQueue(lane);
     const lock = this.#laneLocks[lane]!;
     for (;;) {
-      if (!this.isHeld(lane, token, generation)) return 'canceled';
+      if (Atomics.load(this.words, tokenAt(lane, token)) !== claimed) return 'canceled';
       const room = Atomics.load(this.words, at + Lane.room);
       lock.lock(this.seat + 1);
       const pushed = queue.push([token, generation, ok ? ANSWER_OK : 0], data, dataLength);
@@ -267,10 +280,20 @@ export class Dispatch implements Place {
 
   /** False when the caller has given up. */
   #hold(lane: number, token: number, generation: number): boolean {
-    const at = tokenAt(lane, token);
-    Atomics.store(this.words, at + 1, this.#seat);
     const queued = tokenWord(generation, TokenState.queued);
-    return Atomics.compareExchange(this.words, at, queued, tokenWord(generation, TokenState.held)) === queued;
+    return Atomics.compareExchange(this.words, tokenAt(lane, token), queued, tokenWord(generation, TokenState.held, this.#seat)) === queued;
+  }
+
+  /** Makes a request that some thread holds this thread's, in a state of its own. Its token's word now; or why it is nobody's any more. */
+  #claim(lane: number, token: number, generation: number, state: number): number | 'answered' | 'canceled' {
+    const { seat, words } = this;
+    const at = tokenAt(lane, token);
+    const mine = tokenWord(generation, state, seat);
+    for (let word = Atomics.load(words, at); ; word = Atomics.load(words, at)) {
+      if (generationOf(word) !== generation) return 'canceled';
+      if (stateOf(word) !== TokenState.held) return stateOf(word) === TokenState.answered ? 'answered' : 'canceled';
+      if (Atomics.compareExchange(words, at, word, mine) === word) return mine;
+    }
   }
 
   #pokeStarved(): void {
@@ -301,7 +324,9 @@ export class Dispatch implements Place {
     for (let token = 0; token < TOKENS; token++) {
       const at = tokenAt(lane, token);
       const word = Atomics.load(this.words, at);
-      if (stateOf(word) !== TokenState.held || Atomics.load(this.words, at + 1) !== seat) continue;
+      const state = stateOf(word);
+      // An answer that it gave is in the lane already, where it counts before this; or it never came so far.
+      if ((state !== TokenState.held && state !== TokenState.answered) || holderOf(word) !== seat) continue;
       if (Atomics.compareExchange(this.words, at, word, tokenWord(generationOf(word), TokenState.orphaned)) === word) any = true;
     }
     if (any) Atomics.store(this.words, laneAt(lane) + Lane.orphans, 1);
@@ -310,5 +335,5 @@ export class Dispatch implements Place {
 }
 
 export function tokenAt(lane: number, token: number): number {
-  return laneAt(lane) + Lane.tokens + 2 * token;
+  return laneAt(lane) + Lane.tokens + token;
 }

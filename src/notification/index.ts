@@ -13,5 +13,5 @@ export type { ThreadPoolEvents, ThreadPoolOptions, ThreadPoolStatistics } from '
 export { CompletionPort } from './completion-port.js';
 export type { CompletionPortHandle, CompletionPortInformation, CompletionPortOptions, DequeueOptions, DequeueSyncOptions } from './completion-port.js';
 export { CanceledPacket, ClientDiedPacket, DatagramPacket, PortClosedPacket, PostedPacket, RequestPacket } from './packet.js';
-export type { Packet, PacketSender } from './packet.js';
+export type { Packet, PacketSender, SharedRequest } from './packet.js';
 export type { CompletionListOptions, CompletionListWaitOptions, LastMessage } from './completion-list.js';

@@ -87,14 +87,14 @@ export class Lane implements Attentive {
     this.#settle(token);
   }
 
-  /** The caller no longer waits. 'queued' when no thread has seen the request, and none will. */
-  giveUp(request: RequestMessage): 'unknown' | 'queued' | 'held' {
+  /** The caller no longer waits. 'held' when a thread works on the answer; otherwise nobody does, or will. */
+  giveUp(request: RequestMessage): 'settled' | 'queued' | 'held' {
     const token = this.#tokens.get(request);
-    if (token === undefined) return 'unknown';
+    if (token === undefined) return 'settled';
     const at = this.#at(token);
     const word = Atomics.load(this.#dispatch.words, at);
-    const unseen = stateOf(word) === TokenState.queued && Atomics.compareExchange(this.#dispatch.words, at, word, tokenWord(generationOf(word), TokenState.orphaned)) === word;
-    return unseen ? 'queued' : 'held';
+    if (stateOf(word) === TokenState.queued && Atomics.compareExchange(this.#dispatch.words, at, word, tokenWord(generationOf(word), TokenState.orphaned)) === word) return 'queued';
+    return stateOf(Atomics.load(this.#dispatch.words, at)) === TokenState.held ? 'held' : 'settled';
   }
 
   /** What was given up has been told. */

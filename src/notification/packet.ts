@@ -6,7 +6,9 @@
 import { checkData, type MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import type { EndReason, ReplyOutcome } from '../ports/index.js';
+import { MAX_LANES, TOKENS } from './completion-memory.js';
 import type { Dispatch } from './dispatch.js';
+import { FIELDS } from './shared-queue.js';
 
 /** The fields of a packet in the shared queue. */
 export const Field = { kind: 0, key: 1, lane: 2, token: 3, generation: 4, id: 5, callbackId: 6, sequence: 7, connection: 8, pid: 9, uid: 10, gid: 11, detail: 12 } as const;
@@ -47,36 +49,45 @@ abstract class MessagePacket {
   }
 }
 
-/** A request: answered once, from this thread, now or later. */
+/** Names a request among the threads of this process, with its payload: hand it over by `postMessage`, and see `CompletionPort.takeOver`. */
+export interface SharedRequest {
+  readonly fields: Int32Array;
+  readonly data: Uint8Array;
+  /** Of the completion port that it came from. */
+  readonly identity: number;
+}
+
+/** A request: answered once, now or later, by the thread that took it or one that takes it over. */
 export class RequestPacket extends MessagePacket {
   readonly type = 'request';
   readonly callbackId: number;
   readonly #dispatch: Dispatch;
+  readonly #fields: Int32Array;
   readonly #lane: number;
   readonly #token: number;
   readonly #generation: number;
-  readonly #longest: number;
   #answered = false;
 
   constructor(dispatch: Dispatch, fields: Int32Array, data: Buffer) {
     super(fields, data);
     this.callbackId = fields[Field.callbackId]!;
     this.#dispatch = dispatch;
+    this.#fields = fields;
     this.#lane = fields[Field.lane]!;
     this.#token = fields[Field.token]!;
     this.#generation = fields[Field.generation]!;
-    this.#longest = fields[Field.detail]!;
   }
 
   /**
    * Answers: the answer goes to the thread that owns the port, which sends it on. Waits only while a MiB of answers waits there already.
-   * @returns 'sent'; 'canceled' when the caller no longer waits, or is gone
+   * @returns 'sent'; 'canceled' when nobody waits for the answer any more: the caller gave up or is gone, or has its answer from another thread
    * @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
    */
   reply(data: MessageData): ReplyOutcome {
     checkData(data);
     const dataLength = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
-    if (dataLength > this.#longest) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `request ${this.id}: an answer of ${dataLength} bytes; at most ${this.#longest} fit`);
+    const longest = this.#fields[Field.detail]!;
+    if (dataLength > longest) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `request ${this.id}: an answer of ${dataLength} bytes; at most ${longest} fit`);
     return this.#settle(true, data, dataLength);
   }
 
@@ -90,10 +101,19 @@ export class RequestPacket extends MessagePacket {
     return !this.#answered && this.#dispatch.isHeld(this.#lane, this.#token, this.#generation);
   }
 
+  /**
+   * For another thread of this process to answer, which takes it over with `completions.takeOver`. Until then the request is still this
+   * thread's: when it ends, or leaves the completion port, the caller gets ERR_ALPC_CANCELED.
+   */
+  share(): SharedRequest {
+    return { fields: this.#fields, data: this.data, identity: this.#dispatch.identity };
+  }
+
   #settle(ok: boolean, data: MessageData | undefined, dataLength: number): ReplyOutcome {
-    if (this.#answered) throw new AlpcError('ERR_ALPC_REPLY_MISMATCH', `request ${this.id}: it has been answered already`);
+    const outcome = this.#answered ? 'answered' : this.#dispatch.answer(this.#lane, this.#token, this.#generation, ok, data, dataLength);
     this.#answered = true;
-    return this.#dispatch.answer(this.#lane, this.#token, this.#generation, ok, data, dataLength);
+    if (outcome === 'answered') throw new AlpcError('ERR_ALPC_REPLY_MISMATCH', `request ${this.id}: it has been answered already`);
+    return outcome;
   }
 }
 
@@ -150,4 +170,15 @@ export function packetOf(dispatch: Dispatch, fields: Int32Array, data: Buffer): 
     default:
       return new PostedPacket(fields[Field.key]! >>> 0, data);
   }
+}
+
+/** The same request in this thread, which holds it from now on; undefined for what is none of this completion port. */
+export function openRequest(dispatch: Dispatch, shared: SharedRequest): RequestPacket | undefined {
+  if (typeof shared !== 'object' || shared === null) return undefined;
+  const { fields, data, identity } = shared;
+  if (!(fields instanceof Int32Array) || !(data instanceof Uint8Array) || identity !== dispatch.identity) return undefined;
+  const [lane, token] = [fields[Field.lane]!, fields[Field.token]!];
+  if (fields.length !== FIELDS || fields[Field.kind] !== Kind.request || !(lane >= 0 && lane < MAX_LANES && token >= 0 && token < TOKENS)) return undefined;
+  dispatch.takeOver(lane, token, fields[Field.generation]!);
+  return new RequestPacket(dispatch, fields, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
 }

@@ -14,7 +14,7 @@ import { channels } from './diagnostics.js';
 import { checkLimits, type Limits, type PortLimits } from './limits.js';
 import { ReceivingPort } from './receiving-port.js';
 import { checkSpin, type Spin, type SpinOptions } from './spin-options.js';
-import { thisThread } from './thread.js';
+import { type Thread, thisThread } from './thread.js';
 
 export type { RequiredServer } from './client-greeting.js';
 
@@ -76,16 +76,23 @@ export function connectPortSync(name: string, options?: ConnectSyncOptions): Cli
   const deadline = deadlineAfter(checked.timeout);
   const greeting = new ClientGreeting(thread, name, checked);
   try {
-    while (!greeting.connect()) waitReadable(-1, Math.min(greeting.backoff(), leftOrThrow(greeting, deadline, checked.timeout)));
+    while (!greeting.connect()) sleepUntilReadable(thread, -1, Math.min(greeting.backoff(), leftOrThrow(greeting, deadline, checked.timeout)));
     for (;;) {
       const greeted = greeting.read();
       if (greeted !== undefined) return new ClientPort(greeted, checked);
-      waitReadable(greeting.socket, Math.ceil(Math.min(thread.longestSleep, leftOrThrow(greeting, deadline, checked.timeout))));
+      sleepUntilReadable(thread, greeting.socket, Math.ceil(Math.min(thread.longestSleep, leftOrThrow(greeting, deadline, checked.timeout))));
     }
   } catch (error) {
     greeting.abandon();
     throw translate(error, String(greeting));
   }
+}
+
+/** Meanwhile the thread's place at a completion port is another's. */
+function sleepUntilReadable({ place }: Thread, fd: number, milliseconds: number): void {
+  place?.sleep();
+  waitReadable(fd, milliseconds);
+  place?.wake();
 }
 
 /** The client communication port. */

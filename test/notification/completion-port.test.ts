@@ -3,10 +3,10 @@
  * threads themselves, and nothing lost or doubled while threads come and go.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { CompletionPort, connectPort, type ClientPort, type ConnectionPort, createPort, type Packet } from '../../src/index.js';
+import { CompletionPort, connectPort, type ClientPort, type ConnectionPort, createEvent, createPort, type Event, type Packet, type SharedRequest } from '../../src/index.js';
 import { failsWith, nameOf, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -19,6 +19,9 @@ import type { Task, Told } from './completion-worker.js';
 withLedger({ except: ['mappings'] });
 
 const NAME = '\\RPC Control\\completions';
+const SLOW = '\\RPC Control\\slow';
+const OTHER = '\\RPC Control\\other';
+const READY = '\\BaseNamedObjects\\ready';
 
 interface Crew {
   readonly completions: CompletionPort;
@@ -148,21 +151,47 @@ test('the concurrency may be changed while threads work', async (t) => {
   await until('the last came', () => Atomics.load(words, Board.taken) === 4);
 });
 
-test('a thread that blocks in a call of this library gives its place to another', async (t) => {
+/** For each wait of this library that blocks a thread: what the thread is told to do, and what ends the wait. */
+const BLOCKING: readonly { readonly what: string; readonly order: string; readonly connect?: 'ask'; readonly end: (port: ConnectionPort, event: Event) => unknown }[] = [
+  { what: 'a call', order: `block ${SLOW}`, end: (port) => port.setCallback((message) => void (message.type === 'request' && message.reply(''))) },
+  { what: 'connecting', order: `connect ${SLOW}`, connect: 'ask', end: (port) => port.setCallback((message) => void (message.type === 'connection-request' && message.accept())) },
+  { what: 'a message that finds no room', order: `push ${SLOW}`, end: (port) => port.setCallback(() => {}) },
+  { what: "a client's receive", order: `listen ${SLOW}`, end: (port) => port.connections[0]!.tryPost('') },
+  { what: "a server's receive", order: `serve ${OTHER}`, end: async () => (await connectPort(OTHER)).close() },
+  { what: 'a wait for an event', order: `await ${READY}`, end: (_, event) => event.set() },
+];
+
+for (const { what, order, connect, end } of BLOCKING) {
+  test(`a thread that blocks in ${what} gives its place to another`, async (t) => {
+    const { completions, start, words } = crew(t, 1);
+    temporaryRoot(t);
+    await using slow = await createPort(SLOW, connect === undefined ? {} : { connect });
+    using event = createEvent(READY);
+    await start();
+    await start();
+    completions.post({ data: order.replaceAll('RPC Control', 'RPC_Control') });
+    await until('the first has given its place away', () => completions.info().blocked === 1);
+    completions.post({ data: 'other' });
+    await until('the other has worked', () => Atomics.load(words, Board.taken) === 1);
+    assert.equal(completions.info().peak, 1);
+    await until('it has connected', () => connect === 'ask' || slow.connections.length === 1 || !order.includes(SLOW));
+    await end(slow, event);
+    await until('the first has gone on', () => Atomics.load(words, Board.taken) === 2);
+  });
+}
+
+test('a thread that computes keeps its place, and so does one that awaits', async (t) => {
   const { completions, start, words } = crew(t, 1);
-  temporaryRoot(t);
-  await using slow = await createPort('\\RPC Control\\slow');
   await start();
   await start();
-  completions.post({ data: 'block \\RPC_Control\\slow' });
-  const asked = await slow.receive();
-  const request = asked.type === 'request' ? asked : await slow.receive();
-  await until('the first has given its place away', () => completions.info().blocked === 1);
+  completions.post({ data: 'gate' });
+  await until('the first works', () => Atomics.load(words, Board.working) === 1);
   completions.post({ data: 'other' });
-  await until('the other has worked', () => Atomics.load(words, Board.taken) === 1);
-  assert.ok(request.type === 'request');
-  request.reply('');
-  await until('the first has gone on', () => Atomics.load(words, Board.taken) === 2);
+  for (const _ of numbers(20)) await turn();
+  assert.deepEqual([completions.info().running, completions.info().waiting, Atomics.load(words, Board.taken)], [1, 1, 0]);
+  Atomics.store(words, Board.gate, 1);
+  Atomics.notify(words, Board.gate);
+  await until('both have worked', () => Atomics.load(words, Board.taken) === 2);
 });
 
 test('a thread that comes back from blocking may be one too many for a while: then nothing is handed out', async (t) => {
@@ -290,6 +319,68 @@ test('an answer may come later than the next dequeue, once, and not to a caller 
   const [d] = await completions.dequeue();
   if (d?.type === 'request') d.cancel();
   assert.equal(await declined, 'ERR_ALPC_CANCELED');
+});
+
+/** The request that a thread was told to hand over. */
+async function handedBy(thread: Worker): Promise<SharedRequest> {
+  for await (const [told] of on(thread, 'message') as AsyncIterable<[Told]>) if (told.type === 'shared') return told.request;
+  throw new Error('unreachable');
+}
+
+test('an answer may come from any thread: one that takes the request over, after the handler has returned and the thread that took it has gone', async (t) => {
+  const { completions, start } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const thread = await start();
+  const shared = handedBy(thread);
+  const reply = client.request('hand over');
+  const packet = completions.takeOver(await shared);
+  assert.deepEqual([packet.type, packet.key, String(packet.data), packet.isPending, packet.sender.pid], ['request', 7, 'hand over', true, process.pid]);
+  await thread.terminate();
+  completions.reap();
+  assert.equal(packet.reply('from another thread'), 'sent');
+  assert.equal(String((await reply).data), 'from another thread');
+  assert.throws(() => packet.reply('again'), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+});
+
+test('of several threads that have a request only the first answers it', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const reply = client.request('one of us');
+  const [first] = await completions.dequeue();
+  assert.ok(first?.type === 'request');
+  const [second, third] = [completions.takeOver(structuredClone(first.share())), completions.takeOver(first.share())];
+  assert.equal(first.reply('the first'), 'sent');
+  assert.deepEqual([second.isPending, third.isPending], [false, false]);
+  assert.throws(() => second.reply('the second'), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+  assert.equal(String((await reply).data), 'the first');
+  assert.equal(third.reply('later'), 'canceled');
+});
+
+test('a request that was shared and not taken over is declined when its thread ends, and one that was, when the other does', async (t) => {
+  const { completions, start } = crew(t, 2);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const thread = await start();
+  const shared = handedBy(thread);
+  const outcome = outcomeOf(client.request('hand over'));
+  const request = await shared;
+  await thread.terminate();
+  assert.equal(await outcome, 'ERR_ALPC_CANCELED');
+  const late = completions.takeOver(request);
+  assert.deepEqual([late.isPending, late.reply('late')], [false, 'canceled']);
+  const held = outcomeOf(client.request('held'));
+  const [packet] = await completions.dequeue();
+  assert.ok(packet?.type === 'request');
+  const code = `const { CompletionPort } = await import(${JSON.stringify(import.meta.resolve('../../src/index.js'))});
+    const { workerData, parentPort } = await import('node:worker_threads');
+    CompletionPort.open(workerData.handle).takeOver(workerData.shared);
+    parentPort.postMessage('taken over');`;
+  const other = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: { handle: completions.handle, shared: packet.share() } });
+  await once(other, 'exit');
+  completions.reap();
+  assert.equal(await held, 'ERR_ALPC_CANCELED');
 });
 
 test('a request that is given up before any thread takes it is never seen', async (t) => {
@@ -442,6 +533,8 @@ test('bad arguments are refused by name', async (t) => {
   }
   await refused('options.signal', () => completions.dequeue({ signal: 5 as never }));
   await refused('max', () => completions.tryDequeue(0));
+  const fields = new Int32Array(15);
+  for (const value of [undefined, null, 5, {}, { fields, data: Buffer.alloc(0), identity: 0 }, { fields: [1], data: Buffer.alloc(0) }]) await refused('shared', () => completions.takeOver(value as never));
   const { port } = await serve(t, completions);
   for (const value of [undefined, null, {}, 5]) await refused('completions', () => port.associate(value as never, 1));
   completions.leave();

@@ -1,7 +1,7 @@
 /** A thread that takes packets, for the tests: what it does with one is said by the packet's text. Every word of `board` is counted across threads. */
 // oxlint-disable unicorn/require-post-message-target-origin -- threads have no origin
 import { parentPort, workerData } from 'node:worker_threads';
-import { CompletionPort, type CompletionPortHandle, connectPortSync, type Packet } from '../../src/index.js';
+import { CompletionPort, type CompletionPortHandle, connectPortSync, createPortSync, openEvent, type Packet, type SharedRequest } from '../../src/index.js';
 import { Board } from './board.js';
 
 export interface Task {
@@ -13,28 +13,51 @@ export interface Task {
   readonly leaveAfter: number;
 }
 
-export type Told = { type: 'begun' } | { type: 'took'; texts: string[] } | { type: 'left'; taken: number };
+export type Told = { type: 'begun' } | { type: 'took'; texts: string[] } | { type: 'shared'; request: SharedRequest } | { type: 'left'; taken: number };
 
 const { handle, how, max, board, leaveAfter } = workerData as Task;
 const words = new Int32Array(board);
 const completions = CompletionPort.open(handle);
 const tell = (told: Told): void => parentPort!.postMessage(told);
 
+/** Waits of this library that block the thread. */
+const BLOCKING = {
+  block: (port: string): void => {
+    using client = connectPortSync(port);
+    client.requestSync('');
+  },
+  connect: (port: string): void => connectPortSync(port).close(),
+  push: (port: string): void => {
+    using client = connectPortSync(port);
+    while (client.tryPost('x'.repeat(1000)) === 'sent');
+    client.postSync('x'.repeat(1000));
+  },
+  listen: (port: string): void => {
+    using client = connectPortSync(port);
+    client.receiveSync();
+  },
+  serve: (port: string): void => {
+    using server = createPortSync(port);
+    server.receiveSync();
+  },
+  await: (name: string): void => {
+    using event = openEvent(name);
+    event.waitSync();
+  },
+};
+
 function work(packet: Packet): void {
-  const [verb, value = ''] = String(packet.data).split(' ');
+  const [verb = '', value = ''] = String(packet.data).split(' ');
   const working = Atomics.add(words, Board.working, 1) + 1;
   for (let peak = Atomics.load(words, Board.peak); working > peak; peak = Atomics.load(words, Board.peak)) Atomics.compareExchange(words, Board.peak, peak, working);
   if (verb === 'spin') for (const until = performance.now() + Number(value); performance.now() < until; );
   if (verb === 'crash') throw new Error('as ordered');
   if (verb === 'gate') Atomics.wait(words, Board.gate, 0);
   Atomics.sub(words, Board.working, 1);
-  if (verb === 'block') {
-    const client = connectPortSync(value.replaceAll('_', ' '));
-    client.requestSync('');
-    client.close();
-  }
+  if (verb in BLOCKING) BLOCKING[verb as keyof typeof BLOCKING](value.replaceAll('_', ' '));
   Atomics.add(words, Board.taken, 1);
-  if (packet.type === 'request' && verb !== 'keep') packet.reply(`${value} by ${packet.key}`);
+  if (packet.type === 'request' && verb === 'hand') tell({ type: 'shared', request: packet.share() });
+  else if (packet.type === 'request' && verb !== 'keep') packet.reply(`${value} by ${packet.key}`);
 }
 
 tell({ type: 'begun' });
