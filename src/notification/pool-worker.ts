@@ -22,16 +22,17 @@ async function work({ handle, worker, max, busy, index, idle }: PoolWorkerData):
   parentPort!.on('message', (told) => {
     if (told === LEAVE) leaving.abort();
   });
+  // Packets first: what is left then tells whether more threads are wanted, and while one starts none is started.
+  let packets: Packet[] | undefined = completions.tryDequeue(max);
   tell('ready');
-  for (;;) {
-    const packets = await next(completions, max, idle, leaving.signal);
-    if (packets === undefined) break;
+  while (packets !== undefined) {
     Atomics.store(busy, index, 1);
     for (const packet of packets) {
       const result = handler(packet);
       if (result instanceof Promise) await result;
     }
     Atomics.store(busy, index, 0);
+    packets = await next(completions, max, idle, leaving.signal);
   }
   completions.leave();
   tell('left');

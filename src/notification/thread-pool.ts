@@ -146,7 +146,8 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   #hear(thread: PoolThread, { alpcPool }: ToldByThread): void {
     if (alpcPool === 'ready') {
       thread.ready = true;
-      this.#failures = 0; // its first packets tell whether more threads are wanted
+      this.#failures = 0;
+      this.#lookAgain(); // it has taken its first packets: what it left is for others
     } else if (alpcPool === 'left') void thread.worker.terminate();
     else if (this.#staying > this.#options.minThreads) this.#retire(thread);
   }

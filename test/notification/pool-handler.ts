@@ -8,9 +8,18 @@ export default async function handle(message: Packet | Message): Promise<void> {
   const [verb, value = ''] = String(message.data).split(' ');
   if (verb === 'spin') for (const until = performance.now() + Number(value); performance.now() < until; );
   if (verb === 'sleep') await sleep(Number(value));
+  if (verb === 'meet') meet(workerData as { data: SharedArrayBuffer }, Number(value));
   if (verb === 'throw') throw new Error('as ordered');
   if (verb === 'reject') await Promise.reject(new Error('as ordered'));
   if (verb === 'exit') process.exit(3);
   const given = (workerData as { data?: unknown } | null)?.data;
   message.reply(verb === 'who' ? `thread ${threadId} ${String(given)}` : `${verb} ${value}`);
+}
+
+/** Blocks the thread until so many are here. */
+function meet({ data }: { data: SharedArrayBuffer }, count: number): void {
+  const words = new Int32Array(data);
+  Atomics.add(words, 0, 1);
+  Atomics.notify(words, 0);
+  for (let here = Atomics.load(words, 0); here < count; here = Atomics.load(words, 0)) Atomics.wait(words, 0, here);
 }

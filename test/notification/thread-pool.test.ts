@@ -96,6 +96,17 @@ test('a pool without threads starts one for the first packet', async (t) => {
   assert.equal(pool.statistics().started, 1);
 });
 
+test('work that came while the first thread started gets threads of its own', async (t) => {
+  for (const round of numbers(10)) {
+    await t.test(`round ${round}`, async (t) => {
+      const { client, pool } = await serve(t, { minThreads: 0, maxThreads: 3, workerData: new SharedArrayBuffer(4) }, 3);
+      const replies = numbers(3).map(() => ask(client, 'meet 3'));
+      assert.deepEqual(await Promise.all(replies), ['meet 3', 'meet 3', 'meet 3'], 'three threads have met');
+      assert.equal(pool.statistics().threads, 3);
+    });
+  }
+});
+
 test('idle threads leave, down to minThreads, and come again with work', async (t) => {
   const { client, pool } = await serve(t, { minThreads: 1, maxThreads: 3, idleTimeout: 40 });
   for (const _ of numbers(2)) {
