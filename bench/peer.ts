@@ -6,11 +6,11 @@
  *
  * Rules of fairness, which each peer's file keeps:
  * - tuned as its own documentation advises, and no further than a user of its public API can;
- * - the answer holds the bytes of the question (the scenarios check it), and each message reaches a handler of its own;
+ * - the answer holds the bytes of the question, or their hash where that is the work (the scenarios check it), and each message reaches a handler of its own;
  * - what is one-way is counted by the receiver, and a burst is over when the receiver says that it has counted all.
  */
 
-export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle'] as const;
+export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle', 'hash'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** What a peer's own call gives: the bytes, or a message that holds them. No wrapper stands in what is measured. */

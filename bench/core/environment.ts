@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, version } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const PACKAGES = ['zeromq', '@grpc/grpc-js', 'synckit', 'koffi'];
+const PACKAGES = ['zeromq', '@grpc/grpc-js', 'synckit', 'piscina', 'koffi'];
 
 export interface Environment {
   readonly date: string;

@@ -96,6 +96,21 @@ export const PEERS = [
     scenarios: ['one way'],
     load: async () => (await import('./alpc.js')).alpcPeer('awaited', 'completion list'),
   },
+  {
+    name: 'alpc pool, 1 thread',
+    scenarios: ['hash'],
+    load: async () => (await import('./pool-alpc.js')).poolPeer(1),
+  },
+  {
+    name: 'alpc pool, 2 threads',
+    scenarios: ['hash'],
+    load: async () => (await import('./pool-alpc.js')).poolPeer(2),
+  },
+  {
+    name: 'net framed, piscina, 2 threads',
+    scenarios: ['hash'],
+    load: async () => (await import('./pool-piscina.js')).piscinaPeer(2),
+  },
 ] as const satisfies readonly PeerEntry[];
 
 /** The baseline in C is no peer that can be started (see baseline/baseline.ts), but its figures stand among theirs. */

@@ -8,7 +8,8 @@ import type { Column, Scenario } from './scenario.js';
 
 const CASES = [1, 8, 64] as const;
 
-async function callsPerSecond(session: Session, inFlight: number, data: Buffer, ms: number): Promise<number> {
+/** So many loops for `ms`, each with one call at a time. */
+export async function callsPerSecond(session: Session, inFlight: number, data: Buffer, ms: number): Promise<number> {
   const start = performance.now();
   const end = start + ms;
   let calls = 0;

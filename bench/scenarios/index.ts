@@ -3,6 +3,7 @@ import { SCENARIO_NAMES, type ScenarioName } from '../peer.js';
 import { asleep } from './asleep.js';
 import { connect } from './connect.js';
 import { garbage } from './garbage.js';
+import { hash } from './hash.js';
 import { idle } from './idle.js';
 import { inFlight } from './in-flight.js';
 import { oneWay } from './one-way.js';
@@ -18,6 +19,7 @@ const BY_NAME: Record<ScenarioName, Scenario> = {
   connect,
   garbage,
   idle,
+  hash,
 };
 
 export const SCENARIOS: readonly Scenario[] = SCENARIO_NAMES.map((name) => BY_NAME[name]);
