@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { test, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { CompletionPort, connectPort, type ClientPort, type ConnectionPort, createEvent, createPort, type Event, type Packet, type SharedRequest } from '../../src/index.js';
@@ -135,6 +136,23 @@ test('no more threads work at once than the concurrency says, as they count them
     assert.equal(completions.info().peak, concurrency);
     completions[Symbol.dispose]();
   }
+});
+
+test('without a number as many threads work at once as there are processors', () => {
+  for (const options of [undefined, {}, { concurrency: 0 }]) {
+    using completions = new CompletionPort(options);
+    assert.equal(completions.concurrency, availableParallelism());
+  }
+});
+
+test('a thread belongs to the completion port that it asked last', async (t) => {
+  const [one, other] = [crew(t, 1).completions, crew(t, 1).completions];
+  one.post({ data: 'a' });
+  other.post({ data: 'b' });
+  assert.equal((await one.dequeue()).length, 1);
+  assert.deepEqual([one.info().running, other.info().running], [1, 0]);
+  assert.equal((await other.dequeue()).length, 1);
+  assert.deepEqual([one.info().running, other.info().running], [0, 1]);
 });
 
 test('the concurrency may be changed while threads work', async (t) => {
