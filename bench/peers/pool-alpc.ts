@@ -8,7 +8,8 @@ export async function serve(name: string, threads: string): Promise<void> {
   const completions = new CompletionPort({ concurrency: count });
   const port = await createPort(name);
   port.associate(completions, 0);
-  new ThreadPool({ worker: new URL('../core/hash-handler.js', import.meta.url), completions, minThreads: count, maxThreads: count });
+  const pool = new ThreadPool({ worker: new URL('../core/hash-handler.js', import.meta.url), completions, minThreads: count, maxThreads: count });
+  pool.on('crash', (error) => { throw error; });
 }
 
 export function poolPeer(threads: number): Peer {

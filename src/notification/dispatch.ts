@@ -106,6 +106,7 @@ export class Dispatch implements Place {
     this.#moveIn();
     const taken: { fields: Int32Array; data: Buffer }[] = [];
     const closed = this.#locked(() => {
+      const waitedAlready = seats.get(seat) === SeatState.waiting; // and only looked around: it keeps its turn
       seats.set(seat, SeatState.outside);
       if (this.isClosed) return true;
       if (seats.hasPlace) this.#takeSome(max, taken);
@@ -114,7 +115,8 @@ export class Dispatch implements Place {
         Atomics.add(words, Word.dequeued, taken.length);
         Atomics.store(words, Word.peak, Math.max(Atomics.load(words, Word.peak), seats.running));
         if (!this.#packets.isEmpty) seats.callOne();
-      } else if (waits) seats.wait(seat);
+      } else if (waitedAlready && waits) seats.set(seat, SeatState.waiting);
+      else if (waits) seats.wait(seat);
       return false;
     });
     if (closed) return 'closed';

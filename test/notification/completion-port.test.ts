@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { CompletionPort, connectPort, type ClientPort, type ConnectionPort, createEvent, createPort, type Event, type Packet, type SharedRequest } from '../../src/index.js';
 import { failsWith, nameOf, numbers, outcomeOf, tally, until } from '../process/expect.js';
@@ -32,6 +33,8 @@ interface Crew {
   /** What all threads took, in the order in which it was told. */
   readonly taken: string[];
   readonly takenBy: Map<Worker, string[]>;
+  /** Resolves when the thread has ended, also if it had before this was asked. */
+  readonly gone: (thread: Worker) => Promise<void>;
 }
 
 function crew(t: TestContext, concurrency: number): Crew {
@@ -39,18 +42,21 @@ function crew(t: TestContext, concurrency: number): Crew {
   const board = new SharedArrayBuffer(64);
   const taken: string[] = [];
   const takenBy = new Map<Worker, string[]>();
+  const ends = new Map<Worker, Promise<void>>();
   atEnd(t, () => completions[Symbol.dispose]());
   return {
     completions,
     words: new Int32Array(board),
     taken,
     takenBy,
+    gone: (thread) => ends.get(thread)!,
     start: async (options = {}, busy) => {
       const task: Task = { handle: completions.handle, how: 'dequeueSync', max: 1, board, leaveAfter: 0, ...options };
       const worker = new Worker(new URL('./completion-worker.js', import.meta.url), { workerData: task });
       atEnd(t, () => worker.terminate());
       const mine: string[] = [];
       takenBy.set(worker, mine);
+      ends.set(worker, new Promise((resolve) => void worker.once('exit', () => resolve())));
       worker.on('message', (told: Told) => {
         if (told.type !== 'took') return;
         taken.push(...told.texts);
@@ -123,6 +129,15 @@ test('threads are released last-in first-out', async (t) => {
     await until('it is taken, and the thread waits again', () => taken.length === number + 1 && completions.info().waiting === 3);
   }
   assert.deepEqual(threads.map((thread) => takenBy.get(thread)!.length), [0, 0, 10]);
+});
+
+test('a thread that has waited long is not the last that came: it looks around now and then, and keeps its turn', async (t) => {
+  const { completions, start, taken, takenBy } = crew(t, 2);
+  const [first, last] = [await start(), await start({ how: 'dequeue' })];
+  await sleep(1500);
+  completions.post({ data: 'x' });
+  await until('it came', () => taken.length === 1);
+  assert.deepEqual([takenBy.get(first)!.length, takenBy.get(last)!.length], [0, 1]);
 });
 
 test('no more threads work at once than the concurrency says, as they count themselves', async (t) => {
@@ -495,11 +510,11 @@ test('answers that fill the way back wait for room there, and all arrive', async
 });
 
 test('ten thousand packets while threads come, go and wait at random: nothing is lost or doubled', async (t) => {
-  const { completions, start, taken } = crew(t, 2);
+  const { completions, start, taken, gone } = crew(t, 2);
   const state = { over: false };
   const hows = ['dequeueSync', 'dequeue', 'bursts'] as const;
   const coming = hows.map(async (how, index) => {
-    for (let round = index; !state.over; round++) await once(await start({ how, max: 1 + (round % 7), leaveAfter: 1200 }, 'busy'), 'exit');
+    for (let round = index; !state.over; round++) await gone(await start({ how, max: 1 + (round % 7), leaveAfter: 1200 }, 'busy'));
   });
   for (const number of numbers(10_000)) {
     completions.post({ data: `${number}` });

@@ -54,14 +54,14 @@ for (const spin of [true, false]) {
       const port = await serve(t, spin);
       const list = port.registerCompletionList();
       const seen = Tally.of(COUNT);
-      const senders = startSenders(t);
+      const gone = Promise.all(startSenders(t).map((sender) => once(sender, 'exit')));
       while (seen.count < COUNT) {
         await (how === 'wait' ? list.wait() : list.event.wait());
         for (let messages = list.poll(32); messages.length > 0; messages = list.poll(32)) for (const message of messages) if (message.type === 'datagram') seen.add(message.data.readDoubleLE());
         await dawdle();
       }
       assert.deepEqual(seen.wrong, []);
-      await Promise.all(senders.map((sender) => sender.threadId === -1 || once(sender, 'exit')));
+      await gone;
     });
   }
 }
