@@ -10,6 +10,7 @@
 import { checkData, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { libc } from '../platform/system.js';
 import type { Message } from '../ports/index.js';
 import { Association } from './association.js';
 import type { Divertible } from './completion-list.js';
@@ -80,10 +81,14 @@ export class CompletionPort {
     this.#dispatch = new Dispatch(memory ?? createCompletionMemory(concurrency, packetBytes));
   }
 
-  /** The completion port that another thread of this process made. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
+  /**
+   * The completion port that another thread of this process made. Also binds the C library: a thread may not be terminated while that is
+   * done, and may be from here on. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+   */
   static open(handle: CompletionPortHandle): CompletionPort {
     const memory = typeof handle === 'object' && handle !== null ? handle.completionPort : undefined;
     if (!(memory instanceof SharedArrayBuffer) || memory.byteLength < 4 || new Int32Array(memory, 0, 1)[0] !== MAGIC) throw invalidArgument('handle', "a completion port's handle", handle);
+    libc();
     return new CompletionPort({}, memory);
   }
 

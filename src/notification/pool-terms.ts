@@ -14,6 +14,6 @@ export interface PoolWorkerData {
   readonly data: unknown;
 }
 
-/** What a thread tells its pool; it is told only to leave. */
-export type ToldByThread = { readonly alpcPool: 'ready' | 'idle' | 'left' };
+/** What a thread tells its pool: that it may be terminated, that it serves, that it has no work, that it has left. It is told only to leave. */
+export type ToldByThread = { readonly alpcPool: 'bound' | 'ready' | 'idle' | 'left' };
 export const LEAVE = 'leave';

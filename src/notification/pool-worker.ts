@@ -14,10 +14,11 @@ import { LEAVE, type PoolWorkerData, type ToldByThread } from './pool-terms.js';
 type Handler = (packet: Packet) => unknown;
 
 async function work({ handle, worker, max, busy, index, idle }: PoolWorkerData): Promise<void> {
+  const completions = CompletionPort.open(handle);
+  tell('bound');
   const loaded = (await import(/^(?:file|data):/.test(worker) ? worker : pathToFileURL(worker).href)) as { default?: unknown };
   if (typeof loaded.default !== 'function') throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `thread pool: ${worker} has no handler as its default export`);
   const handler = loaded.default as Handler;
-  const completions = CompletionPort.open(handle);
   const leaving = new AbortController();
   parentPort!.on('message', (told) => {
     if (told === LEAVE) leaving.abort();

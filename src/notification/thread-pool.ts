@@ -53,10 +53,13 @@ const MOST_THREADS = 256;
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
 const DRAIN_LOOK = 2;
+const LATE_START = 2000;
 
 interface PoolThread {
   readonly worker: Worker;
   readonly index: number;
+  /** It has bound the C library: koffi ends the process when a thread is terminated in the midst of that. */
+  bound: boolean;
   ready: boolean;
   leaving: boolean;
 }
@@ -94,8 +97,8 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   }
 
   /**
-   * Waits until no packet waits and no thread is busy, then lets all threads leave. After `timeout` milliseconds they are terminated, and
-   * what they held is declined. The completion port stays open. A second call waits for the first.
+   * Waits until no packet waits and no thread is busy, then lets all threads leave. After `timeout` milliseconds they are terminated, as
+   * soon as they have started, and what they held is declined. The completion port stays open. A second call waits for the first.
    */
   close(options?: { timeout?: number }): Promise<void> {
     const timeout = checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
@@ -135,7 +138,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     Atomics.store(this.#busy, index, 0);
     const workerData: PoolWorkerData = { handle: completions.handle, worker: module, max, busy: this.#busy, index, idle: idleTimeout, data };
     const worker = new Worker(new URL('./pool-worker.js', import.meta.url), { workerData });
-    const thread: PoolThread = { worker, index, ready: false, leaving: false };
+    const thread: PoolThread = { worker, index, bound: false, ready: false, leaving: false };
     this.#threads.add(thread);
     this.#started++;
     worker.on('message', (told: ToldByThread) => this.#hear(thread, told));
@@ -144,7 +147,8 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   }
 
   #hear(thread: PoolThread, { alpcPool }: ToldByThread): void {
-    if (alpcPool === 'ready') {
+    if (alpcPool === 'bound') thread.bound = true;
+    else if (alpcPool === 'ready') {
       thread.ready = true;
       this.#failures = 0;
       this.#lookAgain(); // it has taken its first packets: what it left is for others
@@ -206,8 +210,10 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     this.#drained = true; // from now on none is started
     for (const thread of this.#threads) this.#retire(thread);
     while (this.#threads.size > 0 && !isOver()) await pause(DRAIN_LOOK);
-    await Promise.all(Array.from(this.#threads, ({ worker }) => worker.terminate()));
-    while (this.#threads.size > 0) await pause(DRAIN_LOOK);
+    // One that starts still is waited for a little: Node leaves files open that a terminated thread was about to load.
+    for (const end = performance.now() + LATE_START; this.#threads.size > 0; await pause(DRAIN_LOOK)) {
+      for (const { worker, bound, ready } of this.#threads) if (ready || (bound && performance.now() > end)) void worker.terminate();
+    }
     this.#lookAgain();
     this.emit('close');
   }

@@ -66,6 +66,16 @@ test('a pool that is closed as its last client leaves starts no thread for the n
   }
 });
 
+test('a pool may be closed at any moment of the start of its threads, at once: the process goes on', async (t) => {
+  const { completions } = await serve(t, { minThreads: 0 });
+  for (const milliseconds of numbers(12)) {
+    const pool = new ThreadPool({ worker: HANDLER, completions, minThreads: 2, maxThreads: 2 });
+    await new Promise((resolve) => void setTimeout(resolve, milliseconds * 12));
+    await pool.close({ timeout: 0 });
+    assert.equal(pool.statistics().threads, 0);
+  }
+});
+
 test('threads are started when all are busy and work waits, up to maxThreads and the concurrency', async (t) => {
   for (const [maxThreads, concurrency, expected] of [[3, 4, 3], [4, 2, 2]] as const) {
     await t.test(`at most ${maxThreads}, concurrency ${concurrency}`, async (t) => {
