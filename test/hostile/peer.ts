@@ -40,7 +40,7 @@ export const CONTROL = {
 export type ControlWord = keyof typeof CONTROL;
 
 /** Bytes from the start of a record. */
-export const RECORD = { length: 0, type: 4, messageId: 8, callbackId: 12, status: 16, sequence: 20, reserved0: 24, reserved1: 28 } as const;
+export const RECORD = { length: 0, type: 4, messageId: 8, callbackId: 12, status: 16, sequence: 20, attributes: 24, reserved1: 28 } as const;
 export type RecordWord = keyof typeof RECORD;
 
 /** Bytes from the start of a wait page. */
@@ -237,7 +237,7 @@ export class HandPeer {
   write(record: HandRecord, position = this.#tail): number {
     const { data = '', ...given } = record;
     const payload = Buffer.from(data);
-    const words = { length: RECORD_HEADER + payload.length, type: RECORD_TYPE.datagram, messageId: 0, callbackId: 0, status: 0, sequence: this.sequence + 1, reserved0: 0, reserved1: 0, ...given };
+    const words = { length: RECORD_HEADER + payload.length, type: RECORD_TYPE.datagram, messageId: 0, callbackId: 0, status: 0, sequence: this.sequence + 1, attributes: 0, reserved1: 0, ...given };
     for (const [word, value] of Object.entries(words)) this.outbox.words[this.at(position, word as RecordWord)] = value | 0;
     const start = (position + RECORD_HEADER) & (this.ringLength - 1);
     const first = Math.min(payload.length, this.ringLength - start);
