@@ -14,7 +14,7 @@ import { translate } from '../platform/system.js';
 import { Regions, REGION_ALIGNMENT } from './regions.js';
 import { SectionFile, type SectionKind, wholePages } from './section-file.js';
 import { type ReleaseSource, RegionWaits, type RegionWaitOptions } from './region-waits.js';
-import { type Lender, MAX_VIEW_LENGTH, View } from './view.js';
+import { MAX_VIEW_LENGTH, View } from './view.js';
 
 /** The largest section, in bytes. */
 export const MAX_SECTION_SIZE = 2 ** 36;
@@ -185,7 +185,7 @@ export class Section implements Disposable {
 }
 
 /** A region that is in use, by its owner's view or by receivers. */
-export class Region implements Lender {
+export class Region {
   #users = 1;
 
   constructor(
@@ -232,7 +232,7 @@ export class OwnView extends View {
   #isFrozen = false;
 
   constructor(region: Region) {
-    super({ window: region.window, offset: region.start, what: region.what }, region.length, true, false);
+    super({ window: region.window, offset: region.start, what: region.what, isOver: false }, region.length, true, false);
     this.#region = region;
   }
 

@@ -28,6 +28,8 @@ export interface Lender {
   readonly window: Window;
   readonly offset: number;
   readonly what: string;
+  /** It has let go of the memory by itself. */
+  readonly isOver: boolean;
 }
 
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
@@ -56,7 +58,7 @@ export abstract class View implements Disposable {
 
   /** Its memory: typed arrays of any kind can be laid over it. @throws AlpcError ERR_ALPC_CLOSED when it has been released */
   get buffer(): ArrayBuffer {
-    if (this.#over !== undefined) throw this.#overError();
+    if (this.released) throw this.#overError();
     if (this.#buffer === undefined) {
       const { window, offset } = this.#lender;
       this.#buffer = window.lend(offset, this.length);
@@ -69,7 +71,7 @@ export abstract class View implements Disposable {
 
   /** Its bytes. @throws AlpcError ERR_ALPC_CLOSED when it has been released */
   get bytes(): Buffer {
-    if (this.#bytes === undefined || this.#over !== undefined) {
+    if (this.#bytes === undefined || this.released) {
       this.#bytes = Buffer.from(this.buffer, 0, this.length);
       origins.set(this.#bytes, this);
     }
@@ -78,7 +80,7 @@ export abstract class View implements Disposable {
 
   /** Whether it has been given back, and can't be used any more. */
   get released(): boolean {
-    return this.#over !== undefined;
+    return this.#over !== undefined || this.#lender.isOver;
   }
 
   /**
@@ -164,6 +166,6 @@ export abstract class View implements Disposable {
   }
 
   #overError(): AlpcError {
-    return new AlpcError('ERR_ALPC_CLOSED', `${this}: it has been ${this.#over}`);
+    return new AlpcError('ERR_ALPC_CLOSED', `${this}: it has been ${this.#over ?? 'released with its port, which was closed'}`);
   }
 }

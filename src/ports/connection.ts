@@ -333,12 +333,16 @@ export class Connection {
 
   /** This side's own will: leaves the reason, settles this side's calls as canceled, drops what was not received. */
   close(): void {
-    if (this.state !== 'open') return this.inbound.clear();
+    if (this.state !== 'open') {
+      this.attributes.drop();
+      return this.inbound.clear();
+    }
     this.#sayWhy(OutboxState.closed);
     this.state = 'ending';
     this.#release();
     this.#failAll(() => new AlpcError('ERR_ALPC_CANCELED', `${this}: this side closed the connection before the answer came`));
     this.inbound.clear();
+    this.attributes.drop();
     this.state = 'closed';
     this.#announceEnd('closed');
   }

@@ -94,6 +94,16 @@ export class IncomingViews {
     }
   }
 
+  /** This side closed its port, and is done with everything: views show no more than zeros. */
+  drop(): void {
+    for (const section of this.#sections.values()) {
+      section.isOver = true;
+      section.window.close();
+    }
+    this.#sections.clear();
+    this.#bytes = 0;
+  }
+
   #sectionOf(block: Int32Array, kind: SectionKind): PeerSection {
     const id = block[V.section]!;
     const known = this.#sections.get(id);
@@ -135,6 +145,7 @@ class PeerSection {
   users = 0;
   /** No more views of it will come. */
   isForgotten = false;
+  isOver = false;
 
   constructor(
     readonly id: number,
@@ -164,6 +175,10 @@ class Holding implements Lender {
     return 'a message';
   }
 
+  get isOver(): boolean {
+    return this.section.isOver;
+  }
+
   release(): void {
     this.views.release(this.section, this.number);
   }
@@ -172,7 +187,7 @@ class Holding implements Lender {
 /** Views that nobody released, found when nobody can look through them any more. */
 const forgotten = new FinalizationRegistry<{ holding: Holding; length: number }>(({ holding, length }) => {
   if (holding.lent > 0) holding.window.forget();
-  holding.views.tellForgotten(length);
+  if (!holding.isOver) holding.views.tellForgotten(length);
   holding.release();
 });
 

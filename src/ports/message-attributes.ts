@@ -101,6 +101,11 @@ export class MessageAttributes {
     }
   }
 
+  /** This side has closed the connection: what was received is released. */
+  drop(): void {
+    this.#incoming?.drop();
+  }
+
   /** The connection has ended, its memory is still there. */
   end(): void {
     this.#outgoing?.end();
