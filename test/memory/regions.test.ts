@@ -1,20 +1,20 @@
 /** The regions of a section: none overlaps another, none is lost, what is freed is joined. Held against a list of bytes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { array, assert as check, constant, integer, nat, oneof, property, record } from 'fast-check';
 import { REGION_ALIGNMENT, Regions } from '../../src/memory/regions.js';
 
 const SIZE = 64 * REGION_ALIGNMENT;
 const whole = (length: number): number => Math.ceil(length / REGION_ALIGNMENT) * REGION_ALIGNMENT;
 
 test('whatever is allotted and freed in whatever order, regions never overlap, and the room is what is left', () => {
-  const step = fc.oneof(
-    fc.record({ kind: fc.constant('allocate' as const), length: fc.integer({ min: 1, max: SIZE }) }),
-    fc.record({ kind: fc.constant('at' as const), place: fc.integer({ min: 0, max: 70 }), length: fc.integer({ min: 1, max: SIZE / 4 }) }),
-    fc.record({ kind: fc.constant('free' as const), which: fc.nat(100) }),
+  const step = oneof(
+    record({ kind: constant('allocate' as const), length: integer({ min: 1, max: SIZE }) }),
+    record({ kind: constant('at' as const), place: integer({ min: 0, max: 70 }), length: integer({ min: 1, max: SIZE / 4 }) }),
+    record({ kind: constant('free' as const), which: nat(100) }),
   );
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+  check(
+    property(array(step, { maxLength: 200 }), (steps) => {
       const regions = new Regions(SIZE);
       const used = new Uint8Array(SIZE / REGION_ALIGNMENT);
       const live: { offset: number; length: number }[] = [];
