@@ -17,6 +17,7 @@ export type { PeerIdentity } from './peer-identity.js';
 export type { AcceptedKind, PortLimits } from './limits.js';
 export type { SectionOptions } from './port-sections.js';
 export { Section } from '../memory/section.js';
+export { createNamedSection, type CreateNamedSectionOptions, NamedSection, openNamedSection, type OpenNamedSectionOptions } from '../memory/named-section.js';
 export type { RegionWaitOptions } from '../memory/region-waits.js';
 export { View, type WaitResult } from '../memory/view.js';
 export type { RefusalReason } from './reception.js';
