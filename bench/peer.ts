@@ -42,13 +42,13 @@ export interface Session {
 /** Transfers of many bytes. In each the sender writes them and the receiver looks at them as it is said. */
 export interface LargeTransfers {
   /** Sends so many messages of 1 MiB, each filled anew; resolves once the receiver has read every byte of all. */
-  stream?(count: number): Promise<void>;
+  readonly stream?: (count: number) => Promise<void>;
   /** 1 MiB there and back, in one call. */
-  echo?(): Promise<void>;
+  readonly echo?: () => Promise<void>;
   /** 256 MiB, handed to the receiver, which looks at the first and the last byte, and answers. */
-  pass?(): Promise<void>;
+  readonly pass?: () => Promise<void>;
   /** A call of 64 bytes of the same peer, to compare with. */
-  small?(): Promise<void>;
+  readonly small?: () => Promise<void>;
 }
 
 export interface ServerProcess {

@@ -34,18 +34,18 @@ test('what one writes into a section is read by who opens it by name; what a rea
   assert.equal(a.notify(PAGE / 4 + 1), 0);
 });
 
-test('another process sees it, waits for it, and is woken', async (t) => {
+test('another process sees it, waits for it, and is woken', (t) => {
   const root = temporaryRoot(t, { leftovers: true });
   using mine = createNamedSection(NAME, PAGE);
   const view = mine.createView();
   view.bytes.fill(5);
   const code = `import { openNamedSection } from ${JSON.stringify(new URL('../../src/index.js', import.meta.url).href)};
     const view = openNamedSection(${JSON.stringify(NAME)}, { root: ${JSON.stringify(root)} }).createView();
-    console.log(view.bytes[100], view.waitSync(4, ${0x05050505}, 5));`;
+    console.log(view.bytes[100], view.waitSync(4, 0x05050505, 5));`;
   assert.equal(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }).trim(), '5 timed-out');
 });
 
-test('a closed section releases its views; the name and what is in it stay, until it is removed', async (t) => {
+test('a closed section releases its views; the name and what is in it stay, until it is removed', (t) => {
   temporaryRoot(t, { leftovers: true });
   const first = createNamedSection(NAME, PAGE);
   const view = first.createView();
@@ -57,8 +57,8 @@ test('a closed section releases its views; the name and what is in it stay, unti
   assert.throws(() => createNamedSection(NAME, PAGE), failsWith('ERR_ALPC_NAME_IN_USE'));
   using second = openNamedSection(NAME);
   assert.equal(second.createView().bytes[5], 42);
-  assert.deepEqual((await listDirectory('\\BaseNamedObjects')).map(({ name, type }) => [name, type]), [['frames', 'Section']]);
-  await removeObject(NAME);
+  assert.deepEqual(listDirectory('\\BaseNamedObjects').map(({ name, type }) => [name, type]), [['frames', 'Section']]);
+  removeObject(NAME);
   assert.equal(second.createView().bytes[5], 42);
   assert.throws(() => openNamedSection(NAME), failsWith('ERR_ALPC_NAME_NOT_FOUND'));
 });
