@@ -59,7 +59,7 @@ export function openNamedSection(name: string, options?: OpenNamedSectionOptions
   return adopt(openNamedFile(name, writable, owners, root === undefined ? {} : { root }), writable);
 }
 
-export class NamedSection implements Disposable {
+export class NamedSection {
   readonly name: string;
   /** Bytes of it. */
   readonly size: number;

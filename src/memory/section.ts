@@ -30,7 +30,7 @@ export interface SectionParts {
   readonly onClose: (section: Section) => void;
 }
 
-export class Section implements Disposable {
+export class Section {
   /** Bytes of it: what was asked for, in whole pages. */
   readonly size: number;
   readonly kind: SectionKind;

@@ -37,7 +37,7 @@ export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 /** A view stays for as long as somebody can read through what was taken from it. */
 const origins = new WeakMap<object, View>();
 
-export abstract class View implements Disposable {
+export abstract class View {
   /** Bytes of it. */
   readonly length: number;
   /** Whether what is written here reaches the other side. */

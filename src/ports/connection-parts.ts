@@ -1,9 +1,10 @@
 /** What a connection is made of, whom it belongs to, and what it tells of itself. */
+import { OutboxState } from '../memory/layout.js';
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import type { Connection } from './connection.js';
 import type { Limits } from './limits.js';
-import type { CanceledMessage, ClientDiedMessage, DatagramMessage, PortClosedMessage, RequestMessage } from './message.js';
+import type { CanceledMessage, ClientDiedMessage, DatagramMessage, EndReason, PortClosedMessage, RequestMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
@@ -44,4 +45,11 @@ export interface ConnectionFigures {
   readonly queuedMessages: number;
   readonly waitingForRoom: number;
   readonly lateReplies: number;
+}
+
+/** Why the peer is gone, by its own last word. */
+export function reasonOf(state: number): EndReason {
+  if (state === OutboxState.open) return 'died';
+  if (state === OutboxState.protocol) return 'protocol';
+  return state === OutboxState.quota ? 'quota' : 'disconnected';
 }

@@ -18,7 +18,7 @@ import { emptyBells, emptySocket, receiveBytes } from '../platform/unix-socket.j
 import { requestBlocking, postBlocking } from './blocking.js';
 import { Calls, type OnCallback, Outgoing, PendingCall } from './calls.js';
 import type { CommunicationPort, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
-import type { ConnectionFigures, ConnectionOwner, ConnectionParts } from './connection-parts.js';
+import { type ConnectionFigures, type ConnectionOwner, type ConnectionParts, reasonOf } from './connection-parts.js';
 import { channels } from './diagnostics.js';
 import { Inbound } from './inbound.js';
 import type { Limits } from './limits.js';
@@ -496,11 +496,4 @@ export class Connection {
     if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.portName, role: this.role, peer: this.peer, reason, error });
     this.port.onEnd(reason, error);
   }
-}
-
-/** Why the peer is gone, by its own last word. */
-function reasonOf(state: number): EndReason {
-  if (state === OutboxState.open) return 'died';
-  if (state === OutboxState.protocol) return 'protocol';
-  return state === OutboxState.quota ? 'quota' : 'disconnected';
 }
