@@ -247,7 +247,11 @@ export class OwnView extends View {
     if (this.#isFrozen || this.#region.section.kind !== 'secure') return;
     this.withdraw('sent, and can be changed no more');
     this.#isFrozen = true;
-    this.#region.file.freeze();
+    try {
+      this.#region.file.freeze();
+    } catch (error) {
+      throw translate(error, String(this));
+    }
   }
 
   override release(): void {

@@ -8,7 +8,8 @@
  * Native work of a moment ago (a compression in Node's pool of threads) may still look at a range: the last ones stay as zero pages.
  *
  * Large buffers, and all where Node can't detach, are made once and lent again: V8 counts a buffer's length as memory, and collects
- * garbage whenever much of it was made (measured in docs/decisions/0014-views-are-detached.md).
+ * garbage whenever much of it was made (measured in docs/decisions/0014-views-are-detached.md). So are those of a thread that blocks in a
+ * loop: what Node keeps for a buffer it lets go of on the event loop alone.
  *
  * Reading is `private`: a stray write makes a copy of its page that only this process sees, where a read-only mapping would end it.
  */
@@ -30,11 +31,21 @@ const CAN_DETACH = typeof (ArrayBuffer.prototype as Movable).transfer === 'funct
 /** Longer ones are kept for the next time. */
 const KEPT_FROM = 64 * 1024 * 1024;
 const MOST_KEPT = 256;
+/** Buffers made in one turn of the event loop, before they are kept. */
+const MADE_IN_A_TURN = 1000;
 /** Ranges that rest as zero pages before they are unmapped. */
 const RESTING = 32;
 
 /** This thread's: see above. */
 const resting: { readonly address: number; readonly length: number }[] = [];
+
+/** This thread's: buffers made since its event loop turned. */
+const turn = { made: 0 };
+
+function isStalled(): boolean {
+  if (turn.made === 0) setImmediate(() => void (turn.made = 0)).unref();
+  return ++turn.made > MADE_IN_A_TURN;
+}
 
 interface Kept {
   readonly buffer: ArrayBuffer;
@@ -76,7 +87,7 @@ export class Window {
 
   /** A buffer over these bytes; whoever gets it gives it back. */
   lend(offset: number, length: number): ArrayBuffer {
-    const isKept = !CAN_DETACH || length >= KEPT_FROM;
+    const isKept = !CAN_DETACH || length >= KEPT_FROM || isStalled();
     const kept = isKept ? this.#kept.get(offset) : undefined;
     if (kept?.buffer.byteLength === length) {
       kept.users++;

@@ -108,6 +108,7 @@ export class OutgoingViews implements ReleaseSource {
     this.collect();
     if (connection.state !== 'open') throw connection.closedError();
     if (this.#out.size >= this.#maxViews) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#out.size} views that it has not released; it takes ${this.#maxViews}`);
+    this.#checkRoom(file);
     view.freeze();
     const announced = this.#announce(file);
     const number = this.#nextNumber();
@@ -210,17 +211,22 @@ export class OutgoingViews implements ReleaseSource {
   #announce(file: SectionFile): Announced {
     const known = this.#announced.get(file);
     if (known !== undefined) return known;
-    const connection = this.#connection;
-    if (this.#sections >= this.#maxSections || this.#bytes + file.size > this.#maxBytes) {
-      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#sections} sections of ${this.#bytes} bytes, and takes ${this.#maxSections} of ${this.#maxBytes}; another of ${file.size} is too much`);
-    }
-    const packet = connection.attributes.packets.send([file.fd]);
+    const packet = this.#connection.attributes.packets.send([file.fd]);
     const announced: Announced = { id: (this.#lastSection = (this.#lastSection + 1) | 0), packet, size: file.size, users: 0, isForgotten: false };
     this.#announced.set(file, announced);
     file.watchers.add(this);
     this.#sections++;
     this.#bytes += file.size;
     return announced;
+  }
+
+  /** Whether the peer takes the file, unless it has it. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
+  #checkRoom(file: SectionFile): void {
+    if (this.#announced.has(file)) return;
+    const connection = this.#connection;
+    if (this.#sections >= this.#maxSections || this.#bytes + file.size > this.#maxBytes) {
+      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#sections} sections of ${this.#bytes} bytes, and takes ${this.#maxSections} of ${this.#maxBytes}; another of ${file.size} is too much`);
+    }
   }
 
   #drop(file: SectionFile): void {

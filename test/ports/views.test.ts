@@ -312,6 +312,9 @@ test('who is over the peer\'s limits is told so, for views, for sections and for
   client.tryPost('', { view: client.createSection(2 * PAGE).createView(8) });
   assert.throws(() => client.tryPost('', { view: client.createSection(PAGE).createView(8) }), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
   for (const _ of numbers(3)) (await received(port)).release();
+  const secure = client.createSection(PAGE * 4, { secure: true }).createView(4 * PAGE);
+  assert.throws(() => client.tryPost('', { view: secure }), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
+  secure.bytes[0] = 1; // not frozen for nothing
   section.close(); // and another has room
   assert.equal(client.tryPost('', { view: client.createSection(PAGE).createView(8), autoRelease: true }), 'sent');
   (await received(port)).release();

