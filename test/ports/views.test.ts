@@ -484,6 +484,21 @@ test('a view that is forgotten is released by the collector, told on alpc:view-f
   assert.equal(section.free, PAGE);
 });
 
+test('a completion list gives messages with their views, in runs of messages without any', async (t) => {
+  const { port, client } = await connected(t);
+  const section = client.createSection(2 * PAGE);
+  const list = port.registerCompletionList();
+  for (const i of numbers(3)) client.tryPost(`plain ${i}`);
+  client.tryPost('with a view', { view: section.createView(PAGE), autoRelease: true });
+  client.tryPost('plain again');
+  const messages: DatagramMessage[] = [];
+  await until('all are there', () => (messages.push(...(list.poll() as DatagramMessage[])), messages.length === 5));
+  assert.deepEqual(messages.map(({ data, view }) => [data.toString(), view?.length]), [['plain 0', undefined], ['plain 1', undefined], ['plain 2', undefined], ['with a view', PAGE], ['plain again', undefined]]);
+  for (const message of messages) message.release();
+  list.unregister();
+  assert.equal(section.free, 2 * PAGE);
+});
+
 test('a port that talks with itself sends views to itself', async (t) => {
   const port = createUnconnectedPort({ accepts: ['view'] });
   atEnd(t, () => port.close());
