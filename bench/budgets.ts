@@ -29,6 +29,7 @@ const asleep = (peer: PeerName): FigureName => ({ scenario: 'asleep', peer, case
 const oneWay = (peer: PeerName): FigureName => ({ scenario: 'one way', peer, case: '64 B', metric: 'thousands per second' });
 const inFlight = (peer: PeerName, calls: number): FigureName => ({ scenario: 'in flight', peer, case: `${calls}`, metric: 'thousands per second' });
 const connect = (peer: PeerName): FigureName => ({ scenario: 'connect', peer, case: 'connection', metric: 'median' });
+const large = (peer: PeerName, of: string, metric: string): FigureName => ({ scenario: 'large', peer, case: of, metric });
 const idle = (metric: string): FigureName => ({ scenario: 'idle', peer: 'alpc awaited, on', case: 'idle', metric });
 
 const hash = (peer: PeerName): FigureName => ({ scenario: 'hash', peer, case: '20 KiB', metric: 'per second' });
@@ -57,6 +58,11 @@ export const BUDGETS: readonly Budget[] = [
   { what: 'one-way messages by poll, to on(message)', figure: oneWay('alpc awaited, completion list'), relation: 'at least', limit: 1.5, against: oneWay('alpc awaited, on') },
   { what: 'hashes of 20 KiB, two threads to one', figure: hash('alpc pool, 2 threads'), relation: 'at least', limit: 1.7, against: hash('alpc pool, 1 thread') },
   { what: 'hashes of 20 KiB, two threads', figure: hash('alpc pool, 2 threads'), relation: 'at least', limit: 1.3, against: hash('net framed, piscina, 2 threads') },
+  { what: '256 MiB by view, to copying them', figure: large('alpc views', '256 MiB', 'median'), relation: 'at most', limit: 1 / 1000, against: large('net, many bytes', '256 MiB', 'median') },
+  { what: '256 MiB by view, to 64 bytes', figure: large('alpc views', '256 MiB', 'median'), relation: 'at most', limit: 3, against: large('alpc views', '64 B', 'median') },
+  { what: 'stream of 1 MiB, every byte read', figure: large('alpc views', 'stream', 'MiB per second'), relation: 'at least', limit: 10, against: large('child_process advanced, many bytes', 'stream', 'MiB per second') },
+  { what: 'stream of 1 MiB, every byte read', figure: large('alpc views', 'stream', 'MiB per second'), relation: 'at least', limit: 4, against: large('net, many bytes', 'stream', 'MiB per second') },
+  { what: 'echo of 1 MiB', figure: large('alpc views', '1 MiB', 'median'), relation: 'at most', limit: 1.5, against: large('MessagePort (thread), transferred', '1 MiB', 'median') },
   { what: 'heap garbage of an awaited call', figure: { scenario: 'garbage', peer: 'alpc awaited, on', case: 'a call', metric: 'heap bytes' }, relation: 'at most', limit: 1024, unit: 'bytes' },
 ];
 

@@ -10,7 +10,7 @@
  * - what is one-way is counted by the receiver, and a burst is over when the receiver says that it has counted all.
  */
 
-export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle', 'hash'] as const;
+export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle', 'hash', 'large'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** What a peer's own call gives: the bytes, or a message that holds them. No wrapper stands in what is measured. */
@@ -30,11 +30,25 @@ export interface Session {
   burst?(count: number, data: Buffer): Promise<void>;
   /** Connects once more, is accepted, and closes. */
   connectOnce?(): Promise<void>;
+  /** What is too large for a message; see scenarios/large.ts. */
+  readonly large?: LargeTransfers;
   /** Where `Peer.hold` of another process can connect to. */
   readonly address?: string;
   /** The other side, where it is a process. */
   readonly server?: ServerProcess;
   close(): Promise<void>;
+}
+
+/** Transfers of many bytes. In each the sender writes them and the receiver looks at them as it is said. */
+export interface LargeTransfers {
+  /** Sends so many messages of 1 MiB, each filled anew; resolves once the receiver has read every byte of all. */
+  readonly stream?: (count: number) => Promise<void>;
+  /** 1 MiB there and back, in one call. */
+  readonly echo?: () => Promise<void>;
+  /** 256 MiB, handed to the receiver, which looks at the first and the last byte, and answers. */
+  readonly pass?: () => Promise<void>;
+  /** A call of 64 bytes of the same peer, to compare with. */
+  readonly small?: () => Promise<void>;
 }
 
 export interface ServerProcess {

@@ -62,6 +62,26 @@ export const PEERS = [
     load: async () => (await import('./synckit.js')).peer,
   },
   {
+    name: 'net, many bytes',
+    scenarios: ['large'],
+    load: async () => (await import('./large-net.js')).peer,
+  },
+  {
+    name: 'child_process advanced, many bytes',
+    scenarios: ['large'],
+    load: async () => (await import('./large-child-process.js')).peer,
+  },
+  {
+    name: 'MessagePort (thread), transferred',
+    scenarios: ['large'],
+    load: async () => (await import('./large-message-port.js')).peer,
+  },
+  {
+    name: 'alpc views',
+    scenarios: ['large'],
+    load: async () => (await import('./large-alpc.js')).peer,
+  },
+  {
     name: 'alpc blocking, receiveSync',
     scenarios: ['round trip', 'unpinned', 'asleep'],
     load: async () => (await import('./alpc.js')).alpcPeer('blocking', 'receiveSync'),

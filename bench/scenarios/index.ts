@@ -6,6 +6,7 @@ import { garbage } from './garbage.js';
 import { hash } from './hash.js';
 import { idle } from './idle.js';
 import { inFlight } from './in-flight.js';
+import { large } from './large.js';
 import { oneWay } from './one-way.js';
 import { roundTrip, unpinned } from './round-trip.js';
 import type { Scenario } from './scenario.js';
@@ -20,6 +21,7 @@ const BY_NAME: Record<ScenarioName, Scenario> = {
   garbage,
   idle,
   hash,
+  large,
 };
 
 export const SCENARIOS: readonly Scenario[] = SCENARIO_NAMES.map((name) => BY_NAME[name]);

@@ -34,6 +34,10 @@ export const CONTROL_FIELDS = [
   { name: 'ringLength', offset: 12, meaning: 'bytes of the ring, a power of two' },
   { name: 'ownerPid', offset: 16, meaning: 'pid of the owner, for inspectors' },
   { name: 'role', offset: 20, meaning: '0 client, 1 server, 2 unconnected' },
+  { name: 'accepts', offset: 24, meaning: 'what the owner takes with a message: bit 0 secure views, bit 1 other views, bit 2 views that it may write to' },
+  { name: 'maxViews', offset: 28, meaning: 'views that the owner holds at once, at most' },
+  { name: 'maxSections', offset: 32, meaning: 'sections that the owner maps at once, at most' },
+  { name: 'maxSectionKiB', offset: 36, meaning: 'their bytes, at most, in KiB' },
   { name: 'tail', offset: 128, atomic: true, meaning: 'bytes ever published in this ring, modulo 2^32' },
   { name: 'sentMessages', offset: 132, meaning: 'records published' },
   { name: 'sentKiB', offset: 136, meaning: 'payload published, in KiB' },
@@ -46,6 +50,9 @@ export const CONTROL_FIELDS = [
   { name: 'lateReplies', offset: 400, meaning: 'replies that came when nobody waited for them any more' },
   { name: 'pendingRequests', offset: 404, meaning: 'requests of the owner that wait for their reply' },
   { name: 'queuedMessages', offset: 408, meaning: 'messages taken from the ring and not yet received' },
+  { name: 'viewSleep', offset: 412, atomic: true, meaning: 'odd: the owner sleeps until the peer releases a view' },
+  { name: 'released', offset: 512, atomic: true, meaning: 'views of the peer ever released, modulo 2^32' },
+  { name: 'releases', offset: 2048, meaning: 'their numbers, a row of 512 words: the nth stands at place n modulo 512' },
 ] as const satisfies readonly Field[];
 export const Control = wordsOf(CONTROL_FIELDS);
 
@@ -57,7 +64,7 @@ export const RECORD_FIELDS = [
   { name: 'callbackId', offset: 12, meaning: "the receiver's own request that this one belongs to, or 0" },
   { name: 'status', offset: 16, meaning: 'in a reply: 0, or why there is none' },
   { name: 'sequence', offset: 20, meaning: 'number of the record on this connection, from 1' },
-  { name: 'reserved0', offset: 24, meaning: '0' },
+  { name: 'attributes', offset: 24, meaning: 'a bit for each attribute that stands between header and payload' },
   { name: 'reserved1', offset: 28, meaning: '0' },
 ] as const satisfies readonly Field[];
 export const Record = wordsOf(RECORD_FIELDS);
@@ -68,7 +75,7 @@ export const MAX_MESSAGE_LENGTH = 65_535;
 /** The longest payload of a message. */
 export const MAX_DATA_LENGTH = MAX_MESSAGE_LENGTH - RECORD_HEADER;
 
-export const RecordType = { request: 1, reply: 2, datagram: 3, cancel: 12 } as const;
+export const RecordType = { request: 1, reply: 2, datagram: 3, cancel: 12, forget: 13 } as const;
 /** Set by the sender, in place, in a request that it takes back before it was read. */
 export const RETRACTED = 0x100;
 
@@ -77,6 +84,48 @@ export const ReplyStatus = { ok: 0, canceled: 1, deadlock: 2, quota: 3 } as cons
 
 /** `state` of a control page. The socket's end of file tells that a side is gone, this word why; 1 then means that it died. */
 export const OutboxState = { open: 1, closed: 2, protocol: 3, quota: 4 } as const;
+
+/**
+ * Attributes stand between the header and the payload, in the order of this table, whole multiples of 8 bytes each. An attribute is
+ * there when its bit is set in the header's `attributes`; a bit that is not in the table is a breach of the protocol.
+ */
+export const ATTRIBUTES = [{ name: 'view', bit: 0x40000000, length: 40 }] as const satisfies readonly { name: string; bit: number; length: number }[];
+export const VIEW_ATTRIBUTE = ATTRIBUTES[0].bit;
+/** All of them together, in words. */
+export const MAX_ATTRIBUTE_WORDS = ATTRIBUTES.reduce((sum, { length }) => sum + length / 4, 0);
+
+/** Bytes of the attributes whose bits are set; undefined when a bit means nothing. */
+export function attributesLength(bits: number): number | undefined {
+  let length = 0;
+  let unknown = bits;
+  for (const attribute of ATTRIBUTES) {
+    if ((bits & attribute.bit) === 0) continue;
+    length += attribute.length;
+    unknown &= ~attribute.bit;
+  }
+  return unknown === 0 ? length : undefined;
+}
+
+/** The view attribute: where in which section the view lies, and the number under which it is released. */
+export const VIEW_FIELDS = [
+  { name: 'flags', offset: 0, meaning: 'bit 0: secure; bit 1: the section may be mapped for writing' },
+  { name: 'section', offset: 4, meaning: "the section's number, given by its owner" },
+  { name: 'packet', offset: 8, meaning: 'number of the packet of descriptors that brought the section' },
+  { name: 'view', offset: 12, meaning: "the view's number: no view that is not released yet has the same" },
+  { name: 'offsetLow', offset: 16, meaning: 'where it begins in the section, in bytes, a multiple of 8' },
+  { name: 'offsetHigh', offset: 20, meaning: 'the high half' },
+  { name: 'lengthLow', offset: 24, meaning: 'bytes of the view' },
+  { name: 'lengthHigh', offset: 28, meaning: 'the high half' },
+  { name: 'sizeLow', offset: 32, meaning: 'bytes of the section, whole pages' },
+  { name: 'sizeHigh', offset: 36, meaning: 'the high half' },
+] as const satisfies readonly Field[];
+export const ViewWords = wordsOf(VIEW_FIELDS);
+export const ViewFlag = { secure: 1, writable: 2 } as const;
+
+/** `accepts` of a control page. */
+export const Accepts = { secureViews: 1, views: 2, writableViews: 4 } as const;
+/** Places in the row of `releases`: so many views of one side may be out at once. */
+export const MAX_VIEWS = 512;
 
 /** The wait page of a thread: whether it is blocked, on whom, for which message. */
 export const WAIT_PAGE_FIELDS = [

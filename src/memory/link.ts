@@ -27,6 +27,9 @@ export class Link {
   readonly #forSpace: Sleeper;
   readonly #peerForData: Ringer;
   readonly #peerForSpace: Ringer;
+  /** There are these from the first wait for a view on, of one side or the other. */
+  #forViews: Sleeper | undefined;
+  #peerForViews: Ringer | undefined;
   #bells = 0;
 
   /** `socket` is where the peer's bell hangs; it belongs to the caller. `maxMessageLength` is this side's limit for what it reads. */
@@ -43,8 +46,8 @@ export class Link {
   }
 
   /** Publishes a record and wakes the peer if it sleeps. False when there is no room. */
-  send(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): boolean {
-    if (!this.writer.write(type, messageId, callbackId, status, data, dataLength)) return false;
+  send(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number, attributes?: number, block?: Int32Array): boolean {
+    if (!this.writer.write(type, messageId, callbackId, status, data, dataLength, attributes, block)) return false;
     this.rang = this.#peerForData.owes();
     if (this.rang) this.#ring(this.#peerForData);
     return true;
@@ -72,10 +75,31 @@ export class Link {
     return false;
   }
 
+  /** The socket where the peer's bell hangs: packets of descriptors go there too. */
+  get bellSocket(): number {
+    return this.#socket;
+  }
+
+  /** To be called after a view was released: wakes a peer that waits for one. */
+  ringForViews(): void {
+    this.#peerForViews ??= new Ringer(this.peer, Control.viewSleep);
+    if (this.#peerForViews.owes()) this.#ring(this.#peerForViews);
+  }
+
+  /** Prepares to sleep until the peer releases a view. Look once more then. */
+  armForViews(): void {
+    this.#forViews ??= new Sleeper(this.own, Control.viewSleep);
+    this.#forViews.arm();
+  }
+
+  disarmForViews(): void {
+    this.#forViews?.disarm();
+  }
+
   /** Rings what could not be rung. True when nothing is owed any more. */
   payBells(): boolean {
     this.owesBell = false;
-    for (const ringer of [this.#peerForData, this.#peerForSpace]) if (!this.owesBell && ringer.owes()) this.#ring(ringer);
+    for (const ringer of [this.#peerForData, this.#peerForSpace, this.#peerForViews]) if (!this.owesBell && ringer?.owes() === true) this.#ring(ringer);
     return !this.owesBell;
   }
 

@@ -26,6 +26,17 @@ const NO_BYTES = Buffer.alloc(0);
 
 export type Role = 0 | 1 | 2;
 
+/** What its owner takes with messages, for the peer to read. */
+export interface Acceptance {
+  /** Bits of `Accepts`. */
+  readonly accepts: number;
+  readonly views: number;
+  readonly sections: number;
+  readonly sectionBytes: number;
+}
+
+const NOTHING: Acceptance = { accepts: 0, views: 0, sections: 0, sectionBytes: 0 };
+
 /** One side's view of an outbox, its own or the peer's. */
 export class Outbox {
   words: Int32Array;
@@ -51,7 +62,7 @@ export class Outbox {
   }
 
   /** A new outbox of this side. `name` is seen in /proc/<pid>/fd for as long as the descriptor is kept. */
-  static create(arena: Arena, name: string, ringLength: number, role: Role): Outbox {
+  static create(arena: Arena, name: string, ringLength: number, role: Role, takes: Acceptance = NOTHING): Outbox {
     const controlLength = pageSize();
     const made = createMemoryFile(name, controlLength + ringLength);
     let fd: number;
@@ -65,6 +76,7 @@ export class Outbox {
       const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, undefined, true);
       try {
         outbox.words.set([MAGIC, PROTOCOL_VERSION, controlLength, ringLength, process.pid, role], Control.magic);
+        if (takes.accepts !== 0) outbox.words.set([takes.accepts, takes.views, takes.sections, Math.floor(takes.sectionBytes / 1024)], Control.accepts);
         Atomics.store(outbox.words, Control.state, OutboxState.open);
         sealMemoryFile(fd);
         outbox.#fd = fd;

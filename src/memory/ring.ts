@@ -15,11 +15,12 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import { untrustedNumber, within } from '../base/untrusted.js';
-import { align8, Control, MAX_MESSAGE_LENGTH, ProtocolViolation, Record, RECORD_HEADER, RETRACTED } from './layout.js';
+import { align8, attributesLength, Control, MAX_ATTRIBUTE_WORDS, MAX_MESSAGE_LENGTH, ProtocolViolation, Record, RECORD_HEADER, RETRACTED } from './layout.js';
 import type { Outbox } from './outbox.js';
 
 const { tail: TAIL, head: HEAD, sentMessages: SENT_MESSAGES, sentKiB: SENT_KIB, receivedMessages: RECEIVED_MESSAGES } = Control;
-const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, callbackId: CALLBACK_ID, status: STATUS, sequence: SEQUENCE, reserved0: RESERVED0, reserved1: RESERVED1 } = Record;
+const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, callbackId: CALLBACK_ID, status: STATUS, sequence: SEQUENCE, attributes: ATTRIBUTES, reserved1: RESERVED1 } = Record;
+const NO_BLOCK = new Int32Array(0);
 
 export class RingWriter {
   readonly #own: Outbox;
@@ -80,28 +81,34 @@ export class RingWriter {
     return true;
   }
 
-  /** Writes and publishes one record, or returns false and has done nothing when there is no room. `dataLength` is the data's length in bytes. */
-  write(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): boolean {
-    if (!this.hasRoomFor(dataLength)) return false;
+  /**
+   * Writes and publishes one record, or returns false and has done nothing when there is no room. `dataLength` is the data's length in bytes;
+   * `block` holds the attributes whose bits are set in `attributes`.
+   */
+  write(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number, attributes = 0, block: Int32Array = NO_BLOCK): boolean {
+    const headerLength = attributes === 0 ? RECORD_HEADER : RECORD_HEADER + block.byteLength;
+    const length = headerLength + dataLength;
+    if (!this.hasRoomFor(length - RECORD_HEADER)) return false;
     const own = this.#own;
     const words = own.words;
     const start = own.ringStart + (this.#tail & this.#mask);
     const at = start >> 2;
-    words[at + LENGTH] = RECORD_HEADER + dataLength;
+    words[at + LENGTH] = length;
     words[at + TYPE] = type;
     words[at + MESSAGE_ID] = messageId;
     words[at + CALLBACK_ID] = callbackId;
     words[at + STATUS] = status;
     words[at + SEQUENCE] = ++this.#sequence;
-    words[at + RESERVED0] = 0; // what stood here before may be an old payload, and a later version may read it
-    words[at + RESERVED1] = 0;
+    words[at + ATTRIBUTES] = attributes;
+    words[at + RESERVED1] = 0; // what stood here before may be an old payload, and a later version may read it
+    if (attributes !== 0) words.set(block, at + (RECORD_HEADER >> 2));
     if (dataLength !== 0) {
-      if (typeof data === 'string') own.bytes.write(data, start + RECORD_HEADER, dataLength, 'utf8');
-      else own.bytes.set(data!, start + RECORD_HEADER);
+      if (typeof data === 'string') own.bytes.write(data, start + headerLength, dataLength, 'utf8');
+      else own.bytes.set(data!, start + headerLength);
     }
     words[SENT_MESSAGES] = this.#sequence;
     words[SENT_KIB] = (this.#sentBytes += dataLength) / 1024;
-    const whole = align8(RECORD_HEADER + dataLength);
+    const whole = align8(length);
     this.#written += whole;
     this.#tail = (this.#tail + whole) | 0;
     Atomics.store(words, TAIL, this.#tail); // SYNC ring.tail: publishes the record to RingReader.next
@@ -142,6 +149,10 @@ export class RingReader {
   callbackId = 0;
   status = 0;
   dataLength = 0;
+  /** Bits of the attributes that it carries; what they say is in `block`. */
+  attributes = 0;
+  /** The attributes of the record at hand, one behind the other; there is one from the first record on that has any. */
+  block: Int32Array = NO_BLOCK;
 
   readonly #own: Outbox;
   readonly #peer: Outbox;
@@ -198,7 +209,19 @@ export class RingReader {
     this.dataLength = length - RECORD_HEADER;
     this.#dataAt = start + RECORD_HEADER;
     this.#next = (this.#head + align8(length)) | 0;
+    this.attributes = words[at + ATTRIBUTES]!;
+    if (this.attributes !== 0) this.#copyAttributes(at + (RECORD_HEADER >> 2));
     return true;
+  }
+
+  #copyAttributes(at: number): void {
+    const length = attributesLength(this.attributes);
+    if (length === undefined) throw new ProtocolViolation(`a record has attributes 0x${(this.attributes >>> 0).toString(16)}, of which some are unknown`);
+    if (length > this.dataLength) throw new ProtocolViolation(`a record has ${this.dataLength} bytes behind its header, its attributes take ${length}`);
+    if (this.block.length === 0) this.block = new Int32Array(MAX_ATTRIBUTE_WORDS);
+    this.block.set(this.#peer.words.subarray(at, at + length / 4));
+    this.dataLength -= length;
+    this.#dataAt += length;
   }
 
   /** Copies the payload of the record at hand into memory of this process. */

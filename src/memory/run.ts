@@ -2,13 +2,13 @@
  * Several records in a row, copied out of a ring in one go: for who takes many messages at a time. One long copy costs a fraction of many short
  * ones, and the headers are then read from memory that the peer can't reach any more.
  *
- * A run reads records of one type, as long as they follow each other whole and look right. What does not is left to `RingReader.next`,
+ * A run reads records of one type, as long as they follow each other whole, have no attributes and look right. What does not is left to `RingReader.next`,
  * which is the one place that judges.
  */
 import { align8, Record, RECORD_HEADER } from './layout.js';
 import type { RingReader, RunCopies } from './ring.js';
 
-const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID } = Record;
+const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, attributes: ATTRIBUTES } = Record;
 
 /** Bytes copied at once: some twenty small records; what is copied of a record that is not whole is copied again. */
 const LENGTH_OF_RUN = 2048;
@@ -49,7 +49,7 @@ export class Run {
     if (at + RECORD_HEADER > this.#end) return false;
     const { words } = this.#copies;
     const length = words[(at >> 2) + LENGTH]!;
-    if (words[(at >> 2) + TYPE] !== this.#type || length < RECORD_HEADER || length > this.#reader.maxMessageLength) return false;
+    if (words[(at >> 2) + TYPE] !== this.#type || words[(at >> 2) + ATTRIBUTES] !== 0 || length < RECORD_HEADER || length > this.#reader.maxMessageLength) return false;
     const next = at + align8(length);
     if (next > this.#end) return false;
     this.messageId = words[(at >> 2) + MESSAGE_ID]!;

@@ -19,10 +19,18 @@ const F_GET_SEALS = 1034;
 const F_SEAL_SEAL = 1;
 const F_SEAL_SHRINK = 2;
 const F_SEAL_GROW = 4;
+const F_SEAL_WRITE = 8;
 const F_SEAL_FUTURE_WRITE = 16;
 /** Never executable: harmless, and set by the kernel's own will where `vm.memfd_noexec` says so. */
 const F_SEAL_EXEC = 32;
-const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
+const SIZE_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+
+/**
+ * What seals leave of a file: `owned` is written by who mapped it before, `shared` by whoever has its descriptor, `frozen` by nobody
+ * any more. The size of all three is what it is.
+ */
+export const SEALS = { owned: SIZE_SEALS | F_SEAL_FUTURE_WRITE, shared: SIZE_SEALS, frozen: SIZE_SEALS | F_SEAL_WRITE } as const;
+export type Sealing = keyof typeof SEALS;
 
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
@@ -59,9 +67,9 @@ function createNamed(name: string): number {
   }
 }
 
-/** Seals the file; mappings that exist keep their right to write. */
-export function sealMemoryFile(fd: number): void {
-  check('fcntl', libc().fcntl(fd, F_ADD_SEALS, ALL_SEALS));
+/** Seals the file. `owned`: mappings that exist keep their right to write. `frozen`: there must be none. */
+export function sealMemoryFile(fd: number, sealing: Sealing = 'owned'): void {
+  check('fcntl', libc().fcntl(fd, F_ADD_SEALS, SEALS[sealing]));
 }
 
 /** The file's inode number, which names it among all memory files of this machine; the kernel gives it, nobody can claim it. */
@@ -73,10 +81,10 @@ export function inodeOf(fd: number): number {
  * Looks at a descriptor that came from a peer.
  * @returns its inode number, or in words what is wrong with it
  */
-export function inspectMemoryFile(fd: number, size: number): number | string {
+export function inspectMemoryFile(fd: number, size: number, sealing: Sealing = 'owned'): number | string {
   const seals = libc().fcntl(fd, F_GET_SEALS, 0);
   if (seals < 0) return 'not a memory file';
-  if ((seals & ~F_SEAL_EXEC) !== ALL_SEALS) return `seals are 0x${seals.toString(16)}, expected 0x${ALL_SEALS.toString(16)}`;
+  if ((seals & ~F_SEAL_EXEC) !== SEALS[sealing]) return `seals are 0x${seals.toString(16)}, expected 0x${SEALS[sealing].toString(16)}`;
   if ((libc().fcntl(fd, F_GETFL, 0) & O_ACCMODE) === O_WRONLY) return 'opened for writing only';
   const facts = factsOf(fd);
   if (!facts.isFile) return 'not a regular file';

@@ -15,12 +15,13 @@ import { BlockedCall, Outgoing, type OnCallback } from './calls.js';
 import type { Connection } from './connection.js';
 import { channels } from './diagnostics.js';
 import type { ReplyMessage } from './message.js';
+import type { Attachment } from './outgoing-views.js';
 
 /** Sends a request and blocks this thread until it is settled. */
-export function requestBlocking(connection: Connection, data: MessageData, dataLength: number, callbackId: number, timeout: number, onCallback: OnCallback | undefined): ReplyMessage {
+export function requestBlocking(connection: Connection, data: MessageData, dataLength: number, callbackId: number, timeout: number, onCallback: OnCallback | undefined, attachment?: Attachment): ReplyMessage {
   const deadline = deadlineAfter(timeout);
   const call = new BlockedCall(connection.calls.nextId(), onCallback);
-  sendOrQueue(connection, call, data, dataLength, callbackId);
+  sendOrQueue(connection, call, data, dataLength, callbackId, attachment);
   connection.calls.block(call);
   try {
     return awaitReply(connection, call, deadline, timeout);
@@ -35,30 +36,31 @@ export function requestBlocking(connection: Connection, data: MessageData, dataL
 }
 
 /** Blocks this thread until there is room for a datagram behind everything that waits already. */
-export function postBlocking(connection: Connection, data: MessageData, dataLength: number, timeout: number): void {
+export function postBlocking(connection: Connection, data: MessageData, dataLength: number, timeout: number, attachment?: Attachment): void {
   const deadline = deadlineAfter(timeout);
+  const length = attachment === undefined ? dataLength : dataLength + attachment.byteLength;
   try {
-    for (let lastTry = false; !connection.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength); ) {
+    for (let lastTry = false; !connection.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment); ) {
       if (connection.state !== 'open') throw connection.closedError();
       if (lastTry) throw noRoom(connection, timeout);
       lastTry = isOver(deadline);
       if (connection.outbound.flush() || connection.inbound.readWhileBlocked(undefined)) continue;
-      if (!sleepForRoom(connection, dataLength, deadline)) throw noRoom(connection, timeout);
+      if (!sleepForRoom(connection, length, deadline)) throw noRoom(connection, timeout);
     }
   } finally {
     connection.wake();
   }
 }
 
-function sendOrQueue(connection: Connection, call: BlockedCall, data: MessageData, dataLength: number, callbackId: number): void {
+function sendOrQueue(connection: Connection, call: BlockedCall, data: MessageData, dataLength: number, callbackId: number, attachment: Attachment | undefined): void {
   const position = connection.outbound.position;
-  if (connection.outbound.transmit(RecordType.request, call.id, callbackId, 0, data, dataLength)) {
+  if (connection.outbound.transmit(RecordType.request, call.id, callbackId, 0, data, dataLength, attachment)) {
     call.position = position;
     return;
   }
   if (connection.state !== 'open') throw connection.closedError();
   connection.outbound.checkQuota(dataLength);
-  call.outgoing = new Outgoing(RecordType.request, call.id, callbackId, 0, data, dataLength, (at) => void (call.position = at));
+  call.outgoing = new Outgoing(RecordType.request, call.id, callbackId, 0, data, dataLength, (at) => void (call.position = at), undefined, attachment);
   connection.outbound.enqueue(call.outgoing);
 }
 

@@ -5,6 +5,7 @@
 import type { MessageData } from '../base/arguments.js';
 import type { AlpcError } from '../base/errors.js';
 import type { ReplyMessage, RequestMessage } from './message.js';
+import type { Attachment } from './outgoing-views.js';
 
 /** A record that waits for room in the ring. Holds a copy of the data. */
 export class Outgoing {
@@ -19,7 +20,13 @@ export class Outgoing {
     readonly sent?: (position: number) => void,
     /** Told when it never will be. */
     readonly failed?: (error: Error) => void,
+    readonly attachment?: Attachment,
   ) {}
+
+  /** Bytes behind the header. */
+  get length(): number {
+    return this.attachment === undefined ? this.dataLength : this.dataLength + this.attachment.byteLength;
+  }
 }
 
 export type OnCallback = (message: RequestMessage) => void;

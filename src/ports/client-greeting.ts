@@ -84,7 +84,7 @@ export class ClientGreeting {
   connect(): boolean {
     try {
       // Made before the server wakes for the connection, so that it finds the hello behind it, and need not wake twice.
-      this.#outbox ??= Outbox.create(this.#thread.arena, `alpc:${this.#name}`, this.#options.limits.ringLength, 0);
+      this.#outbox ??= Outbox.create(this.#thread.arena, `alpc:${this.#name}`, this.#options.limits.ringLength, 0, this.#options.limits);
       this.#hello ??= this.#makeHello(this.#outbox);
       this.#file ??= this.#openFile();
       const outcome = connectSocket(this.socket, addressOfSocketFile(this.#file));
@@ -191,8 +191,9 @@ export class ClientGreeting {
   }
 
   #finish(answer: HandshakePacket, descriptors: number[]): Greeted {
-    refuseDescriptors(this.socket);
-    const more = receivePacket(this.socket, new Uint8Array(1));
+    const takesDescriptors = this.#options.limits.accepts !== 0; // and then the server may have sent some
+    if (!takesDescriptors) refuseDescriptors(this.socket);
+    const more = takesDescriptors ? 'none' : receivePacket(this.socket, new Uint8Array(1));
     if (typeof more !== 'string') {
       descriptors.push(...more.descriptors);
       throw new ProtocolViolation('the server went on talking behind its welcome');

@@ -11,7 +11,7 @@ import { translate } from '../platform/system.js';
 import type { OnCallback } from './calls.js';
 import { ClientGreeting, type Greeted, type RequiredServer } from './client-greeting.js';
 import { channels } from './diagnostics.js';
-import { checkLimits, type Limits, type PortLimits } from './limits.js';
+import { type AcceptedKind, checkAccepts, checkLimits, type Limits, type PortLimits } from './limits.js';
 import { ReceivingPort } from './receiving-port.js';
 import { checkSpin, type Spin, type SpinOptions } from './spin-options.js';
 import { type Thread, thisThread } from './thread.js';
@@ -28,6 +28,8 @@ export interface ConnectSyncOptions {
   /** Milliseconds to wait for the server's answer; Infinity by default. */
   timeout?: number;
   limits?: PortLimits;
+  /** What this side takes with a message; nothing by default. See docs/shared-memory.md. */
+  accepts?: readonly AcceptedKind[];
   spin?: boolean | SpinOptions;
   /** Gets the server's requests while a blocking call waits; a call's own `onCallback` goes first. */
   onCallback?: OnCallback;
@@ -119,13 +121,13 @@ export interface CheckedConnectOptions {
 }
 
 function checkConnectOptions(options: ConnectOptions | undefined): CheckedConnectOptions {
-  const given = checkOptions(options, 'options', ['root', 'data', 'requiredServer', 'timeout', 'limits', 'spin', 'onCallback', 'signal']);
+  const given = checkOptions(options, 'options', ['root', 'data', 'requiredServer', 'timeout', 'limits', 'accepts', 'spin', 'onCallback', 'signal']);
   return {
     root: given.root,
     data: given.data === undefined ? undefined : checkData(given.data, 'options.data'),
     requiredServer: given.requiredServer === undefined ? undefined : checkRequiredServer(given.requiredServer),
     timeout: checkTimeout(given.timeout, 'options.timeout'),
-    limits: checkLimits(given.limits),
+    limits: checkLimits(given.limits, checkAccepts(given.accepts)),
     spin: checkSpin(given.spin),
     onCallback: given.onCallback === undefined ? undefined : checkFunction(given.onCallback, 'options.onCallback'),
   };

@@ -4,12 +4,28 @@
  */
 import { EventEmitter } from 'node:events';
 import type { MessageData } from '../base/arguments.js';
+import type { Section } from '../memory/section.js';
+import type { View } from '../memory/view.js';
 import type { OnCallback } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
 import type { ReplyMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
+import type { SectionOptions } from './port-sections.js';
 
-export interface RequestSyncOptions {
+/** What can go with a message besides its bytes. */
+export interface SendOptions {
+  /** A view of a section of this side's, which the peer takes when its `accepts` says so. */
+  view?: View;
+  /** Releases the view here once it is on its way: its region comes back when the peer has released it. */
+  autoRelease?: boolean;
+}
+
+export interface ReplyOptions extends SendOptions {
+  /** Releases what came with the request, before the answer goes. */
+  unmapExisting?: boolean;
+}
+
+export interface RequestSyncOptions extends SendOptions {
   /** Milliseconds until the call fails with ERR_ALPC_TIMEOUT: 0 looks once, Infinity (the default) waits for as long as the peer lives. */
   timeout?: number;
   /** Gets the requests that the peer sends while this call waits; without it they wait to be received. It may answer at once or later, and may block in calls of its own. What it throws ends the call. */
@@ -21,7 +37,7 @@ export interface RequestOptions extends RequestSyncOptions {
   signal?: AbortSignal;
 }
 
-export interface PostOptions {
+export interface PostOptions extends SendOptions {
   /** Milliseconds to wait for room. */
   timeout?: number;
   signal?: AbortSignal;
@@ -43,6 +59,14 @@ export interface CommunicationPortInformation {
   readonly waitingForRoom: number;
   /** Replies that came when nobody waited for them any more, and were dropped. */
   readonly lateReplies: number;
+  /** Views of this side that the peer has not released. */
+  readonly viewsOut: number;
+  /** Views of the peer that are held here. */
+  readonly heldViews: number;
+  /** Bytes of the peer's sections that are mapped here. */
+  readonly mappedBytes: number;
+  /** Views of the peer that nobody here released, found by the collector. */
+  readonly forgottenViews: number;
 }
 
 export interface CommunicationPortEvents {
@@ -114,13 +138,25 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
   }
 
   /** As `post`, but blocks this thread while there is no room. */
-  postSync(data: MessageData, options?: { timeout?: number }): void {
+  postSync(data: MessageData, options?: Omit<PostOptions, 'signal'>): void {
     this.#connection.postSync(data, options);
   }
 
   /** Sends a datagram if there is room now. Never waits. @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT */
-  tryPost(data: MessageData): 'sent' | 'full' | 'disconnected' {
-    return this.#connection.tryPost(data);
+  tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
+    return this.#connection.tryPost(data, options);
+  }
+
+  /**
+   * Makes a section: shared memory whose views can be sent through this port, and no other. It closes with the connection.
+   * NtAlpcCreatePortSection.
+   * @param size bytes, rounded up to whole pages
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_INSUFFICIENT_RESOURCES, ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED
+   */
+  createSection(size: number, options?: SectionOptions): Section {
+    const connection = this.#connection;
+    if (connection.state !== 'open') throw connection.closedError();
+    return connection.sections.create(size, options);
   }
 
   /** What is going on here. NtAlpcQueryInformation. */

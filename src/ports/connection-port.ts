@@ -9,6 +9,7 @@
 import { EventEmitter } from 'node:events';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import type { Section } from '../memory/section.js';
 import { bindPortName, bindPortNameSync, type BoundPortName, createSecurityDescriptor, fileMode, type SecurityDescriptor, type SecurityOptions } from '../objects/index.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { LoopWatch } from '../platform/loop-watch.js';
@@ -19,9 +20,10 @@ import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
 import { type Consumer, Diversion, type Feed } from './diversion.js';
 import { Intake, countListeners, type ReceiveOptions } from './intake.js';
-import { checkLimits, type Limits, type PortLimits } from './limits.js';
+import { type AcceptedKind, checkAccepts, checkLimits, type Limits, type PortLimits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { PortCallback } from './port-callback.js';
+import { PortSections, type SectionOptions } from './port-sections.js';
 import type { RefusalReason } from './reception.js';
 import { ServerConnections } from './server-connections.js';
 import type { ServerPort } from './server-port.js';
@@ -39,6 +41,8 @@ export interface CreatePortSyncOptions {
   /** Who may connect; by default the same user and root. */
   security?: SecurityOptions;
   limits?: PortLimits;
+  /** What the server takes with a message; nothing by default. See docs/shared-memory.md. */
+  accepts?: readonly AcceptedKind[];
   spin?: boolean | SpinOptions;
   /** Connections that may wait in the kernel to be accepted; 511 by default. */
   backlog?: number;
@@ -120,6 +124,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   /** What the bell was rung for has been handed out, the sockets have not been looked at yet. */
   #answered = false;
   #closed = false;
+  readonly #sections: PortSections;
 
   /** Engine room: made by `createPort`. When it fails, name and descriptor are the caller's still. */
   constructor(thread: Thread, bound: BoundPortName, options: CheckedCreateOptions) {
@@ -128,6 +133,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.#bound = bound;
     this.#listener = bound.fd;
     this.linger = new Linger(options.spin.linger);
+    this.#sections = new PortSections(bound.name, options.limits.sectionBytes, (connection) => this.#connections.has(connection));
     this.#connections = new ServerConnections({ ...options, thread, portName: bound.name, listener: this.#listener, events: this, hasRef: () => this.hasRef(), wake: () => this.#attend() });
     const source = {
       take: () => (this.#closed ? undefined : this.#take()),
@@ -200,6 +206,17 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   setCallback<C = undefined>(callback: ((message: Message, context: C) => void) | undefined, ...[context]: undefined extends C ? [context?: C] : [context: C]): this {
     this.#callback.set(callback, context as C);
     return this;
+  }
+
+  /**
+   * Makes a section: shared memory whose views can be sent to any of the port's clients. Each of them can look at all of it; make one for
+   * one client with its own port's `createSection`. It closes with the port. NtAlpcCreatePortSection.
+   * @param size bytes, rounded up to whole pages
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_INSUFFICIENT_RESOURCES, ERR_ALPC_CLOSED
+   */
+  createSection(size: number, options?: SectionOptions): Section {
+    if (this.#closed) throw this.#closedError();
+    return this.#sections.create(size, options);
   }
 
   /** Keeps the process alive while the port is open: the default. */
@@ -324,6 +341,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.#watch?.close();
     this.#watch = undefined;
     this.#connections.close();
+    this.#sections.close();
     this.#diversion?.over();
     releaseDescriptor(this.#listener);
     this.#intake.end(() => this.#closedError());
@@ -345,7 +363,7 @@ export interface CheckedCreateOptions {
 }
 
 function checkCreateOptions(options: CreatePortOptions | undefined): CheckedCreateOptions {
-  const given = checkOptions(options, 'options', ['root', 'connect', 'security', 'limits', 'spin', 'backlog', 'notifyClientDied', 'timeout', 'signal']);
+  const given = checkOptions(options, 'options', ['root', 'connect', 'security', 'limits', 'accepts', 'spin', 'backlog', 'notifyClientDied', 'timeout', 'signal']);
   const security = createSecurityDescriptor(given.security, 'options.security');
   return {
     binding: {
@@ -356,7 +374,7 @@ function checkCreateOptions(options: CreatePortOptions | undefined): CheckedCrea
     },
     asks: given.connect !== undefined && checkOneOf(given.connect, 'options.connect', ['allow', 'ask']) === 'ask',
     security,
-    limits: checkLimits(given.limits),
+    limits: checkLimits(given.limits, checkAccepts(given.accepts)),
     spin: checkSpin(given.spin),
     notifyClientDied: given.notifyClientDied === undefined ? false : checkBoolean(given.notifyClientDied, 'options.notifyClientDied'),
   };

@@ -23,6 +23,7 @@ export interface RejectOptions {
 
 /** How a connection port carries a decision out. */
 export interface ConnectionRequestActions {
+  readonly accepts: number;
   accept(limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort | undefined;
   reject(data: Uint8Array): void;
 }
@@ -55,7 +56,7 @@ export class ConnectionRequestMessage {
   accept(options?: AcceptOptions): ServerPort | undefined {
     const given = checkOptions(options, 'options', ['data', 'context', 'limits']);
     const data = payload(given.data);
-    const limits = given.limits === undefined ? undefined : checkLimits(given.limits);
+    const limits = given.limits === undefined ? undefined : checkLimits(given.limits, this.#actions.accepts);
     this.#decide();
     return this.#actions.accept(limits, data, given.context);
   }

@@ -6,7 +6,7 @@
  * Invariants: a request of this side settles exactly once; after `end` or `close` no memory of the peer is touched any more; a
  * peer that breaks the rules is dropped, and everybody who waited for it is told.
  */
-import type { MessageData } from '../base/arguments.js';
+import { checkBoolean, checkOptions, type MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, ReplyStatus } from '../memory/layout.js';
@@ -14,49 +14,25 @@ import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
 import { pause } from '../platform/poller.js';
-import { emptyBells, receiveBytes } from '../platform/unix-socket.js';
+import { emptyBells, emptySocket, receiveBytes } from '../platform/unix-socket.js';
 import { requestBlocking, postBlocking } from './blocking.js';
 import { Calls, type OnCallback, Outgoing, PendingCall } from './calls.js';
-import type { CommunicationPort, PostOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
+import type { CommunicationPort, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
+import { type ConnectionFigures, type ConnectionOwner, type ConnectionParts, reasonOf } from './connection-parts.js';
 import { channels } from './diagnostics.js';
 import { Inbound } from './inbound.js';
 import type { Limits } from './limits.js';
-import { type CanceledMessage, type ClientDiedMessage, type DatagramMessage, type EndReason, PLACE_ANSWERED, type PortClosedMessage, type ReplyMessage, type ReplyOutcome, type RequestMessage } from './message.js';
-import { checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
+import { type EndReason, PLACE_ANSWERED, type ReplyMessage, type ReplyOutcome, type RequestMessage } from './message.js';
+import { type CheckedRequestOptions, checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
+import { MessageAttributes, type ViewFigures } from './message-attributes.js';
 import { copyOf, Outbound } from './outbound.js';
+import type { Attachment } from './outgoing-views.js';
 import type { PeerIdentity } from './peer-identity.js';
-import type { Spin } from './spin-options.js';
+import { PortSections } from './port-sections.js';
 import type { Thread } from './thread.js';
 import type { ConnectedUser } from './turns.js';
 
-/** What a connection's messages can be. */
-export type ConnectionMessage = RequestMessage | DatagramMessage | CanceledMessage | PortClosedMessage | ClientDiedMessage;
-
-/** The port that holds a connection. */
-export interface ConnectionOwner {
-  /** Something is to be done on the event loop, or may be soon: a reply is awaited, records wait for room, messages are there. */
-  wake(connection: Connection): void;
-  /** The socket is about to be closed: stop watching it. */
-  unwatch(connection: Connection): void;
-}
-
-export interface ConnectionParts {
-  readonly thread: Thread;
-  readonly owner: ConnectionOwner;
-  readonly link: Link;
-  readonly socket: number;
-  /** The inode number of the client's outbox. */
-  readonly inode: number;
-  readonly peerPage: PeerWaitPage;
-  readonly peer: PeerIdentity;
-  readonly portName: string;
-  readonly role: 'client' | 'server' | 'unconnected';
-  readonly limits: Limits;
-  /** The stricter of the two sides' message lengths. */
-  readonly maxMessageLength: number;
-  readonly spin: Spin;
-  readonly notifyClientDied: boolean;
-}
+export type { ConnectionMessage, ConnectionOwner, ConnectionParts } from './connection-parts.js';
 
 /** Looks at memory while replies are awaited, before or in a turn of the event loop: a few microseconds, while it pays. */
 const LOOKS_FOR_REPLIES = 300;
@@ -102,6 +78,10 @@ export class Connection {
   #heardAt = -1;
 
   readonly #owner: ConnectionOwner;
+  /** What travels with messages besides their bytes. */
+  readonly attributes: MessageAttributes;
+  readonly #limits: Limits;
+  #sections: PortSections | undefined;
   /** The longest payload that fits into a message of this connection. */
   readonly maxDataLength: number;
   readonly #notifyClientDied: boolean;
@@ -118,6 +98,8 @@ export class Connection {
     this.looks = new AdaptiveSpin(parts.spin.looks);
     this.#looksForReplies = new AdaptiveSpin(parts.spin.linger > 0 ? LOOKS_FOR_REPLIES : 0);
     this.#owner = parts.owner;
+    this.#limits = parts.limits;
+    this.attributes = new MessageAttributes(this, parts.limits);
     this.outbound = new Outbound(this, parts.limits);
     this.inbound = new Inbound(this, parts.limits);
     this.maxDataLength = parts.maxMessageLength - RECORD_HEADER;
@@ -130,9 +112,15 @@ export class Connection {
 
   request(data: MessageData, options?: RequestOptions, callbackId = 0): Promise<ReplyMessage> {
     const call = new PendingCall();
+    let attachment: Attachment | undefined;
     try {
-      this.#startCall(call, data, options, callbackId);
+      const dataLength = this.prepare(data);
+      const checked = checkRequestOptions(options, 'awaited');
+      checked.signal?.throwIfAborted();
+      attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
+      this.#startCall(call, data, dataLength, checked, callbackId, attachment);
     } catch (error) {
+      attachment?.undo();
       call.reject(error);
     }
     return call.promise;
@@ -141,33 +129,58 @@ export class Connection {
   requestSync(data: MessageData, options?: RequestSyncOptions, callbackId = 0): ReplyMessage {
     const dataLength = this.prepare(data);
     const { timeout, onCallback } = checkRequestOptions(options, 'blocking');
-    return requestBlocking(this, data, dataLength, callbackId, timeout, onCallback ?? this.onCallback);
+    if (options === undefined) return requestBlocking(this, data, dataLength, callbackId, timeout, onCallback ?? this.onCallback);
+    const attachment = this.attributes.attach(options, dataLength);
+    try {
+      return requestBlocking(this, data, dataLength, callbackId, timeout, onCallback ?? this.onCallback, attachment);
+    } finally {
+      attachment?.undo();
+    }
   }
 
   async post(data: MessageData, options?: PostOptions): Promise<void> {
     const dataLength = this.prepare(data);
     const { timeout, signal } = checkWaitOptions(options, 'awaited');
     signal?.throwIfAborted();
-    if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) return;
-    await this.#queueForRoom(data, dataLength, timeout, signal);
+    const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
+    if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return;
+    try {
+      await this.#queueForRoom(data, dataLength, timeout, signal, attachment);
+    } finally {
+      attachment?.undo();
+    }
   }
 
-  postSync(data: MessageData, options?: { timeout?: number }): void {
+  postSync(data: MessageData, options?: PostOptions): void {
     const dataLength = this.prepare(data);
     const { timeout } = checkWaitOptions(options, 'blocking');
-    if (!this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) postBlocking(this, data, dataLength, timeout);
+    const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
+    try {
+      if (!this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) postBlocking(this, data, dataLength, timeout, attachment);
+    } finally {
+      attachment?.undo();
+    }
   }
 
-  tryPost(data: MessageData): 'sent' | 'full' | 'disconnected' {
+  tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') return 'disconnected';
-    if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength)) return 'sent';
+    const attachment = options === undefined ? undefined : this.attributes.attach(checkOptions(options, 'options', ['view', 'autoRelease']), dataLength);
+    if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
+    attachment?.undo();
     return this.state === 'open' ? 'full' : 'disconnected';
   }
 
-  reply(message: RequestMessage, data: MessageData): ReplyOutcome {
+  reply(message: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
     const dataLength = checkMessage(data, this.maxDataLength, this);
-    return this.#settle(message, ReplyStatus.ok, data, dataLength);
+    if (options === undefined) return this.#settle(message, ReplyStatus.ok, data, dataLength);
+    const given = checkOptions(options, 'options', ['view', 'autoRelease', 'unmapExisting']);
+    const unmaps = given.unmapExisting !== undefined && checkBoolean(given.unmapExisting, 'options.unmapExisting');
+    const attachment = message.place < 0 || this.state !== 'open' ? undefined : this.attributes.attach(given, dataLength);
+    if (unmaps && message.place !== PLACE_ANSWERED) message.release(); // before the answer: whoever gets it can use the region again
+    const outcome = this.#settle(message, ReplyStatus.ok, data, dataLength, attachment);
+    if (outcome !== 'sent') attachment?.undo();
+    return outcome;
   }
 
   decline(message: RequestMessage): ReplyOutcome {
@@ -175,16 +188,15 @@ export class Connection {
   }
 
   /** Sends an answer, or keeps it until there is room. */
-  answer(messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): ReplyOutcome {
-    if (this.outbound.transmit(RecordType.reply, messageId, callbackId, status, data, dataLength)) return 'sent';
+  answer(messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number, attachment?: Attachment): ReplyOutcome {
+    if (this.outbound.transmit(RecordType.reply, messageId, callbackId, status, data, dataLength, attachment)) return 'sent';
     if (this.state !== 'open') return 'disconnected';
-    if (!this.outbound.hasBytesFor(dataLength)) {
+    if (!this.outbound.hasBytesFor(attachment === undefined ? dataLength : dataLength + attachment.byteLength)) {
       // The peer asks and does not read the answers: it is over its quota, and its calls must settle all the same.
-      this.#sayWhy(OutboxState.quota);
-      this.end('quota');
+      this.endForWant();
       return 'disconnected';
     }
-    this.outbound.enqueue(new Outgoing(RecordType.reply, messageId, callbackId, status, copyOf(data), dataLength));
+    this.outbound.enqueue(new Outgoing(RecordType.reply, messageId, callbackId, status, copyOf(data), dataLength, undefined, undefined, attachment));
     return 'sent';
   }
 
@@ -192,6 +204,11 @@ export class Connection {
   refuseById(messageId: number, status: number): void {
     this.inbound.giveUp(messageId);
     this.answer(messageId, 0, status, undefined, 0);
+  }
+
+  /** The sections that its port made. */
+  get sections(): PortSections {
+    return (this.#sections ??= new PortSections(this.portName, this.#limits.sectionBytes, (connection) => connection === this));
   }
 
   /** The data's length in bytes, checked against the connection's state and limits. */
@@ -227,7 +244,8 @@ export class Connection {
     }
     const wantsRoom = this.outbound.first;
     if (wantsData && !this.link.armForData()) return false;
-    return wantsRoom === undefined || this.armForRoom(wantsRoom.dataLength);
+    if (wantsRoom !== undefined && !this.armForRoom(wantsRoom.length)) return false;
+    return this.outbound.viewWaits === 0 || this.attributes.outgoing.arm();
   }
 
   /** The same for room alone. */
@@ -244,6 +262,7 @@ export class Connection {
     if (this.state !== 'open') return;
     this.link.disarm();
     this.link.disarmForSpace();
+    this.link.disarmForViews();
   }
 
   /** Looks for replies a little longer than once: a turn of the event loop costs more than a hundred looks, and an object of the collector's. */
@@ -264,9 +283,9 @@ export class Connection {
   readSocket(most = BELLS_AT_ONCE): void {
     const { position } = this.link.reader;
     for (let left = position === this.#heardAt ? most : 1; left > 0 && this.state === 'open'; left--) {
-      const length = receiveBytes(this.socket, packet);
+      const length = this.#limits.accepts === 0 ? receiveBytes(this.socket, packet) : this.attributes.hear();
       if (length === 'none') return;
-      if (length === 'end') this.end(reasonOf(Atomics.load(this.link.peer.words, Control.state)));
+      if (length === 'end') this.endByPeer();
       else if (length > 1) this.violate(new ProtocolViolation(`a packet of ${length} bytes came where only bells are rung`));
       else this.#heardAt = position;
     }
@@ -301,14 +320,29 @@ export class Connection {
     this.#owner.wake(this);
   }
 
+  /** The socket's end was seen: the peer's last word says why. */
+  endByPeer(): void {
+    this.end(reasonOf(Atomics.load(this.link.peer.words, Control.state)));
+  }
+
+  /** This process has no room for what the peer may send: the peer is told, and dropped. */
+  endForWant(error?: Error): void {
+    this.#sayWhy(OutboxState.quota);
+    this.end('quota', error);
+  }
+
   /** This side's own will: leaves the reason, settles this side's calls as canceled, drops what was not received. */
   close(): void {
-    if (this.state !== 'open') return this.inbound.clear();
+    if (this.state !== 'open') {
+      this.attributes.drop();
+      return this.inbound.clear();
+    }
     this.#sayWhy(OutboxState.closed);
     this.state = 'ending';
     this.#release();
     this.#failAll(() => new AlpcError('ERR_ALPC_CANCELED', `${this}: this side closed the connection before the answer came`));
     this.inbound.clear();
+    this.attributes.drop();
     this.state = 'closed';
     this.#announceEnd('closed');
   }
@@ -339,31 +373,29 @@ export class Connection {
   }
 
   /** Figures for people and tests. */
-  get figures(): { pendingRequests: number; unansweredRequests: number; queuedMessages: number; waitingForRoom: number; lateReplies: number } {
+  get figures(): ConnectionFigures & ViewFigures {
     return {
       pendingRequests: this.calls.count,
       unansweredRequests: this.inbound.unanswered,
       queuedMessages: this.inbound.queued,
       waitingForRoom: this.outbound.length,
       lateReplies: this.inbound.lateReplies,
+      ...this.attributes.figures,
     };
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
-  #startCall(call: PendingCall, data: MessageData, options: RequestOptions | undefined, callbackId: number): void {
-    const dataLength = this.prepare(data);
-    const { timeout, signal, onCallback } = checkRequestOptions(options, 'awaited');
-    signal?.throwIfAborted();
+  #startCall(call: PendingCall, data: MessageData, dataLength: number, { timeout, signal, onCallback }: CheckedRequestOptions, callbackId: number, attachment: Attachment | undefined): void {
     const id = this.calls.nextId();
     call.id = id;
     call.onCallback = onCallback;
     const { position } = this.outbound;
-    if (this.outbound.transmit(RecordType.request, id, callbackId, 0, data, dataLength)) call.position = position;
+    if (this.outbound.transmit(RecordType.request, id, callbackId, 0, data, dataLength, attachment)) call.position = position;
     else {
       if (this.state !== 'open') throw this.closedError();
       this.outbound.checkQuota(dataLength);
-      call.outgoing = new Outgoing(RecordType.request, id, callbackId, 0, copyOf(data), dataLength, (at) => void (call.position = at));
+      call.outgoing = new Outgoing(RecordType.request, id, callbackId, 0, copyOf(data), dataLength, (at) => void (call.position = at), undefined, attachment);
       this.outbound.enqueue(call.outgoing);
     }
     this.calls.add(call);
@@ -401,7 +433,7 @@ export class Connection {
     call.reject(makeError());
   }
 
-  #queueForRoom(data: MessageData, dataLength: number, timeout: number, signal: AbortSignal | undefined): Promise<void> {
+  #queueForRoom(data: MessageData, dataLength: number, timeout: number, signal: AbortSignal | undefined, attachment: Attachment | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.state !== 'open') throw this.closedError();
       this.outbound.checkQuota(dataLength);
@@ -414,6 +446,7 @@ export class Connection {
         RecordType.datagram, 0, 0, 0, copyOf(data), dataLength,
         () => { settle(); resolve(); },
         (error) => { settle(); reject(error); },
+        attachment,
       );
       const giveUp = (error: Error): void => {
         this.outbound.withdraw(outgoing);
@@ -426,14 +459,14 @@ export class Connection {
     });
   }
 
-  #settle(message: RequestMessage, status: number, data: MessageData | undefined, dataLength: number): ReplyOutcome {
+  #settle(message: RequestMessage, status: number, data: MessageData | undefined, dataLength: number, attachment?: Attachment): ReplyOutcome {
     if (message.place < 0) {
       if (message.place === PLACE_ANSWERED) throw new AlpcError('ERR_ALPC_REPLY_MISMATCH', `${this}: request ${message.id} has been answered already`);
       return this.state === 'open' ? 'canceled' : 'disconnected';
     }
     this.inbound.forget(message);
     message.place = PLACE_ANSWERED;
-    return this.answer(message.id, message.callbackId, status, data, dataLength);
+    return this.answer(message.id, message.callbackId, status, data, dataLength, attachment);
   }
 
   /** Leaves the reason for the peer to read when it sees the socket's end. The first one stays. */
@@ -449,10 +482,13 @@ export class Connection {
   /** Lets go of socket, memory and registrations. */
   #release(): void {
     this.#owner.unwatch(this);
-    emptyBells(this.socket);
+    if (this.#limits.accepts === 0) emptyBells(this.socket);
+    else emptySocket(this.socket);
     releaseDescriptor(this.socket);
     this.thread.removeConnection(this);
     this.thread.closePeerPage(this.peerPage);
+    this.#sections?.close();
+    this.attributes.end();
     this.link.close();
   }
 
@@ -460,11 +496,4 @@ export class Connection {
     if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: this.portName, role: this.role, peer: this.peer, reason, error });
     this.port.onEnd(reason, error);
   }
-}
-
-/** Why the peer is gone, by its own last word. */
-function reasonOf(state: number): EndReason {
-  if (state === OutboxState.open) return 'died';
-  if (state === OutboxState.protocol) return 'protocol';
-  return state === OutboxState.quota ? 'quota' : 'disconnected';
 }

@@ -18,6 +18,8 @@ export const channels = {
   receive: channel('alpc:receive'),
   /** A thread goes to sleep in a blocking call: { port, id }. */
   wait: channel('alpc:wait'),
+  /** A received view was collected as garbage, and nobody had released it: { port, peer, length }. */
+  forgotten: channel('alpc:view-forgotten'),
   /** It woke: { port, id }. */
   unwait: channel('alpc:unwait'),
 } as const;

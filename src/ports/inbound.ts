@@ -13,6 +13,7 @@ import type { Connection, ConnectionMessage } from './connection.js';
 import { channels, tellReceive } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import type { Limits } from './limits.js';
+import type { ReceivedView } from './incoming-views.js';
 import { CanceledMessage, ClientDiedMessage, DatagramMessage, type EndReason, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
 
 /** Records in a row that are no messages, late replies say: a peer can publish them as fast as they are read, and others must have their turn. */
@@ -144,7 +145,8 @@ export class Inbound {
     for (const message of queued) if (message.type !== 'request') this.#enqueue(message);
     for (const request of this.#unanswered.splice(0)) {
       request.giveUp();
-      if (!undelivered.has(request)) this.#queue.push(new CanceledMessage(connection, request, ++this.#sequence));
+      if (undelivered.has(request)) request.release();
+      else this.#queue.push(new CanceledMessage(connection, request, ++this.#sequence));
     }
     this.#unansweredBytes = 0;
     if (tellDeath) this.#queue.push(new ClientDiedMessage(connection, ++this.#sequence));
@@ -154,7 +156,7 @@ export class Inbound {
   /** This side closed: nobody takes messages any more. */
   clear(): void {
     for (const request of this.#unanswered.splice(0)) request.giveUp();
-    this.#queue.clear();
+    for (const message of this.#queue.clear()) message.release();
     this.#queuedBytes = 0;
     this.#unansweredBytes = 0;
   }
@@ -170,23 +172,29 @@ export class Inbound {
     try {
       for (let silent = 0; silent < SILENT_IN_A_ROW && reader.next(); silent++) {
         let message: ConnectionMessage | undefined;
+        const view = reader.attributes === 0 ? undefined : this.#readView();
+        if (connection.state !== 'open') return undefined;
         switch (reader.type) {
           case RecordType.request:
-            message = this.#readRequest();
+            message = this.#readRequest(view);
             break;
           case RecordType.reply:
-            this.#readReply();
+            this.#readReply(view);
             break;
           case RecordType.datagram: {
             const { copies } = connection.thread;
             reader.copyData(copies);
             link.release();
             message = new DatagramMessage(connection, reader.messageId, copies.memory, copies.start, reader.dataLength, ++this.#sequence);
+            if (view !== undefined) message.take(view);
             break;
           }
           case RecordType.cancel:
             silent += this.#unanswered.length / SEARCHED_AT_ONCE;
             message = this.#readCancel();
+            break;
+          case RecordType.forget:
+            this.#readForget();
             break;
           default:
             throw new ProtocolViolation(`a record is of unknown type ${reader.type}`);
@@ -221,16 +229,33 @@ export class Inbound {
     return count;
   }
 
-  #readRequest(): RequestMessage | undefined {
+  /** What comes with a record that has attributes. Who may have them carries bytes, and this side has said that it takes them. */
+  #readView(): ReceivedView | undefined {
+    const connection = this.#connection;
+    const { type } = connection.link.reader;
+    if (type !== RecordType.request && type !== RecordType.reply && type !== RecordType.datagram) throw new ProtocolViolation(`a record of type ${type} has attributes`);
+    return connection.attributes.receive();
+  }
+
+  #readForget(): void {
+    const connection = this.#connection;
+    const { messageId, callbackId } = connection.link.reader;
+    connection.link.release();
+    connection.attributes.forgetSection(messageId, callbackId);
+  }
+
+  #readRequest(view: ReceivedView | undefined): RequestMessage | undefined {
     const connection = this.#connection;
     const { link } = connection;
     const { messageId, callbackId, flags, dataLength } = link.reader;
     if ((flags & RETRACTED) !== 0) {
       link.release();
+      view?.release();
       return undefined;
     }
     if (this.#unanswered.length >= this.#limits.pendingMessages || this.#unansweredBytes + dataLength > this.#limits.pendingBytes) {
       link.release();
+      view?.release();
       connection.answer(messageId, callbackId, ReplyStatus.quota, undefined, 0);
       return undefined;
     }
@@ -238,6 +263,7 @@ export class Inbound {
     link.reader.copyData(copies);
     link.release();
     const message = new RequestMessage(connection, messageId, callbackId, copies.memory, copies.start, dataLength, ++this.#sequence, this.#unanswered.length);
+    if (view !== undefined) message.take(view);
     this.#remember(message);
     const call = callbackId === 0 ? undefined : connection.calls.findPending(callbackId);
     if (call?.onCallback === undefined) return message;
@@ -251,7 +277,7 @@ export class Inbound {
     return undefined;
   }
 
-  #readReply(): void {
+  #readReply(view: ReceivedView | undefined): void {
     const connection = this.#connection;
     const { link } = connection;
     const { messageId, status } = link.reader;
@@ -259,12 +285,14 @@ export class Inbound {
     const call = blocked ?? connection.calls.take(messageId);
     if (call === undefined) {
       link.release();
+      view?.release();
       link.own.words[Control.lateReplies] = ++this.#lateReplies;
       return;
     }
     if (status !== ReplyStatus.ok) {
       const { dataLength } = link.reader;
       link.release();
+      view?.release();
       if (channels.receive.hasSubscribers) tellReceive(connection, { type: 'reply', id: messageId, dataLength });
       const error = errorOf(connection, status, messageId);
       if (status === ReplyStatus.deadlock) connection.outbound.cancelRequest(messageId, call.position, call.outgoing);
@@ -276,6 +304,7 @@ export class Inbound {
     link.reader.copyData(copies);
     link.release();
     const reply = new ReplyMessage(connection, messageId, copies.memory, copies.start, link.reader.dataLength, ++this.#sequence);
+    if (view !== undefined) reply.take(view);
     if (blocked !== undefined) blocked.reply = reply;
     else (call as PendingCall).resolve(reply);
     if (channels.receive.hasSubscribers) tellReceive(connection, reply); // who is told may close the port
@@ -297,6 +326,7 @@ export class Inbound {
     message.giveUp();
     if (!this.#queue.remove(message)) return new CanceledMessage(this.#connection, message, ++this.#sequence);
     this.#queuedBytes -= message.dataLength;
+    message.release();
     return undefined;
   }
 

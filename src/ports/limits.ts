@@ -2,9 +2,9 @@
  * Limits and quotas of a port: the options, checked, with their defaults. Each side of a connection has its own; the
  * stricter of the two holds for the length of a message.
  */
-import { checkInteger, checkOptions, invalidArgument } from '../base/arguments.js';
-import { MAX_MESSAGE_LENGTH, RECORD_HEADER } from '../memory/layout.js';
-import { DEFAULT_PEER_RING_LENGTH, DEFAULT_RING_LENGTH, isRingLength, MAX_RING_LENGTH, MIN_RING_LENGTH } from '../memory/outbox.js';
+import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../base/arguments.js';
+import { Accepts, MAX_MESSAGE_LENGTH, MAX_VIEWS, RECORD_HEADER } from '../memory/layout.js';
+import { type Acceptance, DEFAULT_PEER_RING_LENGTH, DEFAULT_RING_LENGTH, isRingLength, MAX_RING_LENGTH, MIN_RING_LENGTH } from '../memory/outbox.js';
 import { pageSize } from '../platform/descriptors.js';
 
 export interface PortLimits {
@@ -22,12 +22,22 @@ export interface PortLimits {
   connections?: number;
   /** Of these, for any one user but the port's own and root. 1 to 1,000,000; a quarter of `connections` by default. */
   connectionsPerUser?: number;
+  /** Views of the peer that one connection holds at once. 1 to 512; 64 by default. */
+  views?: number;
+  /** Sections of the peer that one connection maps at once. 1 to 512; 16 by default. A secure view is one, too. */
+  sections?: number;
+  /** Bytes of these sections, and of those that the port makes itself. 4,096 to 2^36; 1 GiB by default. */
+  sectionBytes?: number;
 }
 
-export type Limits = Required<PortLimits>;
+/** What a port takes with a message; nothing by default. */
+export type AcceptedKind = 'secure-view' | 'view' | 'writable-view';
 
-export function checkLimits(value: PortLimits | undefined): Limits {
-  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'connections', 'connectionsPerUser'] as const;
+export type Limits = Required<PortLimits> & Acceptance;
+
+/** @param accepts what the port takes: bits of `Accepts` */
+export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits {
+  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'connections', 'connectionsPerUser', 'views', 'sections', 'sectionBytes'] as const;
   const {
     maxMessageLength = MAX_MESSAGE_LENGTH,
     ringLength = DEFAULT_RING_LENGTH,
@@ -36,6 +46,9 @@ export function checkLimits(value: PortLimits | undefined): Limits {
     pendingBytes = 16 * 1024 * 1024,
     connections = 16_384,
     connectionsPerUser,
+    views = 64,
+    sections = 16,
+    sectionBytes = 2 ** 30,
   } = checkOptions(value, 'limits', known);
   const limits: Limits = {
     maxMessageLength: checkInteger(maxMessageLength, 'limits.maxMessageLength', RECORD_HEADER * 2, MAX_MESSAGE_LENGTH),
@@ -45,7 +58,24 @@ export function checkLimits(value: PortLimits | undefined): Limits {
     pendingBytes: checkInteger(pendingBytes, 'limits.pendingBytes', 1, 2 ** 31 - 1),
     connections: checkInteger(connections, 'limits.connections', 1, 1_000_000),
     connectionsPerUser: connectionsPerUser === undefined ? Math.ceil(connections / 4) : checkInteger(connectionsPerUser, 'limits.connectionsPerUser', 1, 1_000_000),
+    views: checkInteger(views, 'limits.views', 1, MAX_VIEWS),
+    sections: checkInteger(sections, 'limits.sections', 1, MAX_VIEWS),
+    sectionBytes: checkInteger(sectionBytes, 'limits.sectionBytes', 4096, 2 ** 36),
+    accepts,
   };
   if (!isRingLength(limits.ringLength)) throw invalidArgument('limits.ringLength', `a power of two from ${pageSize()} to ${MAX_RING_LENGTH}`, limits.ringLength);
   return limits;
+}
+
+const ACCEPTED: Record<AcceptedKind, number> = {
+  'secure-view': Accepts.secureViews,
+  view: Accepts.secureViews | Accepts.views,
+  'writable-view': Accepts.secureViews | Accepts.views | Accepts.writableViews,
+};
+
+/** The `accepts` option, as bits of `Accepts`. */
+export function checkAccepts(value: readonly AcceptedKind[] | undefined): number {
+  if (value === undefined) return 0;
+  if (!Array.isArray(value)) throw invalidArgument('options.accepts', 'an array of kinds', value);
+  return (value as AcceptedKind[]).reduce((bits, kind) => bits | ACCEPTED[checkOneOf(kind, 'options.accepts[]', Object.keys(ACCEPTED) as AcceptedKind[])], 0);
 }

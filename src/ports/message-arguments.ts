@@ -1,9 +1,12 @@
 /** Checks of the arguments of sending calls, kept short because every message passes here. */
-import { checkData, checkFunction, checkOptions, checkSignal, checkTimeout, type MessageData } from '../base/arguments.js';
+import { checkBoolean, checkData, checkFunction, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { RECORD_HEADER } from '../memory/layout.js';
+import { OwnView } from '../memory/section.js';
+import { View } from '../memory/view.js';
 import type { OnCallback } from './calls.js';
-import type { PostOptions, RequestOptions } from './communication-port.js';
+import type { PostOptions, RequestOptions, SendOptions } from './communication-port.js';
+
 
 /** The data's length in bytes, checked. */
 export function checkMessage(data: MessageData, maxDataLength: number, port: { toString(): string }): number {
@@ -25,7 +28,7 @@ const NONE: CheckedRequestOptions = { timeout: Infinity, signal: undefined, onCa
 /** `waits` names what is there for a call of this kind: a blocking one can't be ended by a signal. */
 export function checkRequestOptions(options: RequestOptions | undefined, waits: 'awaited' | 'blocking'): CheckedRequestOptions {
   if (options === undefined) return NONE;
-  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', 'onCallback'] : ['timeout', 'onCallback']);
+  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', 'onCallback', 'view', 'autoRelease'] : ['timeout', 'onCallback', 'view', 'autoRelease']);
   return {
     timeout: checkTimeout(given.timeout, 'options.timeout'),
     signal: checkSignal(given.signal, 'options.signal'),
@@ -35,6 +38,14 @@ export function checkRequestOptions(options: RequestOptions | undefined, waits: 
 
 export function checkWaitOptions(options: PostOptions | undefined, waits: 'awaited' | 'blocking'): CheckedRequestOptions {
   if (options === undefined) return NONE;
-  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal'] : ['timeout']);
+  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', 'view', 'autoRelease'] : ['timeout', 'view', 'autoRelease']);
   return { timeout: checkTimeout(given.timeout, 'options.timeout'), signal: checkSignal(given.signal, 'options.signal'), onCallback: undefined };
+}
+
+/** The view that is to go with a message, if any. */
+export function checkView({ view, autoRelease }: SendOptions): { view: OwnView; autoRelease: boolean } | undefined {
+  const releases = autoRelease === undefined ? false : checkBoolean(autoRelease, 'options.autoRelease');
+  if (view === undefined) return undefined;
+  if (view instanceof OwnView) return { view, autoRelease: releases };
+  throw invalidArgument('options.view', view instanceof View ? "a view of a section of this side's; a received one is its sender's" : 'a view of a section', view);
 }

@@ -3,7 +3,8 @@
  * its kind can do, so that answering what can't be answered does not compile.
  */
 import type { MessageData } from '../base/arguments.js';
-import type { CommunicationPort, RequestOptions, RequestSyncOptions } from './communication-port.js';
+import type { View } from '../memory/view.js';
+import type { CommunicationPort, ReplyOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
 import type { PeerIdentity } from './peer-identity.js';
 
@@ -20,6 +21,7 @@ abstract class MessageBase {
   readonly #memory: ArrayBuffer;
   readonly #start: number;
   #data: Buffer | undefined;
+  #view: View | undefined;
 
   /** The payload is `dataLength` bytes at `start` of `memory`, which belong to this message alone. */
   constructor(connection: Connection, id: number, memory: ArrayBuffer, start: number, dataLength: number, sequence: number) {
@@ -34,6 +36,31 @@ abstract class MessageBase {
   /** The payload, in memory of this process. */
   get data(): Buffer {
     return (this.#data ??= Buffer.from(this.#memory, this.#start, this.dataLength));
+  }
+
+  /**
+   * The view that came with it, if any: shared memory of the sender's, seen without a copy. Undefined again when the message has been released.
+   * Release it when done; the sender waits for that to use the memory anew.
+   */
+  get view(): View | undefined {
+    return this.#view;
+  }
+
+  /** Gives back what came with the message: its view. Its payload stays. A second call does nothing. */
+  release(): void {
+    if (this.#view === undefined) return;
+    const view = this.#view;
+    this.#view = undefined;
+    view.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /** Engine room: what came with it. */
+  take(view: View): void {
+    this.#view = view;
   }
 
   /** The communication port that it came through: for a server, the way to this one client. */
@@ -79,8 +106,8 @@ export class RequestMessage extends MessageBase {
    * @returns 'sent'; 'canceled' when the caller gave up; 'disconnected' when it is gone
    * @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
    */
-  reply(data: MessageData): ReplyOutcome {
-    return this.#connection.reply(this, data);
+  reply(data: MessageData, options?: ReplyOptions): ReplyOutcome {
+    return this.#connection.reply(this, data, options);
   }
 
   /** Declines: the caller gets ERR_ALPC_CANCELED. @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already */

@@ -12,21 +12,24 @@ import type { Connection } from './connection.js';
 import { channels, tellSend } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import type { Limits } from './limits.js';
+import type { Attachment } from './outgoing-views.js';
 
 export class Outbound {
   readonly #connection: Connection;
   readonly #limits: Limits;
   readonly #waiting = new Fifo<Outgoing>();
   #waitingBytes = 0;
+  /** Waits for a view to come back from the peer: they are looked after as what waits for room is. */
+  viewWaits = 0;
 
   constructor(connection: Connection, limits: Limits) {
     this.#connection = connection;
     this.#limits = limits;
   }
 
-  /** Records that wait for room. */
+  /** Records that wait for room, and waits for a view that comes back. */
   get length(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + this.viewWaits;
   }
 
   /** The first of them. */
@@ -50,15 +53,16 @@ export class Outbound {
   }
 
   /** Publishes one record now, behind everything that waits. False when there is no room, or the connection just ended. */
-  transmit(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number): boolean {
+  transmit(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number, attachment?: Attachment): boolean {
     const connection = this.#connection;
     if (this.#waiting.length > 0 || connection.state !== 'open') return false;
     try {
-      if (!connection.link.send(type, messageId, callbackId, status, data, dataLength)) return false;
+      if (!connection.link.send(type, messageId, callbackId, status, data, dataLength, attachment?.attributes, attachment?.block)) return false;
     } catch (error) {
       connection.violate(error);
       return false;
     }
+    if (attachment !== undefined) attachment.sent();
     if (channels.send.hasSubscribers) tellSend(connection, type, messageId, dataLength);
     return true;
   }
@@ -70,7 +74,7 @@ export class Outbound {
   }
 
   enqueue(outgoing: Outgoing): void {
-    this.#waitingBytes += RECORD_HEADER + outgoing.dataLength;
+    this.#waitingBytes += RECORD_HEADER + outgoing.length;
     this.#waiting.push(outgoing);
     this.#connection.wake();
   }
@@ -89,23 +93,28 @@ export class Outbound {
 
   /** Takes back a record that still waits. */
   withdraw(outgoing: Outgoing): void {
-    if (this.#waiting.remove(outgoing)) this.#waitingBytes -= RECORD_HEADER + outgoing.dataLength;
+    if (!this.#waiting.remove(outgoing)) return;
+    this.#waitingBytes -= RECORD_HEADER + outgoing.length;
+    outgoing.attachment?.undo();
   }
 
   /** Moves what waits into the ring, as far as there is room. True when it moved, or will soon: the peer is reading. */
   flush(): boolean {
     const connection = this.#connection;
-    let moved = false;
+    let moved = this.viewWaits > 0 && connection.attributes.outgoing.collect();
+    let isFirst = true;
     try {
       for (let next = this.#waiting.peek(); next !== undefined && connection.state === 'open'; next = this.#waiting.peek()) {
-        if (!moved && !this.#writer.hasRoomToGoOn(next.dataLength)) break;
+        if (isFirst && !this.#writer.hasRoomToGoOn(next.length)) break;
         const position = this.#writer.position;
-        if (!connection.link.send(next.type, next.messageId, next.callbackId, next.status, next.data, next.dataLength)) break;
+        if (!connection.link.send(next.type, next.messageId, next.callbackId, next.status, next.data, next.dataLength, next.attachment?.attributes, next.attachment?.block)) break;
         this.#waiting.shift();
-        this.#waitingBytes -= RECORD_HEADER + next.dataLength;
+        this.#waitingBytes -= RECORD_HEADER + next.length;
+        next.attachment?.sent();
         if (channels.send.hasSubscribers) tellSend(connection, next.type, next.messageId, next.dataLength);
         next.sent?.(position);
         moved = true;
+        isFirst = false;
       }
       return moved || (this.#waiting.length > 0 && connection.state === 'open' && this.#writer.hasProgressed());
     } catch (error) {
@@ -133,7 +142,10 @@ export class Outbound {
 
   /** Nothing that waits will ever be sent. */
   failAll(makeError: () => AlpcError): void {
-    for (const outgoing of this.#waiting.clear()) outgoing.failed?.(makeError());
+    for (const outgoing of this.#waiting.clear()) {
+      outgoing.attachment?.undo();
+      outgoing.failed?.(makeError());
+    }
     this.#waitingBytes = 0;
   }
 

@@ -107,6 +107,10 @@ export class ServerConnections implements ConnectionOwner {
     return Array.from(this.#bySocket.values(), (connection) => connection.port as ServerPort);
   }
 
+  has(connection: object): boolean {
+    return connection instanceof Connection && this.#bySocket.get(connection.socket) === connection;
+  }
+
   /** The next message, fairly, or undefined. */
   take(): Message | undefined {
     if (this.#requests.length > 0) return this.#requests.shift();
@@ -341,6 +345,7 @@ export class ServerConnections implements ConnectionOwner {
       if (!this.#asking.delete(greeting)) throw new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.#parts.portName}: it has been closed`);
     };
     const actions = {
+      accepts: this.#parts.limits.accepts,
       accept: (limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort | undefined => {
         decided();
         return this.#admit(greeting, limits ?? this.#parts.limits, data, context);

@@ -70,7 +70,7 @@ export class ServerGreeting {
    * @throws ProtocolViolation when its memory is not as it must be; SystemError when this process has no room for it
    */
   welcome(limits: Limits, data: Uint8Array): Greeted | 'gone' {
-    refuseDescriptors(this.socket);
+    if (limits.accepts === 0) refuseDescriptors(this.socket);
     const more = receivePacket(this.socket, new Uint8Array(1));
     if (more === 'end') return 'gone';
     if (more !== 'none') {
@@ -88,7 +88,7 @@ export class ServerGreeting {
       peerOutbox.close();
     };
     try {
-      own = Outbox.create(arena, `alpc:${this.#portName}`, limits.ringLength, 1);
+      own = Outbox.create(arena, `alpc:${this.#portName}`, limits.ringLength, 1, limits);
       peerPage = this.#thread.openPeerPage(this.#descriptors.shift()!);
       const packet = encodePacket('welcome', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data });
       const outcome = sendPacket(this.socket, packet, [own.fd, waitPage.fd]);

@@ -13,7 +13,7 @@ import { adoptDescriptor, duplicateDescriptor, releaseDescriptor } from '../plat
 import { translate } from '../platform/system.js';
 import { createSocketPair } from '../platform/unix-socket.js';
 import type { OnCallback } from './calls.js';
-import { checkLimits, type PortLimits } from './limits.js';
+import { type AcceptedKind, checkAccepts, checkLimits, type Limits, type PortLimits } from './limits.js';
 import { PeerIdentity } from './peer-identity.js';
 import { ReceivingPort } from './receiving-port.js';
 import { checkSpin, type SpinOptions } from './spin-options.js';
@@ -21,6 +21,8 @@ import { type Thread, thisThread } from './thread.js';
 
 export interface UnconnectedPortOptions {
   limits?: PortLimits;
+  /** What it takes with a message; nothing by default. See docs/shared-memory.md. */
+  accepts?: readonly AcceptedKind[];
   spin?: boolean | SpinOptions;
   /** Gets the requests of a blocking call, which only this thread could answer. */
   onCallback?: OnCallback;
@@ -32,14 +34,14 @@ export interface UnconnectedPortOptions {
  * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_INSUFFICIENT_RESOURCES, ERR_ALPC_UNSUPPORTED_PLATFORM
  */
 export function createUnconnectedPort(options?: UnconnectedPortOptions): UnconnectedPort {
-  const given = checkOptions(options, 'options', ['limits', 'spin', 'onCallback']);
-  const limits = checkLimits(given.limits);
+  const given = checkOptions(options, 'options', ['limits', 'accepts', 'spin', 'onCallback']);
+  const limits = checkLimits(given.limits, checkAccepts(given.accepts));
   const spin = checkSpin(given.spin);
   const onCallback = given.onCallback === undefined ? undefined : checkFunction(given.onCallback, 'options.onCallback');
   const thread = thisThread();
   let bell: number | undefined;
   try {
-    const parts = selfLink(thread, limits.ringLength, limits.maxMessageLength);
+    const parts = selfLink(thread, limits);
     ({ bell } = parts);
     return new UnconnectedPort(thread, parts, { role: 'unconnected', limits, spin, onCallback });
   } catch (error) {
@@ -73,16 +75,16 @@ interface SelfLink {
   readonly peerPage: PeerWaitPage;
 }
 
-function selfLink(thread: Thread, ringLength: number, maxMessageLength: number): SelfLink {
+function selfLink(thread: Thread, limits: Limits): SelfLink {
   const [socket, bell] = createSocketPair();
   let outbox: Outbox | undefined;
   try {
-    outbox = Outbox.create(thread.arena, 'alpc:unconnected', ringLength, 2);
+    outbox = Outbox.create(thread.arena, 'alpc:unconnected', limits.ringLength, 2, limits);
     adoptDescriptor(socket);
     adoptDescriptor(bell);
     const { inode } = outbox;
     const peerPage = thread.openPeerPage(duplicateDescriptor(thread.waitPage.fd));
-    return { link: new Link(outbox, outbox, bell, maxMessageLength), inode, socket, bell, peerPage };
+    return { link: new Link(outbox, outbox, bell, limits.maxMessageLength), inode, socket, bell, peerPage };
   } catch (error) {
     outbox?.close();
     releaseDescriptor(socket);

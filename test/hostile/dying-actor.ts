@@ -31,7 +31,7 @@ function dieSending(step: Step): never {
   const upTo = (wanted: Step, act: () => void): void => {
     if (STEPS.indexOf(step) >= STEPS.indexOf(wanted)) act();
   };
-  const header = { length: RECORD_HEADER + RECORD_TEXT.length, type: RECORD_TYPE.datagram, messageId: 0, callbackId: 0, status: 0, sequence: 1, reserved0: 0, reserved1: 0 };
+  const header = { length: RECORD_HEADER + RECORD_TEXT.length, type: RECORD_TYPE.datagram, messageId: 0, callbackId: 0, status: 0, sequence: 1, attributes: 0, reserved1: 0 };
   const write = (from: number, to: number): void => Object.keys(RECORD).slice(from, to).forEach((word, i) => (words[start + from + i] = header[word as keyof typeof RECORD]));
   const payload = start * 4 + RECORD_HEADER;
   upTo('half of a header', () => write(0, 4));

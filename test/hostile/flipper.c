@@ -7,7 +7,7 @@
 #include <time.h>
 
 enum { TAIL = 32, HEAD = 64, DATA_SLEEP = 96, SPACE_SLEEP = 97, STATE = 98, OPEN = 1 };
-enum { LENGTH, TYPE, MESSAGE_ID, CALLBACK_ID, STATUS, SEQUENCE, RESERVED0, RESERVED1, HEADER_WORDS };
+enum { LENGTH, TYPE, MESSAGE_ID, CALLBACK_ID, STATUS, SEQUENCE, ATTRIBUTES, RESERVED1, HEADER_WORDS };
 enum { FLIP_PAYLOAD = 1, FLIP_HEADER = 2, FLIP_TYPE = 4, FLIP_LENGTH = 8, FLIP_TAIL = 16, FLIP_HEAD = 32, FLIP_CONTROL = 64 };
 enum { MOST_RECORDS = 4096 };
 
@@ -96,8 +96,8 @@ int storm(storm_t *s) {
         volatile int32_t *word = &words[(at + HEADER_WORDS + wild % most) & mask];
         flip(word, ~*word);
       } else if (bit == FLIP_HEADER) {
-        static const int harmless[] = {MESSAGE_ID, CALLBACK_ID, STATUS, SEQUENCE, RESERVED0, RESERVED1};
-        int which = harmless[wild % 6];
+        static const int harmless[] = {MESSAGE_ID, CALLBACK_ID, STATUS, SEQUENCE, RESERVED1};
+        int which = harmless[wild % 5];
         s->counts_header[which]++;
         volatile int32_t *word = &words[(at + which) & mask];
         flip(word, ~*word);

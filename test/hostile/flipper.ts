@@ -90,7 +90,7 @@ function reportOf(outcome: Report['outcome'], published: number, flips: ArrayLik
 // ---- in JavaScript --------------------------------------------------------------------------------------------------
 
 const MOST_RECORDS = 4096;
-const HARMLESS_WORDS = ['messageId', 'callbackId', 'status', 'sequence', 'reserved0', 'reserved1'] as const;
+const HARMLESS_WORDS = ['messageId', 'callbackId', 'status', 'sequence', 'reserved1'] as const;
 const { request, reply, datagram, cancel } = RECORD_TYPE;
 const WRONG_TYPES = [request, request, request, reply, cancel, request | RETRACTED, datagram | 0x7fffff00];
 /** The bells more often than the figures. */

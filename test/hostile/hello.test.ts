@@ -153,7 +153,7 @@ test('test 29, B1: whatever a newcomer says about itself, in its hello, on its p
     assert.equal(await greetWith(stage, peer, peer.packet({ reason: REASON.accessDenied, reserved: 0xffffffff }, 'pid=1 uid=0 name=\\Security\\LsaAuthenticationPort')), 'welcome');
     for (const role of [0, 1, 2, -1]) {
       lies(role);
-      peer.send({ type: RECORD_TYPE.request, messageId: 1, reserved0: 1, reserved1: 0, sequence: -1, data: 'I am pid 1' });
+      peer.send({ type: RECORD_TYPE.request, messageId: 1, reserved1: 1, sequence: -1, data: 'I am pid 1' });
       assert.equal((await peer.receive()).data.toString(), 'I am pid 1');
     }
     assert.equal(stage.port.connections.length, 2);

@@ -45,7 +45,7 @@ test('as a client it is served by the library: asked and answered, over the edge
     const data = Buffer.alloc(id * 7, id);
     assert.ok(peer.send({ type: RECORD_TYPE.request, messageId: id, data }));
     const reply = await peer.receive();
-    assert.deepEqual(reply, { length: 32 + id * 7, type: RECORD_TYPE.reply, messageId: id, callbackId: 0, status: 0, sequence: id, reserved0: 0, reserved1: 0, data });
+    assert.deepEqual(reply, { length: 32 + id * 7, type: RECORD_TYPE.reply, messageId: id, callbackId: 0, status: 0, sequence: id, attributes: 0, reserved1: 0, data });
   }
   peer.set('state', STATE.closed);
   peer.hangUp();

@@ -25,22 +25,26 @@ export const VERSION = 1;
 export const KIND = { hello: 1, welcome: 2, refusal: 3 } as const;
 export const REASON = { none: 0, rejected: 1, accessDenied: 2, quota: 3, protocol: 4, closed: 5, version: 6, ringTooLong: 7 } as const;
 export const STATE = { open: 1, closed: 2, protocol: 3, quota: 4 } as const;
-export const RECORD_TYPE = { request: 1, reply: 2, datagram: 3, cancel: 12 } as const;
+export const RECORD_TYPE = { request: 1, reply: 2, datagram: 3, cancel: 12, forget: 13 } as const;
 export const RETRACTED = 0x100;
 export const RECORD_HEADER = 32;
+/** Bits of a record's `attributes`, and the bytes that they stand for. */
+export const ATTRIBUTE = { view: 0x40000000 } as const;
+export const VIEW_LENGTH = 40;
 export const MAX_MESSAGE_LENGTH = 65_535;
 
 /** Bytes from the start of the control page. */
 export const CONTROL = {
-  magic: 0, version: 4, controlLength: 8, ringLength: 12, ownerPid: 16, role: 20,
+  magic: 0, version: 4, controlLength: 8, ringLength: 12, ownerPid: 16, role: 20, accepts: 24, maxViews: 28, maxSections: 32, maxSectionKiB: 36,
   tail: 128, sentMessages: 132, sentKiB: 136,
   head: 256, receivedMessages: 260,
-  dataSleep: 384, spaceSleep: 388, state: 392, bellsRung: 396, lateReplies: 400, pendingRequests: 404, queuedMessages: 408,
+  dataSleep: 384, spaceSleep: 388, state: 392, bellsRung: 396, lateReplies: 400, pendingRequests: 404, queuedMessages: 408, viewSleep: 412,
+  released: 512, releases: 2048,
 } as const;
 export type ControlWord = keyof typeof CONTROL;
 
 /** Bytes from the start of a record. */
-export const RECORD = { length: 0, type: 4, messageId: 8, callbackId: 12, status: 16, sequence: 20, reserved0: 24, reserved1: 28 } as const;
+export const RECORD = { length: 0, type: 4, messageId: 8, callbackId: 12, status: 16, sequence: 20, attributes: 24, reserved1: 28 } as const;
 export type RecordWord = keyof typeof RECORD;
 
 /** Bytes from the start of a wait page. */
@@ -237,7 +241,7 @@ export class HandPeer {
   write(record: HandRecord, position = this.#tail): number {
     const { data = '', ...given } = record;
     const payload = Buffer.from(data);
-    const words = { length: RECORD_HEADER + payload.length, type: RECORD_TYPE.datagram, messageId: 0, callbackId: 0, status: 0, sequence: this.sequence + 1, reserved0: 0, reserved1: 0, ...given };
+    const words = { length: RECORD_HEADER + payload.length, type: RECORD_TYPE.datagram, messageId: 0, callbackId: 0, status: 0, sequence: this.sequence + 1, attributes: 0, reserved1: 0, ...given };
     for (const [word, value] of Object.entries(words)) this.outbox.words[this.at(position, word as RecordWord)] = value | 0;
     const start = (position + RECORD_HEADER) & (this.ringLength - 1);
     const first = Math.min(payload.length, this.ringLength - start);

@@ -22,7 +22,7 @@ import { RECORD_HEADER } from './peer.js';
 const OPERATIONS = times(60_000, 1_000_000);
 
 /** The smallest, the usual, and the largest quotas that there may be. */
-const LIMITS: Limits[] = [{ pendingMessages: 1, pendingBytes: 1 }, { pendingMessages: 20, pendingBytes: 2000 }, { pendingMessages: 5, pendingBytes: 2 ** 31 - 1 }, {}, { pendingMessages: 1_000_000, pendingBytes: 2 ** 31 - 1 }].map(checkLimits);
+const LIMITS: Limits[] = [{ pendingMessages: 1, pendingBytes: 1 }, { pendingMessages: 20, pendingBytes: 2000 }, { pendingMessages: 5, pendingBytes: 2 ** 31 - 1 }, {}, { pendingMessages: 1_000_000, pendingBytes: 2 ** 31 - 1 }].map((limits) => checkLimits(limits));
 
 /** Nothing, a little, about the limit, and beyond every number that is counted in 31, 32 or 53 bits. */
 function charge(random: (below: number) => number, { pendingBytes }: Limits): number {
@@ -109,6 +109,7 @@ for (const limits of LIMITS) {
       flags: 0,
       messageId: 0,
       callbackId: 0,
+      attributes: 0,
       status: 0,
       dataLength: 0,
       hasData: () => records.length > 0,

@@ -33,7 +33,7 @@ test('writing stores the tail once, last, after every word of the record; while 
   assert.deepEqual(shared(log), ['a.own store tail']);
   assert.equal(log.at(-1), 'a.own store tail');
   const at = PAGE / 4;
-  for (const word of [Record.length, Record.type, Record.messageId, Record.callbackId, Record.status, Record.sequence]) assert.equal(log.filter((line) => line === `a.own set ${at + word}`).length, 1);
+  for (const word of [Record.length, Record.type, Record.messageId, Record.callbackId, Record.status, Record.sequence, Record.attributes]) assert.equal(log.filter((line) => line === `a.own set ${at + word}`).length, 1);
 });
 
 test('a writer that needs room looks at the head once, and stores nothing when there is none', (t) => {
@@ -54,7 +54,7 @@ test('a reader loads the tail once, then each header word once, and stores the h
   watch.take();
   reader.next();
   const at = PAGE / 4;
-  const header = [Record.length, Record.type, Record.messageId, Record.callbackId, Record.status].map((word) => `b.peer get ${at + word}`);
+  const header = [Record.length, Record.type, Record.messageId, Record.callbackId, Record.status, Record.attributes].map((word) => `b.peer get ${at + word}`);
   assert.deepEqual(watch.take(), ['b.peer load tail', ...header]);
   reader.release();
   const log = watch.take();

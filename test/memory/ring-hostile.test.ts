@@ -140,7 +140,7 @@ test('a tail that goes back behind what was read is a violation', (t) => {
   assert.throws(() => reader.next(), ProtocolViolation);
 });
 
-test('each bit of a record header, flipped: the length is checked, everything else is the sender\'s to say', (t) => {
+test('each bit of a record header, flipped: length and attributes are checked, everything else is the sender\'s to say', (t) => {
   const sides = makeSides(t);
   const check = new BoundsCheck(sides.b.peer.ringStart, PAGE);
   for (const field of RECORD_FIELDS) {
@@ -152,6 +152,10 @@ test('each bit of a record header, flipped: the length is checked, everything el
       if (field.name === 'length') {
         const length = (RECORD_HEADER + 10) ^ (1 << bit);
         assert.deepEqual(outcome, length >= RECORD_HEADER && length <= 48 ? { length: length - RECORD_HEADER, at: check.at } : 'violation');
+        continue;
+      }
+      if (field.name === 'attributes') {
+        assert.equal(outcome, 'violation', 'unknown, or longer than the record');
         continue;
       }
       assert.equal((outcome as { length: number }).length, 10);
@@ -176,6 +180,7 @@ test('any length in a record, with any number of published bytes behind it, is r
       const published = (1 + random(PAGE / 8)) * 8;
       const length = [random(PAGE + 100), random(300), published - random(10), random(2 ** 32), -random(100)][i % 5]! | 0;
       a.own.words[(a.own.ringStart + start) / 4 + Record.length] = length;
+      a.own.words[(a.own.ringStart + start) / 4 + Record.attributes] = 0;
       Atomics.store(a.own.words, Control.tail, (start + published) | 0);
       const outcome = look(reader, check);
       const good = length >= RECORD_HEADER && length <= maxMessageLength && align8(length) <= published;

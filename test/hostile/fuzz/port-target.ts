@@ -120,7 +120,11 @@ abstract class PortTarget implements Target<PortCase> {
     const events: Events = [];
     let violated = end === 'violation';
     let requests = 0;
-    for (const { type, messageId, status, data } of records) {
+    for (const { type, messageId, status, attributes, data } of records) {
+      if (attributes !== 0) {
+        violated = true; // this side takes none
+        break;
+      }
       const low = type & 0xff;
       if (low === RECORD_TYPE.request) {
         if ((type & RETRACTED) !== 0) continue;

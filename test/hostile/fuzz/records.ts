@@ -1,5 +1,5 @@
 /** Records by hand: rows of them with something wrong, and how the page says that a ring is read. */
-import { RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED } from '../peer.js';
+import { ATTRIBUTE, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED, VIEW_LENGTH } from '../peer.js';
 import { mutate, type Random } from './random.js';
 
 const WORDS = Object.values(RECORD);
@@ -38,7 +38,7 @@ export function makeRecords(random: Random, ringLength: number): { bytes: Buffer
 }
 
 export interface ReadByPage {
-  readonly records: { type: number; messageId: number; callbackId: number; status: number; data: Buffer }[];
+  readonly records: { type: number; messageId: number; callbackId: number; status: number; attributes: number; data: Buffer }[];
   /** What stops the reader. */
   readonly end: 'empty' | 'violation';
   /** Where it stands then. */
@@ -56,9 +56,12 @@ export function readRecords(ring: Buffer, start: number, tail: number, maxMessag
     if (published === 0) return { records, end: 'empty', position: head };
     const length = wordAt(head);
     if ((tail & 7) !== 0 || published > ring.length || length < RECORD_HEADER || length > maxMessageLength || length > published) return { records, end: 'violation', position: head };
-    const data = Buffer.alloc(length - RECORD_HEADER);
-    for (let i = 0; i < data.length; i++) data[i] = byteAt(head + RECORD_HEADER + i);
-    records.push({ type: wordAt(head + RECORD.type), messageId: wordAt(head + RECORD.messageId), callbackId: wordAt(head + RECORD.callbackId), status: wordAt(head + RECORD.status), data });
+    const attributes = wordAt(head + RECORD.attributes);
+    const behind = attributes === ATTRIBUTE.view ? VIEW_LENGTH : 0;
+    if ((attributes & ~ATTRIBUTE.view) !== 0 || length < RECORD_HEADER + behind) return { records, end: 'violation', position: head };
+    const data = Buffer.alloc(length - RECORD_HEADER - behind);
+    for (let i = 0; i < data.length; i++) data[i] = byteAt(head + RECORD_HEADER + behind + i);
+    records.push({ type: wordAt(head + RECORD.type), messageId: wordAt(head + RECORD.messageId), callbackId: wordAt(head + RECORD.callbackId), status: wordAt(head + RECORD.status), attributes, data });
     head = (head + ((length + 7) & ~7)) | 0;
   }
 }

@@ -1,0 +1,176 @@
+/**
+ * A window: a memory file mapped as a whole, of which stretches are lent to JavaScript as ArrayBuffers.
+ *
+ * Such a buffer may be kept by anybody for as long as they like, and a look through it at addresses that are no longer mapped
+ * would end the process. So what is given back is detached, where Node can do that (from 22 on, `ArrayBuffer.prototype.transfer`),
+ * and addresses that a buffer may still name are never unmapped: zero pages are laid over them, and they are given up when the
+ * buffer has been collected. A buffer that somebody moved away by `transfer` themselves can't be found again: its window stays.
+ * Native work of a moment ago (a compression in Node's pool of threads) may still look at a range: the last ones stay as zero pages.
+ *
+ * Large buffers, and all where Node can't detach, are made once and lent again: V8 counts a buffer's length as memory, and collects
+ * garbage whenever much of it was made (measured in docs/decisions/0014-views-are-detached.md). So are those of a thread that blocks in a
+ * loop: what Node keeps for a buffer it lets go of on the event loop alone.
+ *
+ * Reading is `private`: a stray write makes a copy of its page that only this process sees, where a read-only mapping would end it.
+ */
+import { check, libc, viewOfMemory } from './system.js';
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
+const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
+const MAP_NORESERVE = 0x4000;
+
+interface Movable {
+  transfer?: (length: number) => ArrayBuffer;
+}
+
+const CAN_DETACH = typeof (ArrayBuffer.prototype as Movable).transfer === 'function';
+/** Longer ones are kept for the next time. */
+const KEPT_FROM = 64 * 1024 * 1024;
+const MOST_KEPT = 256;
+/** Buffers made in one turn of the event loop, before they are kept. */
+const MADE_IN_A_TURN = 1000;
+/** Ranges that rest as zero pages before they are unmapped. */
+const RESTING = 32;
+
+/** This thread's: see above. */
+const resting: { readonly address: number; readonly length: number }[] = [];
+
+/** This thread's: buffers made since its event loop turned. */
+const turn = { made: 0 };
+
+function isStalled(): boolean {
+  if (turn.made === 0) setImmediate(() => void (turn.made = 0)).unref();
+  return ++turn.made > MADE_IN_A_TURN;
+}
+
+interface Kept {
+  readonly buffer: ArrayBuffer;
+  users: number;
+}
+
+export class Window {
+  readonly length: number;
+  readonly #address: number;
+  /** The same file once more, shared: see `waitAddress`. */
+  #shared: number | undefined;
+  /** By where they begin: buffers that are lent again. */
+  readonly #kept = new Map<number, Kept>();
+  /** Buffers through which somebody may look. */
+  #lent = 0;
+  #escaped = false;
+  #closed = false;
+
+  /**
+   * Maps the file's first `length` bytes, whole pages; the descriptor may be closed afterwards. `shared`: writes are everybody's.
+   * `private`: nobody else sees them. `sealed`: the same for a file that nobody writes to any more.
+   * @throws SystemError
+   */
+  constructor(fd: number, length: number, sharing: 'shared' | 'private' | 'sealed') {
+    this.length = length;
+    const map = (protection: number, flags: number): number => {
+      const address = libc().mmap(0, length, protection, flags, fd, 0);
+      return address === -1 ? check('mmap', -1) : address;
+    };
+    this.#address = map(PROT_READ | PROT_WRITE, sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
+    if (sharing !== 'private') return;
+    try {
+      this.#shared = map(PROT_READ, MAP_SHARED);
+    } catch (error) {
+      libc().munmap(this.#address, length);
+      throw error;
+    }
+  }
+
+  /** A buffer over these bytes; whoever gets it gives it back. */
+  lend(offset: number, length: number): ArrayBuffer {
+    const isKept = !CAN_DETACH || length >= KEPT_FROM || isStalled();
+    const kept = isKept ? this.#kept.get(offset) : undefined;
+    if (kept?.buffer.byteLength === length) {
+      kept.users++;
+      return kept.buffer;
+    }
+    const buffer = viewOfMemory(this.#address + offset, length);
+    this.#lent++;
+    if (!CAN_DETACH) collected.register(buffer, this);
+    if (isKept && (kept === undefined || kept.users === 0) && this.#makeRoom(offset)) this.#kept.set(offset, { buffer, users: 1 });
+    return buffer;
+  }
+
+  /** Whether a buffer that was lent is one of those that are lent again. */
+  keeps(buffer: ArrayBuffer, offset: number): boolean {
+    return this.#kept.get(offset)?.buffer === buffer;
+  }
+
+  /** The borrower is done with it: nobody can look through it any more, or at nothing that can end the process. */
+  takeBack(buffer: ArrayBuffer, offset: number): void {
+    const kept = this.#kept.get(offset);
+    if (kept?.buffer === buffer) kept.users--;
+    else this.#detach(buffer);
+  }
+
+  /** A buffer that was lent, and is not kept, has been collected as garbage. */
+  forget(): void {
+    if (CAN_DETACH) this.#gone();
+  }
+
+  /** The address of these bytes where the kernel knows them as the file's own. Good until the window is closed. */
+  waitAddress(offset: number): number {
+    return (this.#shared ?? this.#address) + offset;
+  }
+
+  /** Lets go of the file. What is still lent is detached by whoever gives it back, and shows zeros until then. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#shared !== undefined) libc().munmap(this.#shared, this.length);
+    cover(this.#address, this.length);
+    for (const { buffer } of this.#kept.values()) this.#detach(buffer);
+    this.#kept.clear();
+    this.#unmapIfUnused();
+  }
+
+  #detach(buffer: ArrayBuffer): void {
+    if (!CAN_DETACH) return; // the collector tells
+    if (buffer.byteLength === 0) this.#escaped = true; // moved away by its borrower: these addresses have a name that is not ours
+    else (buffer as Movable).transfer!(0);
+    this.#gone();
+  }
+
+  #gone(): void {
+    this.#lent--;
+    if (this.#closed) this.#unmapIfUnused();
+  }
+
+  /** Whether one more may be kept, in this place. */
+  #makeRoom(offset: number): boolean {
+    const old = this.#kept.size < MOST_KEPT ? offset : Array.from(this.#kept).find(([, { users }]) => users === 0)?.[0];
+    if (old === undefined) return false;
+    const kept = this.#kept.get(old);
+    this.#kept.delete(old);
+    if (kept !== undefined) this.#detach(kept.buffer);
+    return true;
+  }
+
+  #unmapIfUnused(): void {
+    if (this.#lent > 0 || this.#escaped) return;
+    resting.push({ address: this.#address, length: this.length });
+    while (resting.length > RESTING) {
+      const { address, length } = resting.shift()!;
+      libc().munmap(address, length);
+    }
+  }
+
+  /** Where buffers can't be detached the collector tells when one is gone. */
+  static readonly onCollected = (window: Window): void => window.#gone();
+}
+
+const collected = new FinalizationRegistry<Window>(Window.onCollected);
+
+/** Zero pages, for reading and for writes that nobody sees. Where the kernel has no memory for that the file stays mapped for now. */
+function cover(address: number, length: number): void {
+  libc().mmap(address, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}

@@ -1,0 +1,221 @@
+/**
+ * Views that came from the peer: its sections, each mapped once, and which of its views this side holds. What a message says about a view
+ * is a claim: it is checked against the file that the kernel shows, and against what this side is willing to hold, before
+ * anything is mapped.
+ *
+ * Invariants: a section stays mapped while a view of it is held, also after the connection's end; each view is told as released once. A
+ * view that is forgotten is released when the collector finds it.
+ */
+import { untrustedNumber, within } from '../base/untrusted.js';
+import { Accepts, ProtocolViolation, ViewFlag, ViewWords as V } from '../memory/layout.js';
+import { ReleaseWriter } from '../memory/releases.js';
+import { openPeerFile, type SectionKind, wholePages } from '../memory/section-file.js';
+import { type Lender, View } from '../memory/view.js';
+import { discardDescriptor } from '../platform/foreign-descriptors.js';
+import type { Window } from '../platform/window.js';
+import type { Connection } from './connection.js';
+import { channels } from './diagnostics.js';
+import type { Limits } from './limits.js';
+
+/** Two halves of a length; more than any section has is no number. */
+const HALF = 2 ** 32;
+
+export class IncomingViews {
+  readonly #connection: Connection;
+  readonly #limits: Limits;
+  readonly #releases: ReleaseWriter;
+  readonly #sections = new Map<number, PeerSection>();
+  readonly #held = new Set<number>();
+  #bytes = 0;
+  #forgotten = 0;
+
+  constructor(connection: Connection, limits: Limits) {
+    this.#connection = connection;
+    this.#limits = limits;
+    this.#releases = new ReleaseWriter(connection.link.own);
+  }
+
+  /** Views that are held now, the bytes of their sections, and how many were forgotten so far. */
+  get figures(): { heldViews: number; mappedBytes: number; forgottenViews: number } {
+    return { heldViews: this.#held.size, mappedBytes: this.#bytes, forgottenViews: this.#forgotten };
+  }
+
+  /** What a message's view attribute stands for. @throws ProtocolViolation; SystemError when this process has no room for it */
+  receive(block: Int32Array): ReceivedView {
+    const flags = block[V.flags]!;
+    const number = block[V.view]!;
+    const kind: SectionKind = (flags & ViewFlag.secure) !== 0 ? 'secure' : (flags & ViewFlag.writable) !== 0 ? 'read-write' : 'read-only';
+    const { accepts, views } = this.#limits;
+    if ((accepts & (kind === 'secure' ? Accepts.secureViews : Accepts.views)) === 0) throw new ProtocolViolation(`a ${kind} view came, which this side does not take`);
+    if (this.#held.size >= views) throw new ProtocolViolation(`a view came while ${views} are held, which is the limit`);
+    if (this.#held.has(number)) throw new ProtocolViolation(`view ${number} came while it is held`);
+    const section = this.#sectionOf(block, kind);
+    const offset = within(lengthIn(block, V.offsetLow), 0, section.window.length);
+    const length = offset === undefined ? undefined : within(lengthIn(block, V.lengthLow), 1, section.window.length - offset);
+    if (offset === undefined || length === undefined || offset % 8 !== 0) {
+      throw new ProtocolViolation(`a view lies at ${join(block, V.offsetLow)} and has ${join(block, V.lengthLow)} bytes, in a section of ${section.window.length}`);
+    }
+    this.#held.add(number);
+    section.users++;
+    return new ReceivedView(new Holding(this, section, number, offset), length);
+  }
+
+  /** The peer will not send views of this section any more. @throws ProtocolViolation */
+  forgetSection(id: number, packet: number): void {
+    this.#connection.attributes.packets.discard(packet);
+    const section = this.#sections.get(id);
+    if (section === undefined) return; // none of its views was ever sent
+    section.isForgotten = true;
+    this.#unmapIfUnused(section);
+  }
+
+  /** A view is not looked at any more. */
+  release(section: PeerSection, number: number): void {
+    section.users--;
+    this.#held.delete(number);
+    this.#unmapIfUnused(section);
+    if (this.#connection.state !== 'open') return;
+    this.#releases.release(number);
+    this.#connection.link.ringForViews();
+  }
+
+  /** A view was collected as garbage, and nobody had released it. */
+  tellForgotten(length: number): void {
+    this.#forgotten++;
+    const { portName: port, role, peer } = this.#connection;
+    if (channels.forgotten.hasSubscribers) channels.forgotten.publish({ port, role, peer, length });
+  }
+
+  /** The connection has ended: sections go with their last views. */
+  end(): void {
+    for (const section of this.#sections.values()) {
+      section.isForgotten = true;
+      this.#unmapIfUnused(section);
+    }
+  }
+
+  /** This side closed its port, and is done with everything: views show no more than zeros. */
+  drop(): void {
+    for (const section of this.#sections.values()) {
+      section.isOver = true;
+      section.window.close();
+    }
+    this.#sections.clear();
+    this.#bytes = 0;
+  }
+
+  #sectionOf(block: Int32Array, kind: SectionKind): PeerSection {
+    const id = block[V.section]!;
+    const known = this.#sections.get(id);
+    if (known !== undefined) {
+      if (known.kind !== kind || known.isForgotten) throw new ProtocolViolation(`a view is of section ${id}, which is not a ${kind} one`);
+      return known;
+    }
+    const { accepts, sections, sectionBytes } = this.#limits;
+    const descriptors = this.#connection.attributes.packets.claim(block[V.packet]!);
+    if (descriptors.length !== 1) {
+      descriptors.forEach(discardDescriptor);
+      throw new ProtocolViolation(`a section came with ${descriptors.length} descriptors, expected 1`);
+    }
+    const fd = descriptors[0]!;
+    const size = this.#sections.size >= sections ? undefined : within(lengthIn(block, V.sizeLow), 1, sectionBytes - this.#bytes);
+    if (size === undefined || wholePages(size) !== size) {
+      discardDescriptor(fd);
+      throw new ProtocolViolation(`a section of ${join(block, V.sizeLow)} bytes came, while ${this.#sections.size} of ${this.#bytes} bytes are mapped; the limits are ${sections} and ${sectionBytes}, in whole pages`);
+    }
+    const mayWrite = kind === 'read-write' && (accepts & Accepts.writableViews) !== 0;
+    const section = new PeerSection(id, kind, mayWrite, openPeerFile(fd, size, kind, mayWrite));
+    // Of a secure section there is this one view, and the section goes with it.
+    section.isForgotten = kind === 'secure';
+    this.#sections.set(id, section);
+    this.#bytes += size;
+    return section;
+  }
+
+  #unmapIfUnused(section: PeerSection): void {
+    if (!section.isForgotten || section.users > 0 || this.#sections.get(section.id) !== section) return;
+    this.#sections.delete(section.id);
+    this.#bytes -= section.window.length;
+    section.window.close();
+  }
+}
+
+class PeerSection {
+  /** Views of it that are held. */
+  users = 0;
+  /** No more views of it will come. */
+  isForgotten = false;
+  isOver = false;
+
+  constructor(
+    readonly id: number,
+    readonly kind: SectionKind,
+    readonly mayWrite: boolean,
+    readonly window: Window,
+  ) {}
+}
+
+/** What must be given back for one view. It knows nothing of the view itself, so that a forgotten one can be found. */
+class Holding implements Lender {
+  /** Bytes of a buffer that was lent and is not kept; 0 when there is none. */
+  lent = 0;
+
+  constructor(
+    readonly views: IncomingViews,
+    readonly section: PeerSection,
+    readonly number: number,
+    readonly offset: number,
+  ) {}
+
+  get window(): Window {
+    return this.section.window;
+  }
+
+  get what(): string {
+    return 'a message';
+  }
+
+  get isOver(): boolean {
+    return this.section.isOver;
+  }
+
+  release(): void {
+    this.views.release(this.section, this.number);
+  }
+}
+
+/** Views that nobody released, found when nobody can look through them any more. */
+const forgotten = new FinalizationRegistry<{ holding: Holding; length: number }>(({ holding, length }) => {
+  if (holding.lent > 0) holding.window.forget();
+  if (!holding.isOver) holding.views.tellForgotten(length);
+  holding.release();
+});
+
+/** A view that came with a message. */
+export class ReceivedView extends View {
+  readonly #holding: Holding;
+
+  /** Engine room: comes with a message. */
+  constructor(holding: Holding, length: number) {
+    super(holding, length, holding.section.mayWrite, holding.section.kind === 'secure');
+    this.#holding = holding;
+    forgotten.register(this, { holding, length }, this);
+  }
+
+  protected override onLent(isKept: boolean): void {
+    if (!isKept) this.#holding.lent = this.length;
+  }
+
+  protected override onReleased(): void {
+    forgotten.unregister(this);
+    this.#holding.release();
+  }
+}
+
+function lengthIn(block: Int32Array, low: number): ReturnType<typeof untrustedNumber> {
+  return untrustedNumber(join(block, low));
+}
+
+function join(block: Int32Array, low: number): number {
+  return (block[low + 1]! >>> 0) * HALF + (block[low]! >>> 0);
+}

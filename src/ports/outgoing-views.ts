@@ -1,0 +1,254 @@
+/**
+ * Views that go to the peer: which of this side's sections it has, and which views it has not released yet. Before anything is sent it is
+ * held against what the peer says it takes, so that whoever is over a limit hears of it, and nothing is delivered.
+ *
+ * Invariants: a region that the peer may look at is held until the peer released it, or is gone; a send that comes to nothing leaves
+ * no trace. The peer's word on what it released is checked against what it was sent.
+ */
+import { AlpcError } from '../base/errors.js';
+import { Accepts, Control, MAX_VIEWS, ProtocolViolation, RecordType, VIEW_ATTRIBUTE, VIEW_FIELDS, ViewFlag, ViewWords as V } from '../memory/layout.js';
+import type { ReleaseSource } from '../memory/region-waits.js';
+import { ReleaseReader } from '../memory/releases.js';
+import type { OwnView, Region } from '../memory/section.js';
+import type { SectionFile } from '../memory/section-file.js';
+import type { Connection } from './connection.js';
+
+const HALF = 2 ** 32;
+const BLOCK_WORDS = VIEW_FIELDS.length;
+
+/** What travels with one message besides its bytes. It comes to nothing, or is sent, once. */
+export class Attachment {
+  readonly attributes = VIEW_ATTRIBUTE;
+  readonly block: Int32Array;
+  #views: OutgoingViews | undefined;
+  readonly #view: OwnView;
+  readonly #releases: boolean;
+
+  constructor(views: OutgoingViews, view: OwnView, block: Int32Array, releases: boolean) {
+    this.#views = views;
+    this.#view = view;
+    this.block = block;
+    this.#releases = releases;
+  }
+
+  get byteLength(): number {
+    return this.block.byteLength;
+  }
+
+  /** The record is in the ring. */
+  sent(): void {
+    this.#views?.onSent(this.block[V.view]!);
+    this.#views = undefined;
+    if (this.#releases) this.#view.release();
+  }
+
+  /** The record will not be sent. Does nothing when it has been. */
+  undo(): void {
+    this.#views?.takeBack(this.block[V.view]!);
+    this.#views = undefined;
+  }
+}
+
+/** A section's file as the peer knows it. */
+interface Announced {
+  readonly id: number;
+  readonly packet: number;
+  readonly size: number;
+  /** Regions of it that the peer has. */
+  users: number;
+  isForgotten: boolean;
+}
+
+export class OutgoingViews implements ReleaseSource {
+  readonly #connection: Connection;
+  readonly #releases: ReleaseReader;
+  /** What the peer takes, as it said when the connection was made. */
+  readonly #accepts: number;
+  readonly #maxViews: number;
+  readonly #maxSections: number;
+  readonly #maxBytes: number;
+  readonly #announced = new Map<SectionFile, Announced>();
+  readonly #out = new Map<number, { region: Region; announced: Announced }>();
+  #sections = 0;
+  #bytes = 0;
+  #lastSection = 0;
+  #lastView = 0;
+  #expected = 0;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    const { words } = connection.link.peer;
+    this.#releases = new ReleaseReader(connection.link.peer);
+    this.#accepts = words[Control.accepts]!;
+    this.#maxViews = Math.min(words[Control.maxViews]! >>> 0, MAX_VIEWS);
+    this.#maxSections = words[Control.maxSections]! >>> 0;
+    this.#maxBytes = (words[Control.maxSectionKiB]! >>> 0) * 1024;
+  }
+
+  /** Views that the peer has not released yet. */
+  get count(): number {
+    return this.#out.size;
+  }
+
+  get socket(): number {
+    return this.#connection.socket;
+  }
+
+  /**
+   * Prepares a view to be sent: it is the peer's from now on, unless the attachment is undone.
+   * @throws AlpcError ERR_ALPC_NOT_ACCEPTED, ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_CLOSED, ERR_ALPC_INSUFFICIENT_RESOURCES
+   */
+  attach(view: OwnView, releases: boolean): Attachment {
+    const connection = this.#connection;
+    const { region } = view;
+    const { section, file } = region;
+    if ((this.#accepts & (section.kind === 'secure' ? Accepts.secureViews : Accepts.views)) === 0) {
+      throw new AlpcError('ERR_ALPC_NOT_ACCEPTED', `${connection}: the peer (${connection.peer}) takes no ${section.kind === 'secure' ? 'views' : this.#accepts === 0 ? 'views' : 'views that are not secure'}; it must say so in its option 'accepts'`);
+    }
+    this.collect();
+    if (connection.state !== 'open') throw connection.closedError();
+    if (this.#out.size >= this.#maxViews) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#out.size} views that it has not released; it takes ${this.#maxViews}`);
+    this.#checkRoom(file);
+    view.freeze();
+    const announced = this.#announce(file);
+    const number = this.#nextNumber();
+    const block = new Int32Array(BLOCK_WORDS);
+    block[V.flags] = (section.kind === 'secure' ? ViewFlag.secure : 0) | (section.kind === 'read-write' ? ViewFlag.writable : 0);
+    block[V.section] = announced.id;
+    block[V.packet] = announced.packet;
+    block[V.view] = number;
+    split(block, V.offsetLow, region.start);
+    split(block, V.lengthLow, region.length);
+    split(block, V.sizeLow, file.size);
+    this.#out.set(number, { region, announced });
+    announced.users++;
+    region.hold(this);
+    return new Attachment(this, view, block, releases);
+  }
+
+  /** The record that carries it is in the ring. A secure view's file is the peer's for this one message. */
+  onSent(number: number): void {
+    const out = this.#out.get(number);
+    if (out?.region.section.kind !== 'secure') return;
+    out.announced.isForgotten = true;
+    this.#drop(out.region.file);
+  }
+
+  /** The peer does not have the view, or no more. */
+  takeBack(number: number): boolean {
+    const out = this.#out.get(number);
+    if (out === undefined) return false;
+    this.#out.delete(number);
+    const { region, announced } = out;
+    announced.users--;
+    this.#uncount(announced);
+    region.comeBack(this);
+    return true;
+  }
+
+  collect(): boolean {
+    if (this.#connection.state !== 'open' || !this.#releases.hasNews()) return false;
+    try {
+      const numbers = this.#releases.take(this.#out.size);
+      for (const number of numbers) {
+        if (!this.takeBack(number)) throw new ProtocolViolation(`the peer released view ${number}, which it does not have`);
+      }
+    } catch (error) {
+      this.#connection.violate(error);
+    }
+    return true;
+  }
+
+  hasNews(): boolean {
+    return this.#connection.state !== 'open' || this.#releases.hasNews();
+  }
+
+  /** Waits on the event loop that depend on this connection. */
+  get isExpected(): boolean {
+    return this.#expected > 0;
+  }
+
+  expect(change: number): void {
+    this.#expected += change;
+    this.#connection.outbound.viewWaits += change;
+    if (this.#expected > 0) this.#connection.wake();
+    else if (this.#connection.state === 'open') this.#connection.link.disarmForViews();
+  }
+
+  /** Asks to be rung when the peer releases one. False: it has. */
+  arm(): boolean {
+    if (this.#connection.state !== 'open') return true;
+    this.#connection.link.armForViews();
+    if (!this.hasNews()) return true;
+    this.#connection.link.disarmForViews();
+    return false;
+  }
+
+  awake(): void {
+    if (this.#connection.state !== 'open') return;
+    this.#connection.link.disarmForViews();
+    this.#connection.readSocket();
+    this.#connection.wake();
+  }
+
+  /** The connection has ended: nothing is out any more. */
+  end(): void {
+    for (const number of Array.from(this.#out.keys())) this.takeBack(number);
+    for (const file of Array.from(this.#announced.keys())) this.#drop(file);
+  }
+
+  /** A file of this side is closed: the peer need not keep it. */
+  forgetSection(file: SectionFile): void {
+    const announced = this.#announced.get(file);
+    if (announced === undefined) return;
+    this.#drop(file);
+    announced.isForgotten = true;
+    this.#uncount(announced);
+    if (this.#connection.state === 'open') this.#connection.outbound.transmitOrQueue(RecordType.forget, announced.id, announced.packet, 0, undefined, 0);
+  }
+
+  /** Makes sure that the peer can map the file. */
+  #announce(file: SectionFile): Announced {
+    const known = this.#announced.get(file);
+    if (known !== undefined) return known;
+    const packet = this.#connection.attributes.packets.send([file.fd]);
+    const announced: Announced = { id: (this.#lastSection = (this.#lastSection + 1) | 0), packet, size: file.size, users: 0, isForgotten: false };
+    this.#announced.set(file, announced);
+    file.watchers.add(this);
+    this.#sections++;
+    this.#bytes += file.size;
+    return announced;
+  }
+
+  /** Whether the peer takes the file, unless it has it. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
+  #checkRoom(file: SectionFile): void {
+    if (this.#announced.has(file)) return;
+    const connection = this.#connection;
+    if (this.#sections >= this.#maxSections || this.#bytes + file.size > this.#maxBytes) {
+      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#sections} sections of ${this.#bytes} bytes, and takes ${this.#maxSections} of ${this.#maxBytes}; another of ${file.size} is too much`);
+    }
+  }
+
+  #drop(file: SectionFile): void {
+    this.#announced.delete(file);
+    file.watchers.delete(this);
+  }
+
+  /** The peer has let go of a section, or is about to, before it reads of the next. */
+  #uncount(announced: Announced): void {
+    if (!announced.isForgotten || announced.users > 0) return;
+    this.#sections--;
+    this.#bytes -= announced.size;
+  }
+
+  #nextNumber(): number {
+    do this.#lastView = (this.#lastView + 1) | 0;
+    while (this.#out.has(this.#lastView));
+    return this.#lastView;
+  }
+}
+
+function split(block: Int32Array, low: number, value: number): void {
+  block[low] = value | 0;
+  block[low + 1] = (value / HALF) | 0;
+}
