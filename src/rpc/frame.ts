@@ -37,9 +37,11 @@ export const Flag = {
   declared: 2,
   /** Of a fault: the error is of this library. */
   system: 4,
-  /** Of a datagram about a stream: its sender opened the stream. */
+  /** Of a datagram about a stream or transfer: its sender began it. */
   opener: 8,
   faulty: 16,
+  /** Of a bind: its sender serves callbacks. */
+  offers: 32,
 } as const;
 
 /** Of `extra` as a time: without end. */
