@@ -62,9 +62,8 @@ export function oneWay(spec: { input?: Schema } = {}): OneWayMethod {
   return { kind: 'one-way', input: checkSchema(checkOptions(spec, 'spec', ['input']).input ?? type(), 'input') };
 }
 
-/** A call that is answered by any number of items, and to which the client may send items too. */
+/** A call that is answered by any number of items. If `items` is there, `type<T>()` say, the client sends items too. */
 export function stream<Input = void, Output = void>(): StreamMethod<Schema<Input>, Schema<Output>, undefined, NoErrors>;
-export function stream<Input, Output, Items>(): StreamMethod<Schema<Input>, Schema<Output>, Schema<Items>, NoErrors>;
 export function stream<I extends Schema = Nothing, O extends Schema = Nothing, S extends Schema | undefined = undefined, E extends ErrorSchemas = NoErrors>(spec: { input?: I; output?: O; items?: S; errors?: E }): StreamMethod<I, O, S, E>;
 export function stream(spec: { input?: Schema; output?: Schema; items?: Schema; errors?: ErrorSchemas } = {}): StreamMethod {
   const { input = type(), output = type(), items, errors = {} } = checkOptions(spec, 'spec', ['input', 'output', 'items', 'errors']);

@@ -74,9 +74,10 @@ export class Outflow {
         const more = this.#add(value);
         if (more !== undefined) await more;
       }
+    } finally {
+      // What came before an error arrives before it.
       while (!this.#stopped && this.#at > HEADER) await this.#flush();
       if (this.#room !== undefined) await this.#room;
-    } finally {
       if (!finished) endSource(iterator);
     }
   }

@@ -1,49 +1,15 @@
 /** Calls: awaited, blocking and one-way, their errors, deadlines, cancellation, and long values. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { AlpcError, type AlpcErrorCode } from '../../src/index.js';
-import { bind, type BindOptions, bindSync, call, type Client, defineInterface, Fault, implement, RemoteError, serve, type ServeOptions, type Server } from '../../src/rpc/index.js';
+import { test } from 'node:test';
+import { AlpcError } from '../../src/index.js';
+import { bind, type BindOptions, bindSync, call, defineInterface, Fault, implement, RemoteError, serve } from '../../src/rpc/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { startActor } from '../support/processes.js';
-import type { News, Order } from './spooler-actor.js';
-import { Spooler, spooler } from './spooler.js';
+import { failsWith, local, remote, until } from './expect.js';
+import { Spooler } from './spooler.js';
 
 withLedger();
-
-export const failsWith = (code: AlpcErrorCode) => (error: unknown) => {
-  assert.ok(AlpcError.is(error), String(error));
-  assert.equal(error.code, code, error.message);
-  return true;
-};
-
-type SpoolerClient = Client<(typeof Spooler)['methods']>;
-
-/** A server in this process and a client. */
-async function local(t: TestContext, options: ServeOptions = {}, bindOptions: BindOptions = {}): Promise<{ server: Server; client: SpoolerClient; journal: string[] }> {
-  temporaryRoot(t);
-  const journal: string[] = [];
-  const server = await serve(Spooler, spooler(journal), { endpoint: 'spooler', ...options });
-  atEnd(t, () => server.close());
-  const client = await bind(Spooler, 'ncalrpc:[spooler]', bindOptions);
-  atEnd(t, () => client.close());
-  return { server, client, journal };
-}
-
-/** A server in a process of its own: the only kind that can be called with blocking calls. */
-async function remote(t: TestContext, args: string[] = []) {
-  temporaryRoot(t, { leftovers: true });
-  const actor = startActor<Order, News>(t, new URL('./spooler-actor.js', import.meta.url), args);
-  await actor.until('ready');
-  return actor;
-}
-
-async function until(what: string, is: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !is(); i++) await sleep(5);
-  assert.ok(is(), what);
-}
 
 test('a typed call is answered, and values come back as they went', async (t) => {
   const { client } = await local(t);

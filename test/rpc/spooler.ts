@@ -1,4 +1,5 @@
 /** An interface that tests and their actors share, and handlers for it that keep a journal of what became of each call. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { call, type ContextHandle, defineInterface, Fault, type Handlers, oneWay, stream, type } from '../../src/rpc/index.js';
 
 export const Progress = defineInterface({ name: 'progress', version: '1.0' }, { report: call<number, string>(), later: call<number, string>(), note: oneWay<string>() });
@@ -21,7 +22,7 @@ export const Spooler = defineInterface(
     journal: call<void, string[]>(),
     count: stream<{ to: number; pause?: number; failAt?: number }, number>(),
     upper: stream({ input: type<string>(), items: type<string>(), output: type<string>() }),
-    ignore: stream<number, number, number>(),
+    ignore: stream({ input: type<number>(), items: type<number>(), output: type<number>() }),
     blobs: stream<{ count: number; length: number }, Uint8Array>(),
   },
 );
@@ -67,11 +68,11 @@ export function spooler(journal: string[] = []): SpoolerHandlers {
     },
     log: (line) => void journal.push(line),
     journal: () => journal,
-    async *count({ to, pause, failAt }) {
+    async *count({ to, pause, failAt }, { signal }) {
       try {
         for (let i = 0; i < to; i++) {
           if (i === failAt) throw new Error(`no ${i}`);
-          if (pause !== undefined) await new Promise((resolve) => void setTimeout(resolve, pause));
+          if (pause !== undefined) await sleep(pause, undefined, { signal });
           yield i;
         }
       } finally {
