@@ -38,8 +38,8 @@ export interface Connected {
 export interface Connector {
   /** Milliseconds to try for. */
   readonly timeout: number;
-  connect(timeout: number): Promise<Connected>;
-  connectSync(timeout: number): Connected;
+  readonly connect: (timeout: number) => Promise<Connected>;
+  readonly connectSync: (timeout: number) => Connected;
 }
 
 const FIRST_PAUSE = 10;
@@ -288,7 +288,7 @@ export function clientOf<M extends Methods>(of: Interface<M>, binding: Binding):
 
 /** A client of what the other side of a connection offers; it lives as long as the connection, which is somebody else's. */
 export function callbackClient<M extends Methods>(conversation: Conversation, of: Interface<M>): Client<M> {
-  const bound = conversation.calling.boundOf(of as Interface)!;
+  const bound = conversation.calling.boundOf(of)!;
   return clientOf(of, new Binding(of as Interface, { conversation, bound, close: () => {} }));
 }
 

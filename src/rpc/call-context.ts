@@ -64,11 +64,13 @@ export class CallContext {
   }
 
   /** The state behind a handle. @throws AlpcError ERR_ALPC_CONTEXT_MISMATCH: not from this interface, not this client's, or closed */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what it put there
   handle<State>(handle: ContextHandle): State {
     return this.#host.useHandle(this.#owner, handle) as State;
   }
 
   /** Closes a handle without its rundown; the state. @throws as `handle` */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as above
   closeHandle<State>(handle: ContextHandle): State {
     return this.#host.closeHandle(this.#owner, handle) as State;
   }

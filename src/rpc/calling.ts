@@ -55,7 +55,7 @@ export class Calling {
     try {
       frame = this.#frame(Kind.call, bound, 0, options?.timeout, input);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     if (frame.length > this.#port.maxDataLength) return this.#callLong(bound, Buffer.from(frame), options);
     return this.#port.request(frame, options).then((reply) => this.#result(bound, reply.data, options));

@@ -60,7 +60,7 @@ export class HandleTable {
   open<State>(owner: object, state: State, rundown: ((state: State) => unknown) | undefined): ContextHandle {
     if (this.#entries.size >= this.#limit) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `this client holds ${this.#entries.size} context handles already`);
     const id = `00000000${randomUUID().replaceAll('-', '')}`.padEnd(2 * HANDLE_LENGTH, '0');
-    this.#entries.set(id, { owner, state, rundown: rundown as Entry['rundown'] });
+    this.#entries.set(id, { owner, state, rundown: rundown });
     return new ContextHandle(id);
   }
 

@@ -67,8 +67,8 @@ export function describeFault(error: unknown, hasStacks: boolean): WireFault {
   if (error instanceof Fault) return { name: error.fault, message: shorten(error.message), data: error.data, ...stack };
   const code: unknown = 'code' in error ? error.code : undefined;
   return {
-    name: shorten(String(error.name)),
-    message: shorten(String(error.message)),
+    name: shorten(error.name),
+    message: shorten(error.message),
     ...(typeof code === 'string' ? { code: shorten(code) } : {}),
     ...(error.cause instanceof Error ? { cause: describeFault(new Error(error.cause.message), false) } : {}),
     ...stack,
@@ -94,6 +94,7 @@ function withoutStatus(message: string): string {
   return message.replace(/ \[[A-Z_]+\]$/, '');
 }
 
-function shorten(text: string): string {
+function shorten(text: unknown): string {
+  if (typeof text !== 'string') return ''; // a handler's error may have anything there
   return text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT)}...`;
 }

@@ -16,8 +16,8 @@ export interface InflowSides {
 }
 
 interface Waiter<T> {
-  resolve(step: IteratorResult<T, undefined>): void;
-  reject(error: unknown): void;
+  readonly resolve: (step: IteratorResult<T, undefined>) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> {
@@ -127,7 +127,7 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
       if (this.#check !== undefined) value = this.#check(value);
     } catch (error) {
       this.cancel(undefined);
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     if (!(value instanceof Promise)) return Promise.resolve({ done: false, value: value as T });
     return value.then(
@@ -174,6 +174,6 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
   #last(): Promise<IteratorResult<T, undefined>> {
     const error = this.#error;
     this.#error = undefined;
-    return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error as Error);
+    return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
   }
 }

@@ -44,6 +44,9 @@ export function manage(server: Managed): Handlers<(typeof Management)['methods']
   return {
     isListening: () => server.isListening,
     interfaces: () => server.interfaces.map(({ name, version, uuid }) => ({ name, version, uuid, endpoints: server.endpoints, annotation: server.annotation })),
-    statistics: () => ({ pid: process.pid, connections: server.connections, ...server.figures }),
+    statistics: () => {
+      const { calls, oneWayCalls, streams, faults, active } = server.figures;
+      return { pid: process.pid, connections: server.connections, calls, oneWayCalls, streams, faults, active };
+    },
   };
 }

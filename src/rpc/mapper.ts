@@ -104,7 +104,7 @@ export class MapperSeat {
   async #try(): Promise<void> {
     const root = this.#root;
     try {
-      this.#held = await this.#serve(implement(EndpointMapper, { map: (query) => askAll(root, query, 3 * PATIENCE) }) as unknown as Offer, MAPPER_ENDPOINT);
+      this.#held = await this.#serve(implement(EndpointMapper, { map: (query) => askAll(root, query, 3 * PATIENCE) }), MAPPER_ENDPOINT);
     } catch {
       // Somebody has it, or it may not be had: then this server is found all the same.
       await this.#watchHolder();

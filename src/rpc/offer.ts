@@ -62,7 +62,7 @@ export interface AnyOffer {
 /** @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
 export function checkOffers(offers: readonly AnyOffer[], name: string): Offer[] {
   if (!Array.isArray(offers) || offers.some((offer) => !(offer instanceof Offer))) throw invalidArgument(name, 'a list of what implement() returns', offers);
-  return offers as unknown as Offer[];
+  return offers;
 }
 
 /** Puts handlers to an interface. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT when one is missing */

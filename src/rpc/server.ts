@@ -78,7 +78,7 @@ export class Server extends EventEmitter<ServerEvents> implements Managed {
     this.#options = options;
     this.interfaces = offers.map((offer) => offer.interface);
     this.annotation = options.annotation;
-    const table = new OfferTable([...offers, implement(Management, manage(this)) as unknown as Offer], options.interceptors);
+    const table = new OfferTable([...offers, implement(Management, manage(this))], options.interceptors);
     const limits = checkRpcLimits(options.limits);
     this.#terms = { codec: new Codec(limits), limits, table, hasStacks: options.hasStacks, figures: this.figures, report: (error) => void this.emit('fault', error) };
   }

@@ -93,14 +93,14 @@ export class Serving implements ContextHost {
   }
 
   async callback<M extends Methods>(of: Interface<M>): Promise<Client<M>> {
-    this.#expectOffers(of as Interface);
-    await this.#conversation.calling.bind(of as Interface);
+    this.#expectOffers(of);
+    await this.#conversation.calling.bind(of);
     return callbackClient(this.#conversation, of);
   }
 
   callbackSync<M extends Methods>(of: Interface<M>): Client<M> {
-    this.#expectOffers(of as Interface);
-    this.#conversation.calling.bindSync(of as Interface);
+    this.#expectOffers(of);
+    this.#conversation.calling.bindSync(of);
     return callbackClient(this.#conversation, of);
   }
 
@@ -122,8 +122,8 @@ export class Serving implements ContextHost {
     if (offer.security === undefined || this.#allowed.has(offer)) return bound();
     const denied = (cause?: unknown): void => this.#refuse(message, new AlpcError('ERR_ALPC_ACCESS_DENIED', `${offer.interface}: its security callback refuses ${this.caller}`, { cause }));
     const decision = offer.security(this.caller, offer.interface);
-    if (!(decision instanceof Promise)) return decision === true ? bound() : denied();
-    decision.then((isAllowed) => (isAllowed === true ? bound() : denied()), denied);
+    if (!(decision instanceof Promise)) return  decision ? bound() : denied();
+    decision.then((isAllowed) => (isAllowed ? bound() : denied()), denied);
   }
 
   #procedure(frame: Buffer, kind: string): Procedure {

@@ -126,7 +126,7 @@ export class ValueDecoder {
   #special(tag: number, depth: number): unknown {
     this.#descend(depth);
     const number = this.#objects.push(undefined) - 1;
-    const keep = <T>(value: T): T => (this.#objects[number] = value) as T;
+    const keep = <T>(value: T): T => (this.#objects[number] = value);
     switch (tag) {
       case Tag.view:
         return keep(this.#typedArray());

@@ -56,7 +56,7 @@ export function spooler(journal: string[] = []): SpoolerHandlers {
     readJob: (handle, context) => context.handle<{ name: string }>(handle).name,
     closeJob: (handle, context) => context.closeHandle<{ name: string }>(handle).name,
     idempotent: (number) => {
-      if (number < 0) process.kill(process.pid, 'SIGKILL');
+      if (number === process.pid) process.kill(number, 'SIGKILL');
       return number;
     },
     exit: (code) => process.exit(code),

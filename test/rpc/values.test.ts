@@ -1,7 +1,7 @@
 /** Values across the wire: everything that structured cloning knows comes back as it was, and bytes from anybody are a value or ERR_ALPC_BAD_VALUE. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { AlpcError } from '../../src/index.js';
 import { ContextHandle } from '../../src/rpc/context-handle.js';
 import { ValueDecoder } from '../../src/rpc/value-decoder.js';
@@ -109,7 +109,9 @@ test('a key named __proto__ is a key like others, and no prototype is reached', 
 });
 
 test('what can not travel is refused with the path to it', () => {
-  class Owner {}
+  class Owner {
+    readonly name = 'nobody';
+  }
   const cases: [unknown, RegExp][] = [
     [{ jobs: [1, { owner: new Owner() }] }, /value\.jobs\[1\]\.owner is an instance of class Owner/],
     [() => {}, /value is a function/],
