@@ -3,6 +3,7 @@
  * differ in how they wait.
  */
 import { checkSignal, checkTimeout } from '../base/arguments.js';
+import { type Deadline, deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import type { CommunicationPort, ReplyMessage } from '../ports/index.js';
 import type { CallOptions, ItemsOptions, SyncCallOptions } from './client-types.js';
@@ -57,15 +58,17 @@ export class Calling {
     } catch (error) {
       return Promise.reject(error);
     }
-    if (frame.length > this.#port.maxDataLength) return this.#callLong(bound, Buffer.from(frame), options);
-    return this.#port.request(frame, options).then((reply) => this.#result(bound, reply.data, options));
+    const deadline = deadlineOf(options);
+    if (frame.length > this.#port.maxDataLength) return this.#callLong(bound, Buffer.from(frame), options, deadline);
+    return this.#port.request(frame, options).then((reply) => this.#result(bound, reply.data, options, deadline));
   }
 
   callSync(bound: BoundMethod, input: unknown, options?: SyncCallOptions): unknown {
     const frame = this.#frame(Kind.call, bound, 0, options?.timeout, input);
-    const { data } = frame.length > this.#port.maxDataLength ? this.#callLongSync(Buffer.from(frame), options) : this.#port.requestSync(frame, options);
+    const deadline = deadlineOf(options);
+    const { data } = frame.length > this.#port.maxDataLength ? this.#callLongSync(Buffer.from(frame), deadline) : this.#port.requestSync(frame, options);
     if (kindOf(data) === Kind.response && (flagsOf(data) & Flag.long) === 0 && bound.checks.output === undefined) return this.#conversation.terms.codec.value(data);
-    return this.#resultSync(bound, data, options);
+    return this.#resultSync(bound, data, deadline);
   }
 
   async oneWay(bound: BoundMethod, input: unknown, options?: CallOptions): Promise<void> {
@@ -88,6 +91,10 @@ export class Calling {
     const inflow = new Inflow(codec, bound.checks.output, {
       credit: (bytes) => conversation.tell(Kind.credit, Flag.opener, number, bytes),
       stop: () => conversation.isEnded || conversation.tell(Kind.stop, Flag.opener, number),
+      over: () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', giveUp);
+      },
     });
     const takesItems = bound.method.kind === 'stream' && bound.method.items !== undefined && options.items !== undefined;
     const stream: OpenStream = { inflow, outflow: takesItems ? new Outflow(this.#port, codec, Flag.opener, number) : undefined, abort: undefined };
@@ -95,18 +102,13 @@ export class Calling {
     const giveUp = (): void => inflow.cancel(signal?.aborted === true ? signal.reason : new AlpcError('ERR_ALPC_TIMEOUT', `${bound.what} did not end within ${timeout} ms`));
     const timer = timeout === Infinity ? undefined : setTimeout(giveUp, timeout);
     signal?.addEventListener('abort', giveUp, { once: true });
-    const settled = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', giveUp);
-      stream.outflow?.stop();
-    };
     this.#port.request(frame).then(
       ({ data }) => {
-        settled();
+        stream.outflow?.stop();
         this.#finish(bound, number, stream, data);
       },
       (error: unknown) => {
-        settled();
+        stream.outflow?.stop();
         inflow.cancel(error);
         conversation.close(conversation.mine, number);
       },
@@ -172,18 +174,18 @@ export class Calling {
     );
   }
 
-  #result(bound: BoundMethod, data: Buffer, options: CallOptions | undefined): unknown {
+  #result(bound: BoundMethod, data: Buffer, options: CallOptions | undefined, deadline: Deadline): unknown {
     if (kindOf(data) !== Kind.response) throw this.#fault(bound.what, data);
     const { output } = bound.checks;
-    if ((flagsOf(data) & Flag.long) !== 0) return this.#pull(data, options).then((value) => (output === undefined ? value : output(value)));
+    if ((flagsOf(data) & Flag.long) !== 0) return this.#pull(data, options, deadline).then((value) => (output === undefined ? value : output(value)));
     const value = this.#conversation.terms.codec.value(data);
     return output === undefined ? value : output(value);
   }
 
-  #resultSync(bound: BoundMethod, data: Buffer, options: SyncCallOptions | undefined): unknown {
+  #resultSync(bound: BoundMethod, data: Buffer, deadline: Deadline): unknown {
     if (kindOf(data) !== Kind.response) throw this.#fault(bound.what, data);
     const { codec } = this.#conversation.terms;
-    const value = (flagsOf(data) & Flag.long) === 0 ? codec.value(data) : this.#pullSync(data, options);
+    const value = (flagsOf(data) & Flag.long) === 0 ? codec.value(data) : this.#pullSync(data, deadline);
     const checked = bound.checks.output === undefined ? value : bound.checks.output(value);
     if (!(checked instanceof Promise)) return checked;
     checked.catch(() => {});
@@ -198,29 +200,29 @@ export class Calling {
 
   // ---- values that do not fit into one message ---------------------------------------------------------------------
 
-  async #callLong(bound: BoundMethod, frame: Buffer, options: CallOptions | undefined): Promise<unknown> {
+  async #callLong(bound: BoundMethod, frame: Buffer, options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
     this.#conversation.terms.codec.trim();
     const number = this.#conversation.transfers.nextNumber();
     try {
-      for (const part of this.#parts(frame, number)) this.#expectResponse((await this.#port.request(part, options)).data, bound.what);
+      for (const part of this.#parts(frame, number)) this.#expectResponse((await this.#port.request(part, until(deadline, options))).data, bound.what);
     } catch (error) {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, Flag.opener, number);
       throw error;
     }
-    const reply = await this.#port.request(longCall(frame, number), options);
-    return this.#result(bound, reply.data, options);
+    const reply = await this.#port.request(longCall(frame, number), until(deadline, options));
+    return this.#result(bound, reply.data, options, deadline);
   }
 
-  #callLongSync(frame: Buffer, options: SyncCallOptions | undefined): ReplyMessage {
+  #callLongSync(frame: Buffer, deadline: Deadline): ReplyMessage {
     this.#conversation.terms.codec.trim();
     const number = this.#conversation.transfers.nextNumber();
     try {
-      for (const part of this.#parts(frame, number)) this.#expectResponse(this.#port.requestSync(part, options).data, 'a long call');
+      for (const part of this.#parts(frame, number)) this.#expectResponse(this.#port.requestSync(part, until(deadline)).data, 'a long call');
     } catch (error) {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, Flag.opener, number);
       throw error;
     }
-    return this.#port.requestSync(longCall(frame, number), options);
+    return this.#port.requestSync(longCall(frame, number), until(deadline));
   }
 
   *#parts(frame: Buffer, number: number): Generator<Buffer> {
@@ -229,10 +231,10 @@ export class Calling {
     for (let at = HEADER; at < frame.length; at += length) yield Buffer.concat([header(Kind.push, 0, 0, number, total), frame.subarray(at, at + length)]);
   }
 
-  async #pull(data: Buffer, options: CallOptions | undefined): Promise<unknown> {
+  async #pull(data: Buffer, options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
     const { bytes, number } = this.#roomFor(data);
     try {
-      for (let at = 0; at < bytes.length; ) at = this.#place(bytes, at, (await this.#port.request(header(Kind.pull, 0, 0, number, at), options)).data);
+      for (let at = 0; at < bytes.length; ) at = this.#place(bytes, at, (await this.#port.request(header(Kind.pull, 0, 0, number, at), until(deadline, options))).data);
     } catch (error) {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, 0, number);
       throw error;
@@ -240,10 +242,10 @@ export class Calling {
     return this.#conversation.terms.codec.value(bytes, 0);
   }
 
-  #pullSync(data: Buffer, options: SyncCallOptions | undefined): unknown {
+  #pullSync(data: Buffer, deadline: Deadline): unknown {
     const { bytes, number } = this.#roomFor(data);
     try {
-      for (let at = 0; at < bytes.length; ) at = this.#place(bytes, at, this.#port.requestSync(header(Kind.pull, 0, 0, number, at), options).data);
+      for (let at = 0; at < bytes.length; ) at = this.#place(bytes, at, this.#port.requestSync(header(Kind.pull, 0, 0, number, at), until(deadline)).data);
     } catch (error) {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, 0, number);
       throw error;
@@ -263,7 +265,8 @@ export class Calling {
   #place(bytes: Buffer, at: number, data: Buffer): number {
     this.#expectResponse(data, 'a long answer');
     const length = data.length - HEADER;
-    if (length === 0 || at + length > bytes.length) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this.#port}: a part of a long answer does not fit it`);
+    // As much as a message holds, or the rest: not one byte at a time.
+    if (length !== Math.min(partLength(this.#port.maxDataLength), bytes.length - at)) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this.#port}: a part of a long answer does not fit it`);
     bytes.set(data.subarray(HEADER), at);
     return at + length;
   }
@@ -271,6 +274,14 @@ export class Calling {
   #expectResponse(data: Buffer, what: string): void {
     if (kindOf(data) !== Kind.response) throw this.#fault(what, data);
   }
+}
+
+function deadlineOf(options: SyncCallOptions | undefined): Deadline {
+  return options?.timeout === undefined ? Infinity : deadlineAfter(options.timeout);
+}
+
+function until(deadline: Deadline, options?: CallOptions): CallOptions {
+  return { ...options, timeout: timeLeft(deadline) };
 }
 
 function longCall(frame: Buffer, number: number): Buffer {

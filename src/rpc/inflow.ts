@@ -13,6 +13,8 @@ export interface InflowSides {
   credit(bytes: number): void;
   /** No more items are wanted. Called at most once, and not after the end. */
   stop(): void;
+  /** It is over, for whatever reason. */
+  over?(): void;
 }
 
 interface Waiter<T> {
@@ -83,7 +85,7 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
   finish(total: number, error?: unknown): void {
     if (this.#state === 'over') return;
     const ahead = (total - this.#received) | 0;
-    if (ahead < 0) return this.cancel(new AlpcError('ERR_ALPC_PROTOCOL', 'a stream ended before what had come of it'));
+    if (ahead < 0 || this.#received + ahead - this.#granted > WINDOW) return this.cancel(new AlpcError('ERR_ALPC_PROTOCOL', 'a stream ended elsewhere than where it can'));
     this.#total = this.#received + ahead;
     this.#error = error;
     this.#serve();
@@ -167,6 +169,7 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
     this.#first = 0;
     this.#error = error;
     this.#granted = this.#received;
+    this.#sides.over?.();
     for (const waiter of this.#waiters.splice(0)) this.#last().then(waiter.resolve, waiter.reject);
   }
 

@@ -10,12 +10,18 @@ import { ErrorExtra, ERRORS, HANDLE_LENGTH, LONGEST_BIGINT, Tag, VIEWS } from '.
 /** Short keys come again and again: one string is kept for each of these places. */
 const KEYS = 256;
 const EMPTY = Buffer.alloc(0);
+/** Memory of messages that may be held until the next one comes. */
+const KEPT_LENGTH = 1024 * 1024;
+/** Up to here a loop is faster than a call. */
+const SHORT = 96;
 /** No value: stands for a hole while an array is read. */
 const HOLE = Symbol('hole');
 
 export class ValueDecoder {
   #bytes: Buffer = EMPTY;
+  /** Of all the memory that the bytes stand in: several messages share one. */
   #view: DataView = new DataView(EMPTY.buffer, 0, 0);
+  #offset = 0;
   #at = 0;
   #objects: unknown[] = [];
   readonly #maxDepth: number;
@@ -35,7 +41,8 @@ export class ValueDecoder {
   /** Decodes the value that begins at `start`; where it ends says `position`. @throws as `decode` */
   decodeNext(bytes: Buffer, start: number): unknown {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (bytes.buffer !== this.#view.buffer) this.#view = new DataView(bytes.buffer);
+    this.#offset = bytes.byteOffset;
     this.#at = start;
     try {
       return this.#read(0);
@@ -43,6 +50,7 @@ export class ValueDecoder {
       throw AlpcError.is(error) ? error : bad(error instanceof Error ? error.message : 'it could not be read', error);
     } finally {
       this.#bytes = EMPTY;
+      if (this.#view.byteLength > KEPT_LENGTH) this.#view = new DataView(EMPTY.buffer, 0, 0); // a long value is not kept alive by this
       if (this.#objects.length > 0) this.#objects = [];
     }
   }
@@ -76,9 +84,9 @@ export class ValueDecoder {
       case Tag.true:
         return true;
       case Tag.int32:
-        return this.#view.getInt32(this.#take(4), true);
+        return this.#view.getInt32(this.#offset + this.#take(4), true);
       case Tag.float64:
-        return this.#view.getFloat64(this.#take(8), true);
+        return this.#view.getFloat64(this.#offset + this.#take(8), true);
       case Tag.string:
         return this.#text('utf8');
       case Tag.wideString:
@@ -143,7 +151,7 @@ export class ValueDecoder {
         return set;
       }
       case Tag.date:
-        return keep(new Date(this.#view.getFloat64(this.#take(8), true)));
+        return keep(new Date(this.#view.getFloat64(this.#offset + this.#take(8), true)));
       case Tag.regExp: {
         const source = this.#string();
         return keep(new RegExp(source, this.#string()));
@@ -167,12 +175,24 @@ export class ValueDecoder {
   }
 
   #typedArray(): ArrayBufferView {
-    const View = VIEWS[this.#byte()];
+    const kind = this.#byte();
+    const View = VIEWS[kind];
     if (View === undefined) throw bad('a typed array is of no known kind');
-    const buffer = this.#copy(this.#count(1));
+    const length = this.#count(1);
+    if (kind === 0) return this.#byteArray(length);
+    const buffer = this.#copy(length);
     const unit = 'BYTES_PER_ELEMENT' in View ? View.BYTES_PER_ELEMENT : 1;
     if (buffer.byteLength % unit !== 0) throw bad(`${buffer.byteLength} bytes are no array of ${unit} bytes each`);
     return new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer);
+  }
+
+  #byteArray(length: number): Uint8Array {
+    const array = new Uint8Array(length);
+    const bytes = this.#bytes;
+    const at = this.#take(length);
+    if (length <= SHORT) for (let i = 0; i < length; i++) array[i] = bytes[at + i]!;
+    else array.set(bytes.subarray(at, at + length));
+    return array;
   }
 
   #error(keep: (error: Error) => Error, depth: number): Error {
@@ -190,7 +210,7 @@ export class ValueDecoder {
   }
 
   #reference(): unknown {
-    const object = this.#objects[this.#view.getUint32(this.#take(4), true)];
+    const object = this.#objects[this.#view.getUint32(this.#offset + this.#take(4), true)];
     if (object === undefined) throw bad('a reference names no object that came before');
     return object;
   }
@@ -245,7 +265,7 @@ export class ValueDecoder {
 
   /** A count of things that take at least `each` bytes: not more than there are bytes for. */
   #count(each: number): number {
-    const count = this.#view.getUint32(this.#take(4), true);
+    const count = this.#view.getUint32(this.#offset + this.#take(4), true);
     if (count * each > this.#bytes.length - this.#at) throw bad(`${count} things are told, and ${this.#bytes.length - this.#at} bytes follow`);
     return count;
   }

@@ -32,6 +32,8 @@ const SHORT_TEXT = 64;
 export class ValueEncoder {
   #bytes: Buffer;
   #view: DataView;
+  /** What was handed out last. */
+  #last: Buffer;
   #at = 0;
   #start = 0;
   readonly #bounds: ValueBounds;
@@ -41,7 +43,7 @@ export class ValueEncoder {
 
   constructor(bounds: ValueBounds = DEFAULT_BOUNDS) {
     this.#bounds = bounds;
-    this.#bytes = Buffer.allocUnsafeSlow(FIRST_LENGTH);
+    this.#bytes = this.#last = Buffer.allocUnsafeSlow(FIRST_LENGTH);
     this.#view = new DataView(this.#bytes.buffer);
   }
 
@@ -52,7 +54,7 @@ export class ValueEncoder {
   encode(value: unknown, room = 0): Buffer {
     this.#at = room;
     this.append(value, room);
-    return this.#bytes.subarray(0, this.#at);
+    return this.written(this.#at);
   }
 
   /** Encodes one value behind what is there. Where it ends. @throws as `encode`; then nothing has been added */
@@ -75,7 +77,9 @@ export class ValueEncoder {
 
   /** What has been written: the first `length` bytes, good until more is. */
   written(length: number): Buffer {
-    return this.#bytes.subarray(0, length);
+    // Calls of one kind are mostly of one length.
+    if (this.#last.length !== length) this.#last = this.#bytes.subarray(0, length);
+    return this.#last;
   }
 
   /** The caller's bytes may be written here, before or after `encode`. */
@@ -179,13 +183,13 @@ export class ValueEncoder {
   }
 
   #bytesOf(value: ArrayBufferView): void {
-    const kind = VIEWS.findIndex((View) => value instanceof View);
+    const kind = value instanceof Uint8Array ? 0 : VIEWS.findIndex((View) => value instanceof View);
     if (kind < 0) throw this.#refuse(value, `an instance of ${className(value)}`);
     this.#reserve(6 + value.byteLength);
     this.#view.setUint8(this.#at, Tag.view);
     this.#view.setUint8(this.#at + 1, kind);
     this.#view.setUint32(this.#at + 2, value.byteLength, true);
-    this.#bytes.set(new Uint8Array(value.buffer, value.byteOffset, value.byteLength), this.#at + 6);
+    this.#bytes.set(value instanceof Uint8Array ? value : new Uint8Array(value.buffer, value.byteOffset, value.byteLength), this.#at + 6);
     this.#at += 6 + value.byteLength;
   }
 
@@ -308,7 +312,7 @@ export class ValueEncoder {
   #replace(length: number, kept: number): void {
     const bytes = Buffer.allocUnsafeSlow(length);
     this.#bytes.copy(bytes, 0, 0, kept);
-    this.#bytes = bytes;
+    this.#bytes = this.#last = bytes;
     this.#view = new DataView(bytes.buffer);
   }
 
