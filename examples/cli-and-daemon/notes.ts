@@ -19,6 +19,6 @@ export const Notes = defineInterface(
     list: call<void, Note[]>(),
     /** What is added from now on. */
     follow: stream<void, Note>(),
-    stop: call<void, void>(),
+    stop: call(),
   },
 );

@@ -19,6 +19,8 @@ export { EndpointMapper, mapEndpoints } from './mapper.js';
 export type { MapOptions, MapQuery } from './mapper.js';
 export { implement, Offer } from './offer.js';
 export type { AnyOffer, Handler, Handlers, OfferOptions, SecurityCallback, ServerCall, ServerInterceptor } from './offer.js';
+export { poolHandler } from './pool.js';
+export type { PoolHandlerOptions } from './pool.js';
 export type { RpcLimitOptions } from './rpc-limits.js';
 export { type } from './schema.js';
 export type { InputOf, OutputOf, Schema } from './schema.js';

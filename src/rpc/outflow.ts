@@ -11,6 +11,9 @@ import { ValueEncoder } from './value-encoder.js';
 /** Items are sent together until a message has so many bytes. */
 const TOGETHER = 16_384;
 
+/** Items that are taken before the event loop must turn: others have their turn, and the word that no more are wanted is heard. */
+const IN_A_ROW = 256;
+
 export type Source = Iterable<unknown> | AsyncIterable<unknown>;
 
 export class Outflow {
@@ -61,6 +64,7 @@ export class Outflow {
   async pump(source: Source): Promise<void> {
     const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
     let finished = false;
+    let count = 0;
     try {
       while (!this.#stopped) {
         const given = iterator.next();
@@ -73,6 +77,7 @@ export class Outflow {
         const value: unknown = step.value instanceof Promise ? await step.value : step.value;
         const more = this.#add(value);
         if (more !== undefined) await more;
+        if (++count % IN_A_ROW === 0) await this.#turn();
       }
     } finally {
       // What came before an error arrives before it.
@@ -126,6 +131,11 @@ export class Outflow {
     this.#encoder.written(HEADER + item.length).set(item, HEADER);
     this.#at = HEADER + item.length;
     await this.#flush();
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#at > HEADER) await this.#flush();
+    await new Promise((resolve) => void setImmediate(resolve));
   }
 
   /** When the source has nothing more for now, what waits is sent. */

@@ -47,7 +47,10 @@ test('a server answers any request with an answer or a fault, lives through any 
     fc.asyncProperty(fc.array(fc.tuple(packet, fc.boolean()), { minLength: 1, maxLength: 20 }), async (packets) => {
       const port = await meet();
       const answers = packets.map(async ([bytes, isRequest]) => {
-        if (!isRequest) return void port.tryPost(bytes);
+        if (!isRequest) {
+          port.tryPost(bytes);
+          return;
+        }
         if (kindOf(bytes) === Kind.stream) bytes[0] = Kind.call; // one that waits for items would wait for ever
         try {
           const { data } = await port.request(bytes, { timeout: 20_000 });
