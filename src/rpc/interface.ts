@@ -48,7 +48,8 @@ type Nothing = Schema<void>;
 type NoErrors = {};
 
 /** A call with an answer. `errors` are those that it is known for: each with the schema of its data. */
-export function call<Input = void, Output = void>(): CallMethod<Schema<Input>, Schema<Output>, NoErrors>;
+export function call(): CallMethod<Nothing, Nothing, NoErrors>;
+export function call<Input, Output = void>(): CallMethod<Schema<Input>, Schema<Output>, NoErrors>;
 export function call<I extends Schema = Nothing, O extends Schema = Nothing, E extends ErrorSchemas = NoErrors>(spec: { input?: I; output?: O; errors?: E; idempotent?: boolean }): CallMethod<I, O, E>;
 export function call(spec: { input?: Schema; output?: Schema; errors?: ErrorSchemas; idempotent?: boolean } = {}): CallMethod {
   const { input = type(), output = type(), errors = {}, idempotent = false } = checkOptions(spec, 'spec', ['input', 'output', 'errors', 'idempotent']);
@@ -56,14 +57,16 @@ export function call(spec: { input?: Schema; output?: Schema; errors?: ErrorSche
 }
 
 /** A call without an answer: sent and forgotten. */
-export function oneWay<Input = void>(): OneWayMethod<Schema<Input>>;
+export function oneWay(): OneWayMethod<Nothing>;
+export function oneWay<Input>(): OneWayMethod<Schema<Input>>;
 export function oneWay<I extends Schema>(spec: { input: I }): OneWayMethod<I>;
 export function oneWay(spec: { input?: Schema } = {}): OneWayMethod {
   return { kind: 'one-way', input: checkSchema(checkOptions(spec, 'spec', ['input']).input ?? type(), 'input') };
 }
 
 /** A call that is answered by any number of items. If `items` is there, `type<T>()` say, the client sends items too. */
-export function stream<Input = void, Output = void>(): StreamMethod<Schema<Input>, Schema<Output>, undefined, NoErrors>;
+export function stream(): StreamMethod<Nothing, Nothing, undefined, NoErrors>;
+export function stream<Input, Output = void>(): StreamMethod<Schema<Input>, Schema<Output>, undefined, NoErrors>;
 export function stream<I extends Schema = Nothing, O extends Schema = Nothing, S extends Schema | undefined = undefined, E extends ErrorSchemas = NoErrors>(spec: { input?: I; output?: O; items?: S; errors?: E }): StreamMethod<I, O, S, E>;
 export function stream(spec: { input?: Schema; output?: Schema; items?: Schema; errors?: ErrorSchemas } = {}): StreamMethod {
   const { input = type(), output = type(), items, errors = {} } = checkOptions(spec, 'spec', ['input', 'output', 'items', 'errors']);

@@ -32,6 +32,7 @@ export type Types = [
   Holds<Equal<Parameters<Printer['parse']>[0], string>>,
   Holds<Equal<ReturnType<Printer['parse']['sync']>, Date>>,
   Holds<Equal<ReturnType<Printer['log']>, Promise<void>>>,
+  Holds<Equal<ReturnType<Printer['nothing']>, Promise<void>>>,
   Holds<Equal<ReturnType<Printer['watch']>, AsyncIterableIterator<Job, undefined>>>,
   Holds<Equal<Parameters<PrintHandlers['parse']>, [input: Date, context: CallContext]>>,
   Holds<Equal<ReturnType<PrintHandlers['parse']>, string | Promise<string>>>,
