@@ -82,7 +82,8 @@ export function poolHandler(offers: readonly AnyOffer[], options: PoolHandlerOpt
   }
 
   async function allow(offer: Offer, host: ContextHost): Promise<void> {
-    if (offer.security === undefined || (await offer.security(host.caller, offer.interface)) === true) return;
+    const decision: unknown = offer.security === undefined || (await offer.security(host.caller, offer.interface));
+    if (decision === true) return;
     throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${offer.interface}: its security callback refuses ${host.caller}`);
   }
 
