@@ -101,6 +101,12 @@ export class ValueDecoder {
         return HOLE;
       case Tag.reference:
         return this.#reference();
+      case Tag.view: {
+        this.#descend(depth);
+        const view = this.#typedArray();
+        this.#objects.push(view);
+        return view;
+      }
       default:
         return this.#special(tag, depth);
     }
@@ -136,8 +142,6 @@ export class ValueDecoder {
     const number = this.#objects.push(undefined) - 1;
     const keep = <T>(value: T): T => (this.#objects[number] = value);
     switch (tag) {
-      case Tag.view:
-        return keep(this.#typedArray());
       case Tag.arrayBuffer:
         return keep(this.#copy(this.#count(1)));
       case Tag.map: {

@@ -49,7 +49,7 @@ async function everything(client: SpoolerClient, done: (what: string) => void): 
 test('a server that is killed at any moment: all that was going on settles, whatever it was', { timeout: 600_000 }, async (t) => {
   const seen = new Set<string>();
   let server = await remote(t);
-  for (let round = 0; round < times(4, 60); round++) {
+  for (let round = 0; round < times(3, 60); round++) {
     const client = await bind(Spooler, 'spooler', { callbacks: [implement(Progress, { report: String, later: async (i) => String(i), note: () => {} })] });
     let count = 0;
     const work = everything(client, (what) => {
