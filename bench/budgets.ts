@@ -28,6 +28,7 @@ const roundTrip = (peer: PeerName): FigureName => ({ scenario: 'round trip', pee
 const asleep = (peer: PeerName): FigureName => ({ scenario: 'asleep', peer, case: '64 B', metric: 'median' });
 const oneWay = (peer: PeerName): FigureName => ({ scenario: 'one way', peer, case: '64 B', metric: 'thousands per second' });
 const inFlight = (peer: PeerName, calls: number): FigureName => ({ scenario: 'in flight', peer, case: `${calls}`, metric: 'thousands per second' });
+const download = (peer: PeerName): FigureName => ({ scenario: 'download', peer, case: '64 B', metric: 'thousands per second' });
 const connect = (peer: PeerName): FigureName => ({ scenario: 'connect', peer, case: 'connection', metric: 'median' });
 const large = (peer: PeerName, of: string, metric: string): FigureName => ({ scenario: 'large', peer, case: of, metric });
 const idle = (metric: string): FigureName => ({ scenario: 'idle', peer: 'alpc awaited, on', case: 'idle', metric });
@@ -51,6 +52,11 @@ export const BUDGETS: readonly Budget[] = [
   { what: 'one-way messages, tryPost to on(message)', figure: oneWay('alpc awaited, on'), relation: 'at least', limit: 3000, unit: 'thousand/s' },
   { what: '64 awaited calls in flight, to one at a time', figure: inFlight('alpc awaited, on', 64), relation: 'at least', limit: 10, against: inFlight('net echo', 1) },
   { what: '64 awaited calls in flight, to 64 framed', figure: inFlight('alpc awaited, on', 64), relation: 'at least', limit: 2, against: inFlight('net framed', 64) },
+  { what: 'typed call, awaited', figure: roundTrip('rpc awaited'), relation: 'at most', limit: 1 / 15, against: roundTrip('grpc-js') },
+  { what: 'typed call, awaited', figure: roundTrip('rpc awaited'), relation: 'at most', limit: 1 / 4, against: roundTrip('net JSON') },
+  { what: 'typed call, blocking', figure: roundTrip('rpc blocking'), relation: 'at most', limit: 1 / 10, against: roundTrip('synckit (thread)') },
+  { what: '64 typed calls in flight', figure: inFlight('rpc awaited', 64), relation: 'at least', limit: 5, against: inFlight('grpc-js', 64) },
+  { what: 'streamed items, server to client', figure: download('rpc awaited'), relation: 'at least', limit: 10, against: download('grpc-js') },
   { what: 'connect, accept and close', figure: connect('alpc awaited, on'), relation: 'at most', limit: 3, against: connect('net echo') },
   { what: 'idle connections: CPU of the server', figure: idle('CPU ms per second'), relation: 'at most', limit: 2, unit: 'ms/s' },
   { what: 'idle connections: resident, each', figure: idle('KiB each'), relation: 'at most', limit: 40, unit: 'KiB' },

@@ -2,8 +2,10 @@
  * gRPC in pure JavaScript over a Unix socket: a generic client with serializers that hand the bytes through, so that what is
  * measured is the transport and not Protocol Buffers. One channel, unary calls, HTTP/2 takes care of several at once.
  */
-import { credentials, makeGenericClientConstructor, Server as GrpcServer, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { type ClientReadableStream, credentials, makeGenericClientConstructor, Server as GrpcServer, type ServerWritableStream, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
+import { countBytes, readCount } from '../core/calls.js';
 import { freshAddress, Server } from '../core/server-process.js';
 import type { Peer } from '../peer.js';
 
@@ -19,6 +21,15 @@ const service = {
     responseSerialize: same,
     responseDeserialize: same,
   },
+  items: {
+    path: '/bench.Echo/Items',
+    requestStream: false,
+    responseStream: true,
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  },
 } satisfies ServiceDefinition;
 
 type Unary = (data: Buffer, done: (error: Error | null, answer: Buffer) => void) => void;
@@ -27,8 +38,17 @@ export async function serve(address: string): Promise<void> {
   const server = new GrpcServer();
   server.addService(service, {
     echo: (call: { request: Buffer }, done: (error: null, answer: Buffer) => void) => done(null, call.request),
+    items: (call: ServerWritableStream<Buffer, Buffer>) => void sendItems(call),
   });
   await promisify(server.bindAsync.bind(server))(`unix:${address}`, ServerCredentials.createInsecure());
+}
+
+/** The request: how many, and what. Waits where the stream says that it is full. */
+async function sendItems(call: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+  const count = readCount(call.request);
+  const data = call.request.subarray(4);
+  for (let i = 0; i < count; i++) if (!call.write(data)) await once(call, 'drain');
+  call.end();
 }
 
 export const peer: Peer = {
@@ -37,6 +57,7 @@ export const peer: Peer = {
     const server = await Server.start({ module: import.meta.url, address });
     const Client = makeGenericClientConstructor(service, 'Echo');
     const client = new Client(`unix:${address}`, credentials.createInsecure());
+    const items = (client as unknown as { items: (request: Buffer) => ClientReadableStream<Buffer> }).items.bind(client);
     const unary = (client as unknown as { echo: Unary }).echo.bind(client);
     return {
       server,
@@ -44,6 +65,11 @@ export const peer: Peer = {
         new Promise((resolve, reject) => {
           unary(data, (error, answer) => (error === null ? resolve(answer) : reject(error)));
         }),
+      async download(count, data) {
+        let seen = 0;
+        for await (const item of items(Buffer.concat([countBytes(count), data])) as AsyncIterable<Buffer>) seen += item.length > 0 ? 1 : 0;
+        return seen;
+      },
       async close() {
         client.close();
         await server.end();

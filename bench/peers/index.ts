@@ -53,8 +53,13 @@ export const PEERS = [
   },
   {
     name: 'grpc-js',
-    scenarios: ['round trip', 'in flight'],
+    scenarios: ['round trip', 'in flight', 'download'],
     load: async () => (await import('./grpc.js')).peer,
+  },
+  {
+    name: 'net JSON',
+    scenarios: ['round trip', 'in flight'],
+    load: async () => (await import('./net-json.js')).peer,
   },
   {
     name: 'synckit (thread)',
@@ -130,6 +135,21 @@ export const PEERS = [
     name: 'net framed, piscina, 2 threads',
     scenarios: ['hash'],
     load: async () => (await import('./pool-piscina.js')).piscinaPeer(2),
+  },
+  {
+    name: 'rpc blocking',
+    scenarios: ['round trip'],
+    load: async () => (await import('./rpc.js')).rpcPeer('blocking'),
+  },
+  {
+    name: 'rpc awaited',
+    scenarios: ['round trip', 'in flight', 'download', 'garbage'],
+    load: async () => (await import('./rpc.js')).rpcPeer('awaited'),
+  },
+  {
+    name: 'rpc awaited, validated',
+    scenarios: ['round trip'],
+    load: async () => (await import('./rpc.js')).rpcPeer('validated'),
   },
 ] as const satisfies readonly PeerEntry[];
 

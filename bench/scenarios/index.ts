@@ -2,6 +2,7 @@
 import { SCENARIO_NAMES, type ScenarioName } from '../peer.js';
 import { asleep } from './asleep.js';
 import { connect } from './connect.js';
+import { download } from './download.js';
 import { garbage } from './garbage.js';
 import { hash } from './hash.js';
 import { idle } from './idle.js';
@@ -22,6 +23,7 @@ const BY_NAME: Record<ScenarioName, Scenario> = {
   idle,
   hash,
   large,
+  download,
 };
 
 export const SCENARIOS: readonly Scenario[] = SCENARIO_NAMES.map((name) => BY_NAME[name]);

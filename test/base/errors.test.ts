@@ -10,7 +10,7 @@ const codes = Object.keys(STATUS) as AlpcErrorCode[];
 test('each code has the NTSTATUS name and value of its counterpart, and shares them with no other', () => {
   const names = codes.map((code) => STATUS[code][0]);
   const values = codes.map((code) => STATUS[code][1]);
-  for (const name of names) assert.match(name, /^STATUS_[A-Z_]+$/);
+  for (const name of names) assert.match(name, /^(?:STATUS|RPC_NT|EPT_NT)_[A-Z_]+$/);
   assert.equal(new Set(names).size, codes.length);
   assert.equal(new Set(values).size, codes.length);
   for (const code of codes) assert.match(code, /^ERR_ALPC_[A-Z_]+$/);
@@ -30,6 +30,12 @@ test('the values are those of ntstatus.h', () => {
     ERR_ALPC_PROTOCOL: 0xc0000702,
     ERR_ALPC_CANCELED: 0xc0000703,
     ERR_ALPC_DEADLOCK: 0xc0000194,
+    ERR_ALPC_BAD_VALUE: 0xc003000c,
+    ERR_ALPC_UNKNOWN_INTERFACE: 0xc0020012,
+    ERR_ALPC_UNKNOWN_METHOD: 0xc002002e,
+    ERR_ALPC_NOT_REGISTERED: 0xc0020036,
+    ERR_ALPC_NOT_EXECUTED: 0xc002001c,
+    ERR_ALPC_CONTEXT_MISMATCH: 0xc0030005,
   };
   for (const [code, value] of Object.entries(known)) assert.equal(STATUS[code as AlpcErrorCode][1], value, code);
 });

@@ -61,13 +61,25 @@ test('a module imports it, and a message travels', () => {
   assert.match(output, /it works/);
 });
 
+test('a module imports alpc/rpc, and a call is answered', () => {
+  const root = JSON.stringify(join(folder, 'root'));
+  const output = node('--input-type=module', '-e', `import { bind, call, defineInterface, serve } from 'alpc/rpc'; const root = ${root};
+    const Echo = defineInterface({ name: 'echo', version: '1.0' }, { echo: call() });
+    const server = await serve(Echo, { echo: (value) => value }, { endpoint: 'packed', root });
+    const client = await bind(Echo, 'packed', { root });
+    console.log(await client.echo('a call works'));
+    client.close();
+    await server.close();`);
+  assert.match(output, /a call works/);
+});
+
 test('a CommonJS program requires it', () => {
   const output = node('--no-warnings', '-e', "const { STATUS } = require('alpc'); console.log(Object.keys(STATUS).length > 10)");
   assert.match(output, /true/);
 });
 
 test('a TypeScript program in strict mode compiles against its types', () => {
-  writeFileSync(join(folder, 'use.mts'), `import { AlpcError, connectPort, createPort, type Message } from 'alpc';\nconst root: string = '/nowhere';\nexport const see = (message: Message): string => message.type;\nexport const code = (error: unknown): string => (AlpcError.is(error) ? error.code : '');${USE}`);
+  writeFileSync(join(folder, 'use.mts'), `import { AlpcError, connectPort, createPort, type Message } from 'alpc';\nimport { call, type Client, defineInterface } from 'alpc/rpc';\nexport const Echo = defineInterface({ name: 'echo', version: '1.0' }, { echo: call<string, number>() });\nexport const use = async (client: Client<(typeof Echo)['methods']>): Promise<number> => client.echo('x');\nconst root: string = '/nowhere';\nexport const see = (message: Message): string => message.type;\nexport const code = (error: unknown): string => (AlpcError.is(error) ? error.code : '');${USE}`);
   const tsc = join(PROJECT, 'node_modules', 'typescript', 'bin', 'tsc');
   execFileSync(process.execPath, [tsc, '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node', '--skipLibCheck', 'false', 'use.mts'], { cwd: folder, stdio: 'pipe' });
 });

@@ -1,0 +1,53 @@
+/**
+ * Frames with their values, for all connections of one server or client: one encoder, one decoder, whose memory is used again. A frame is
+ * good until the next one is made, so it is handed to a port (which copies) before anything else runs.
+ */
+import { HEADER, writeHeader } from './frame.js';
+import { ValueDecoder } from './value-decoder.js';
+import { type ValueBounds, ValueEncoder } from './value-encoder.js';
+
+export class Codec {
+  readonly bounds: ValueBounds;
+  readonly #encoder: ValueEncoder;
+  readonly #decoder: ValueDecoder;
+  /** A getter of a value that is encoded may make a call of its own. */
+  #busy = false;
+
+  constructor(bounds: ValueBounds) {
+    this.bounds = bounds;
+    this.#encoder = new ValueEncoder(bounds);
+    this.#decoder = new ValueDecoder(bounds);
+  }
+
+  /** @throws AlpcError ERR_ALPC_BAD_VALUE */
+  frame(kind: number, flags: number, procedure: number, number: number, extra: number, value: unknown): Buffer {
+    const encoder = this.#busy ? new ValueEncoder(this.bounds) : this.#encoder;
+    this.#busy = true;
+    try {
+      const bytes = encoder.encode(value, HEADER);
+      writeHeader(encoder.view, kind, flags, procedure, number, extra);
+      return bytes;
+    } finally {
+      if (encoder === this.#encoder) this.#busy = false;
+    }
+  }
+
+  /** The value of a frame, or of other bytes from `start`. @throws AlpcError ERR_ALPC_BAD_VALUE */
+  value(bytes: Buffer, start = HEADER): unknown {
+    return this.#decoder.decode(bytes, start);
+  }
+
+  /** One of several values that stand one behind the other; where it ends says `position`. @throws as `value` */
+  next(bytes: Buffer, start: number): unknown {
+    return this.#decoder.decodeNext(bytes, start);
+  }
+
+  get position(): number {
+    return this.#decoder.position;
+  }
+
+  /** After a long value: lets go of its memory. */
+  trim(): void {
+    this.#encoder.trim();
+  }
+}

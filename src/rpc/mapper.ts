@@ -1,0 +1,179 @@
+/**
+ * The endpoint mapper: which server has an interface, and where. It is the port `\RPC Control\epmapper`, held by one of the servers with dynamic
+ * endpoints; when that one ends another takes the name.
+ *
+ * The mapper keeps no register. Asked, it asks all servers with dynamic endpoints, by their management interfaces: their names are in the
+ * directory, and a name is there for as long as its server lives. So an entry can be neither stale nor lost, whoever holds the mapper's
+ * name, and a client that finds nobody there asks the servers itself.
+ */
+import { deadlineAfter, timeLeft } from '../base/deadline.js';
+import { AlpcError } from '../base/errors.js';
+import { listDirectory } from '../objects/index.js';
+import { connectPort, type ClientPort } from '../ports/index.js';
+import { isDynamic, MAPPER_ENDPOINT, nameOfEndpoint, RPC_DIRECTORY } from './binding-string.js';
+import { clientOf } from './binding.js';
+import type { Client } from './client-types.js';
+import { ConnectionMaker, type Resolver } from './connection-maker.js';
+import { call, defineInterface, type Interface, isCompatible, type Methods } from './interface.js';
+import { type InterfaceEntry, Management } from './management.js';
+import { implement, type Offer } from './offer.js';
+
+export interface MapQuery {
+  /** The interface's name; left out: all. */
+  readonly name?: string;
+  /** Only compatible ones. */
+  readonly version?: string;
+  readonly uuid?: string | undefined;
+}
+
+export const EndpointMapper = defineInterface({ name: 'epmapper', version: '3.0', uuid: 'e1af8308-5d1f-11c9-91a4-08002b14a0fa' }, { map: call<MapQuery, InterfaceEntry[]>() });
+
+export interface MapOptions {
+  root?: string;
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+/** How long one server may take to say what it offers: one that hangs hides nobody else. */
+const PATIENCE = 1000;
+const MOST_SERVERS = 4096;
+
+/** What servers with dynamic endpoints offer. @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; the signal's reason */
+export async function mapEndpoints(query: MapQuery = {}, options: MapOptions = {}): Promise<InterfaceEntry[]> {
+  const { root, timeout = Infinity, signal } = options;
+  const deadline = deadlineAfter(timeout);
+  try {
+    using mapper = await bindTo(EndpointMapper, MAPPER_ENDPOINT, root, Math.min(timeout, 2 * PATIENCE), signal);
+    return await mapper.map(query, { timeout: Math.min(timeLeft(deadline), 4 * PATIENCE), ...(signal === undefined ? {} : { signal }) });
+  } catch (error) {
+    if (signal?.aborted === true || timeLeft(deadline) <= 0) throw error;
+    return askAll(root, query, timeLeft(deadline));
+  }
+}
+
+/** The name of a port where an interface can be bound. @throws AlpcError (as rejections) ERR_ALPC_NOT_REGISTERED */
+async function lookUp(of: Interface, options: MapOptions): Promise<string> {
+  return choose(of, await mapEndpoints(queryFor(of), options));
+}
+
+function lookUpSync(of: Interface, { root, timeout }: { root?: string; timeout: number }): string {
+  const deadline = deadlineAfter(timeout);
+  try {
+    const maker = new ConnectionMaker(EndpointMapper, MAPPER_ENDPOINT, rootOption(root), undefined);
+    using mapper = clientOf(EndpointMapper, maker.bindingOver(maker.connectSync(timeout)));
+    return choose(of, mapper.map.sync(queryFor(of), { timeout: timeLeft(deadline) }));
+  } catch (error) {
+    if (AlpcError.is(error) && error.code === 'ERR_ALPC_NAME_NOT_FOUND') throw notRegistered(of, error);
+    throw error;
+  }
+}
+
+export const MAPPER: Resolver = { find: lookUp, findSync: lookUpSync };
+
+type ServeMapper = (offer: Offer, endpoint: string) => Promise<{ close(): Promise<void> }>;
+
+/** A server's wish to hold the mapper's name: it holds it, or waits for the end of who does. */
+export class MapperSeat {
+  readonly #root: string | undefined;
+  readonly #serve: ServeMapper;
+  #holder: ClientPort | undefined;
+  #held: { close(): Promise<void> } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  #trying: Promise<void>;
+
+  constructor(root: string | undefined, serve: ServeMapper) {
+    this.#root = root;
+    this.#serve = serve;
+    this.#trying = this.#try();
+  }
+
+  /** Resolves when it is known who holds the name. */
+  get settled(): Promise<void> {
+    return this.#trying;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#trying;
+    this.#holder?.close();
+    await this.#held?.close();
+  }
+
+  async #try(): Promise<void> {
+    const root = this.#root;
+    try {
+      this.#held = await this.#serve(implement(EndpointMapper, { map: (query) => askAll(root, query, 3 * PATIENCE) }), MAPPER_ENDPOINT);
+    } catch {
+      // Somebody has it, or it may not be had: then this server is found all the same.
+      await this.#watchHolder();
+    }
+  }
+
+  async #watchHolder(): Promise<void> {
+    try {
+      const holder = await connectPort(nameOfEndpoint(MAPPER_ENDPOINT), { ...rootOption(this.#root), timeout: PATIENCE });
+      holder.unref();
+      holder.once('close', () => this.#tryLater(0));
+      this.#holder = holder;
+    } catch {
+      this.#tryLater(PATIENCE); // gone meanwhile, or not for us
+    }
+  }
+
+  #tryLater(milliseconds: number): void {
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => (this.#trying = this.#try()), milliseconds);
+    this.#timer.unref();
+  }
+}
+
+async function askAll(root: string | undefined, query: MapQuery, timeout: number): Promise<InterfaceEntry[]> {
+  const names: string[] = [];
+  try {
+    for (const { name } of listDirectory(RPC_DIRECTORY, rootOption(root))) if (isDynamic(name) && names.length < MOST_SERVERS) names.push(name);
+  } catch (error) {
+    if (!AlpcError.is(error) || error.code !== 'ERR_ALPC_NAME_NOT_FOUND') throw error;
+  }
+  const answers = await Promise.all(names.map((name) => ask(name, root, Math.min(timeout, PATIENCE))));
+  return answers.flat().filter((entry) => matches(entry, query));
+}
+
+/** What one server offers; nothing when it is gone, does not answer, or is not for us. */
+async function ask(endpoint: string, root: string | undefined, timeout: number): Promise<InterfaceEntry[]> {
+  try {
+    using server = await bindTo(Management, endpoint, root, timeout);
+    const entries = await server.interfaces(undefined, { timeout });
+    return entries.filter((entry) => typeof entry.name === 'string' && typeof entry.version === 'string').map((entry) => ({ ...entry, endpoints: [nameOfEndpoint(endpoint)] }));
+  } catch {
+    return [];
+  }
+}
+
+function matches(entry: InterfaceEntry, { name, version, uuid }: MapQuery): boolean {
+  return (name === undefined || entry.name === name) && (version === undefined || isCompatible(entry.version, version)) && (uuid === undefined || entry.uuid === undefined || entry.uuid === uuid);
+}
+
+function queryFor({ name, version, uuid }: Interface): MapQuery {
+  return { name, version, uuid };
+}
+
+function choose(of: Interface, entries: readonly InterfaceEntry[]): string {
+  const name = entries.find((entry) => matches(entry, queryFor(of)))?.endpoints[0];
+  if (typeof name !== 'string') throw notRegistered(of);
+  return name;
+}
+
+function notRegistered(of: Interface, cause?: unknown): AlpcError {
+  return new AlpcError('ERR_ALPC_NOT_REGISTERED', `${of}: no server with a dynamic endpoint has it`, { cause });
+}
+
+async function bindTo<M extends Methods>(of: Interface<M>, endpoint: string, root: string | undefined, timeout: number, signal?: AbortSignal): Promise<Client<M>> {
+  const maker = new ConnectionMaker(of, endpoint, rootOption(root), undefined);
+  return clientOf(of, maker.bindingOver(await maker.connect(timeout, signal)));
+}
+
+function rootOption(root: string | undefined): { root?: string } {
+  return root === undefined ? {} : { root };
+}

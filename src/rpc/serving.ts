@@ -1,0 +1,286 @@
+/**
+ * The answering half of a conversation. What comes is looked up, allowed, decoded, checked, handled and answered, in this order, and any step
+ * may end it with a fault. A handler that answers at once is answered for at once; one that gives a promise, when that settles.
+ */
+import { AlpcError, type AlpcErrorCode } from '../base/errors.js';
+import type { RequestMessage } from '../ports/index.js';
+import { CallContext, type ContextHost } from './call-context.js';
+import { callbackClient } from './binding.js';
+import type { ContextHandle } from './context-handle.js';
+import type { Client } from './client-types.js';
+import type { Conversation, OpenStream } from './conversation.js';
+import { describeFault, Fault, type WireFault } from './faults.js';
+import { extraOf, Flag, flagsOf, FOREVER, header, HEADER, Kind, kindOf, numberOf, procedureOf } from './frame.js';
+import { Inflow } from './inflow.js';
+import type { Interface, Methods } from './interface.js';
+import type { Offer, Procedure } from './offer.js';
+import { Outflow, type Source } from './outflow.js';
+import { partLength } from './transfers.js';
+
+/** What a handler may throw to be told as this library's own: anything else of a handler is its own affair. */
+const PASSED_ON: readonly AlpcErrorCode[] = ['ERR_ALPC_CONTEXT_MISMATCH', 'ERR_ALPC_ACCESS_DENIED', 'ERR_ALPC_QUOTA_EXCEEDED'];
+
+export class Serving implements ContextHost {
+  readonly #conversation: Conversation;
+  readonly #allowed = new Set<Offer>();
+
+  constructor(conversation: Conversation) {
+    this.#conversation = conversation;
+  }
+
+  serve(message: RequestMessage, isBlocked: boolean): void {
+    const { data } = message;
+    try {
+      switch (kindOf(data)) {
+        case Kind.call:
+          this.#call(message, data, isBlocked);
+          break;
+        case Kind.stream:
+          if (isBlocked) throw busy();
+          void this.#stream(message, data);
+          break;
+        case Kind.bind:
+          this.#bind(message, data);
+          break;
+        case Kind.push:
+          this.#conversation.transfers.push(numberOf(data), extraOf(data), data.subarray(HEADER));
+          message.reply(header(Kind.response, 0, 0, 0, 0));
+          break;
+        case Kind.pull: {
+          const part = this.#conversation.transfers.pull(numberOf(data), extraOf(data), partLength(this.#conversation.port.maxDataLength));
+          message.reply(Buffer.concat([header(Kind.response, 0, 0, 0, 0), part]));
+          break;
+        }
+        default:
+          throw new AlpcError('ERR_ALPC_PROTOCOL', 'this is a server of RPC, and what came is no call');
+      }
+    } catch (error) {
+      this.#refuse(message, error);
+    }
+  }
+
+  oneWay(frame: Buffer): void {
+    const { terms } = this.#conversation;
+    terms.figures.oneWayCalls++;
+    try {
+      const procedure = this.#procedure(frame, 'one-way');
+      const context = new CallContext(this, procedure.offer, Infinity, () => new AbortController().signal);
+      const checked = check(procedure.checks.input, terms.codec.value(frame));
+      const result = checked instanceof Promise ? checked.then((input) => run(procedure, input, context)) : run(procedure, checked, context);
+      if (isThenable(result)) result.then(undefined, (error: unknown) => terms.report(error));
+    } catch (error) {
+      terms.report(error);
+    }
+  }
+
+  // ---- for contexts ------------------------------------------------------------------------------------------------
+
+  get caller(): ContextHost['caller'] {
+    return this.#conversation.port.peer;
+  }
+
+  openHandle(owner: object, state: unknown, rundown: ((state: never) => unknown) | undefined): ContextHandle {
+    if (this.#conversation.isEnded) throw new AlpcError('ERR_ALPC_DISCONNECTED', `${this.#conversation.port}: the caller is gone, and no handle would ever run down`);
+    return this.#conversation.handles.open(owner, state, rundown as ((state: unknown) => unknown) | undefined);
+  }
+
+  useHandle(owner: object, handle: unknown): unknown {
+    return this.#conversation.handles.use(owner, handle);
+  }
+
+  closeHandle(owner: object, handle: unknown): unknown {
+    return this.#conversation.handles.close(owner, handle);
+  }
+
+  async callback<M extends Methods>(of: Interface<M>): Promise<Client<M>> {
+    this.#expectOffers(of);
+    await this.#conversation.calling.bind(of);
+    return callbackClient(this.#conversation, of);
+  }
+
+  callbackSync<M extends Methods>(of: Interface<M>): Client<M> {
+    this.#expectOffers(of);
+    this.#conversation.calling.bindSync(of);
+    return callbackClient(this.#conversation, of);
+  }
+
+  /** A caller that offers nothing looks for no requests, and would never answer. */
+  #expectOffers(of: Interface): void {
+    if (!this.#conversation.peerOffers) throw new AlpcError('ERR_ALPC_UNKNOWN_INTERFACE', `${of}: the caller serves no callbacks`);
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  #bind(message: RequestMessage, data: Buffer): void {
+    const { terms } = this.#conversation;
+    const { offer, request } = terms.table.find(terms.codec.value(data));
+    if ((flagsOf(data) & Flag.offers) !== 0) this.#conversation.peerOffers = true;
+    const bound = (): void => {
+      this.#allowed.add(offer);
+      this.#answer(message, { version: offer.interface.version, procedures: terms.table.numbersOf(offer, request) });
+    };
+    if (offer.security === undefined || this.#allowed.has(offer)) return bound();
+    const denied = (cause?: unknown): void => this.#refuse(message, new AlpcError('ERR_ALPC_ACCESS_DENIED', `${offer.interface}: its security callback refuses ${this.caller}`, { cause }));
+    const decision = offer.security(this.caller, offer.interface);
+    if (!(decision instanceof Promise)) return  decision ? bound() : denied();
+    decision.then((isAllowed) => (isAllowed ? bound() : denied()), denied);
+  }
+
+  #procedure(frame: Buffer, kind: string): Procedure {
+    const procedure = this.#conversation.terms.table.procedures[procedureOf(frame)];
+    if (procedure === undefined || procedure.method.kind !== kind) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', `there is no ${kind} method of number ${procedureOf(frame)}`);
+    if (procedure.offer.security !== undefined && !this.#allowed.has(procedure.offer)) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${procedure.offer.interface} has not been bound`);
+    return procedure;
+  }
+
+  #call(message: RequestMessage, data: Buffer, isBlocked: boolean): void {
+    const { terms, transfers } = this.#conversation;
+    const procedure = this.#procedure(data, 'call');
+    terms.figures.calls++;
+    const value = (flagsOf(data) & Flag.long) === 0 ? terms.codec.value(data) : terms.codec.value(transfers.takeArrived(numberOf(data)), 0);
+    const timeout = extraOf(data);
+    const context = new CallContext(this, procedure.offer, timeout === FOREVER ? Infinity : timeout, () => message.signal);
+    const checked = procedure.checks.input === undefined ? value : procedure.checks.input(value);
+    let result: unknown;
+    if (checked instanceof Promise) {
+      result = checked.then(
+        (input) => run(procedure, input, context),
+        (error: unknown) => {
+          this.#refuse(message, error);
+          return REFUSED;
+        },
+      );
+    } else {
+      try {
+        result = run(procedure, checked, context);
+      } catch (error) {
+        return this.#fail(message, procedure, error);
+      }
+    }
+    if (!isThenable(result)) return this.#answer(message, result);
+    if (isBlocked) {
+      result.then(undefined, (error: unknown) => terms.report(error));
+      return this.#refuse(message, busy());
+    }
+    terms.figures.active++;
+    result.then(
+      (value) => {
+        terms.figures.active--;
+        if (value !== REFUSED) this.#answer(message, value);
+      },
+      (error: unknown) => {
+        terms.figures.active--;
+        this.#fail(message, procedure, error);
+      },
+    );
+  }
+
+  async #stream(message: RequestMessage, data: Buffer): Promise<void> {
+    const conversation = this.#conversation;
+    const { terms, theirs, port } = conversation;
+    const number = numberOf(data);
+    let procedure: Procedure | undefined;
+    let stream: OpenStream | undefined;
+    try {
+      procedure = this.#procedure(data, 'stream');
+      if (theirs.has(number)) throw new AlpcError('ERR_ALPC_PROTOCOL', 'a stream of this number is open');
+      if (theirs.size >= terms.limits.streams) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${theirs.size} streams are open on this connection (the limit 'streams')`);
+      terms.figures.streams++;
+      const takesItems = procedure.method.kind === 'stream' && procedure.method.items !== undefined;
+      const inflow = takesItems ? new Inflow(terms.codec, procedure.checks.items, { credit: (bytes) => conversation.tell(Kind.credit, 0, number, bytes), stop: () => conversation.isEnded || conversation.tell(Kind.stop, 0, number) }) : undefined;
+      const opened: OpenStream = { inflow, outflow: new Outflow(port, terms.codec, 0, number), abort: new AbortController() };
+      stream = opened;
+      conversation.open(theirs, number, opened);
+      const timeout = extraOf(data);
+      const context = new CallContext(this, procedure.offer, timeout === FOREVER ? Infinity : timeout, () => AbortSignal.any([message.signal, opened.abort!.signal]));
+      const input = await check(procedure.checks.input, terms.codec.value(data));
+      let source: unknown;
+      try {
+        source = await run(procedure, input, context, inflow);
+        if (!isSource(source)) throw new TypeError(`the handler of ${procedure.name} returned no iterable`);
+        await opened.outflow!.pump(source);
+      } catch (error) {
+        return this.#fail(message, procedure, error, opened.outflow!.sent);
+      }
+      message.reply(header(Kind.response, 0, 0, opened.outflow!.sent, 0));
+    } catch (error) {
+      this.#refuse(message, error, stream?.outflow?.sent);
+    } finally {
+      if (stream !== undefined) {
+        stream.inflow?.cancel(undefined);
+        conversation.close(theirs, number);
+      }
+    }
+  }
+
+  #answer(message: RequestMessage, value: unknown): void {
+    const { terms, port, transfers } = this.#conversation;
+    if (!message.isPending) return;
+    try {
+      const frame = terms.codec.frame(Kind.response, 0, 0, 0, 0, value);
+      if (frame.length <= port.maxDataLength) {
+        message.reply(frame);
+        return;
+      }
+      const number = transfers.keep(frame.subarray(HEADER));
+      const { length } = frame;
+      terms.codec.trim();
+      if (message.reply(header(Kind.response, Flag.long, 0, number, length - HEADER)) !== 'sent') transfers.drop(number);
+    } catch (error) {
+      this.#refuse(message, error);
+    }
+  }
+
+  /** A handler failed. */
+  #fail(message: RequestMessage, procedure: Procedure, error: unknown, number = 0): void {
+    if (AlpcError.is(error) && PASSED_ON.includes(error.code)) return this.#refuse(message, error, number);
+    const isDeclared = error instanceof Fault && procedure.method.kind !== 'one-way' && Object.hasOwn(procedure.method.errors, error.fault);
+    this.#fault(message, isDeclared ? Flag.declared : 0, describeFault(error, this.#conversation.terms.hasStacks), number);
+  }
+
+  /** This side refuses, or can't: an error of the library's. */
+  #refuse(message: RequestMessage, error: unknown, number = 0): void {
+    const isOurs = AlpcError.is(error);
+    this.#fault(message, isOurs ? Flag.system : 0, describeFault(error, !isOurs && this.#conversation.terms.hasStacks), number);
+  }
+
+  #fault(message: RequestMessage, flags: number, wire: WireFault, number: number): void {
+    const { terms, port } = this.#conversation;
+    terms.figures.faults++;
+    if (!message.isPending) return;
+    try {
+      const frame = terms.codec.frame(Kind.fault, flags, 0, number, 0, wire);
+      if (frame.length <= port.maxDataLength) return void message.reply(frame);
+    } catch {
+      // its data can't travel: it goes without
+    }
+    const { name, message: text, code } = wire;
+    message.reply(terms.codec.frame(Kind.fault, flags, 0, number, 0, { name: name.slice(0, 100), message: text.slice(0, 1000), ...(code === undefined ? {} : { code: code.slice(0, 100) }) }));
+  }
+}
+
+/** Answered already. */
+const REFUSED = Symbol('refused');
+
+export function run({ handler, interceptors, offer, name }: Procedure, input: unknown, context: CallContext, items?: Inflow): unknown {
+  if (interceptors.length === 0) return handler(input, context, items);
+  const call = { interface: offer.interface, method: name, input, context };
+  const step = (i: number): unknown => (i === interceptors.length ? handler(input, context, items) : interceptors[i]!(call, () => step(i + 1)));
+  return step(0);
+}
+
+function check(check: ((value: unknown) => unknown) | undefined, value: unknown): unknown {
+  return check === undefined ? value : check(value);
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function isSource(value: unknown): value is Source {
+  return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
+}
+
+function busy(): AlpcError {
+  return new AlpcError('ERR_ALPC_DEADLOCK', 'the other side blocks in a call, so its event loop does not turn: only a handler that answers at once can serve it now');
+}

@@ -1,0 +1,300 @@
+/**
+ * Bytes become values again. The bytes may be anybody's: every count is held against the bytes that are there before anything is
+ * allocated for it, depth is bounded, keys can't reach a prototype, and what breaks a rule is ERR_ALPC_BAD_VALUE and nothing else.
+ */
+import { AlpcError } from '../base/errors.js';
+import { ContextHandle } from './context-handle.js';
+import { DEFAULT_BOUNDS, type ValueBounds } from './value-encoder.js';
+import { ErrorExtra, ERRORS, HANDLE_LENGTH, LONGEST_BIGINT, Tag, VIEWS } from './value-tags.js';
+
+/** Short keys come again and again: one string is kept for each of these places. */
+const KEYS = 256;
+const EMPTY = Buffer.alloc(0);
+/** Memory of messages that may be held until the next one comes. */
+const KEPT_LENGTH = 1024 * 1024;
+/** Up to here a loop is faster than a call. */
+const SHORT = 96;
+/** No value: stands for a hole while an array is read. */
+const HOLE = Symbol('hole');
+
+export class ValueDecoder {
+  #bytes: Buffer = EMPTY;
+  /** Of all the memory that the bytes stand in: several messages share one. */
+  #view: DataView = new DataView(EMPTY.buffer, 0, 0);
+  #offset = 0;
+  #at = 0;
+  #objects: unknown[] = [];
+  readonly #maxDepth: number;
+  readonly #keys: (string | undefined)[] = Array.from({ length: KEYS }, () => undefined);
+
+  constructor(bounds: ValueBounds = DEFAULT_BOUNDS) {
+    this.#maxDepth = bounds.depth;
+  }
+
+  /** Decodes the one value that stands from `start` to the end. @throws AlpcError ERR_ALPC_BAD_VALUE */
+  decode(bytes: Buffer, start = 0): unknown {
+    const value = this.decodeNext(bytes, start);
+    if (this.#at !== bytes.length) throw bad(`${bytes.length - this.#at} bytes stand behind the value`);
+    return value;
+  }
+
+  /** Decodes the value that begins at `start`; where it ends says `position`. @throws as `decode` */
+  decodeNext(bytes: Buffer, start: number): unknown {
+    this.#bytes = bytes;
+    if (bytes.buffer !== this.#view.buffer) this.#view = new DataView(bytes.buffer);
+    this.#offset = bytes.byteOffset;
+    this.#at = start;
+    try {
+      return this.#read(0);
+    } catch (error) {
+      throw AlpcError.is(error) ? error : bad(error instanceof Error ? error.message : 'it could not be read', error);
+    } finally {
+      this.#bytes = EMPTY;
+      if (this.#view.byteLength > KEPT_LENGTH) this.#view = new DataView(EMPTY.buffer, 0, 0); // a long value is not kept alive by this
+      if (this.#objects.length > 0) this.#objects = [];
+    }
+  }
+
+  /** Where the last value ended. */
+  get position(): number {
+    return this.#at;
+  }
+
+  // ---- engine room -------------------------------------------------------------------------------------------------
+
+  #read(depth: number): unknown {
+    const value = this.#readItem(depth);
+    if (value === HOLE) throw bad('a hole stands outside of an array');
+    return value;
+  }
+
+  #readItem(depth: number): unknown {
+    const tag = this.#byte();
+    if (tag < Tag.smallString) return tag;
+    if (tag < Tag.smallObject) return this.#shortText(tag - Tag.smallString);
+    if (tag < Tag.smallArray) return this.#object(tag - Tag.smallObject, depth);
+    if (tag < Tag.undefined) return this.#array(tag - Tag.smallArray, depth);
+    switch (tag) {
+      case Tag.undefined:
+        return undefined;
+      case Tag.null:
+        return null;
+      case Tag.false:
+        return false;
+      case Tag.true:
+        return true;
+      case Tag.int32:
+        return this.#view.getInt32(this.#offset + this.#take(4), true);
+      case Tag.float64:
+        return this.#view.getFloat64(this.#offset + this.#take(8), true);
+      case Tag.string:
+        return this.#text('utf8');
+      case Tag.wideString:
+        return this.#text('utf16le');
+      case Tag.bigint:
+        return this.#bigint();
+      case Tag.object:
+        return this.#object(this.#count(2), depth);
+      case Tag.array:
+        return this.#array(this.#count(1), depth);
+      case Tag.hole:
+        return HOLE;
+      case Tag.reference:
+        return this.#reference();
+      case Tag.view: {
+        this.#descend(depth);
+        const view = this.#typedArray();
+        this.#objects.push(view);
+        return view;
+      }
+      default:
+        return this.#special(tag, depth);
+    }
+  }
+
+  #object(count: number, depth: number): Record<string, unknown> {
+    this.#descend(depth);
+    const object: Record<string, unknown> = {};
+    this.#objects.push(object);
+    for (let i = 0; i < count; i++) {
+      const key = this.#string();
+      const value = this.#read(depth + 1);
+      if (key === '__proto__') Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+      else object[key] = value;
+    }
+    return object;
+  }
+
+  #array(count: number, depth: number): unknown[] {
+    this.#descend(depth);
+    const array: unknown[] = [];
+    this.#objects.push(array);
+    for (let i = 0; i < count; i++) {
+      const item = this.#readItem(depth + 1);
+      if (item === HOLE) array.length++;
+      else array.push(item);
+    }
+    return array;
+  }
+
+  #special(tag: number, depth: number): unknown {
+    this.#descend(depth);
+    const number = this.#objects.push(undefined) - 1;
+    const keep = <T>(value: T): T => (this.#objects[number] = value);
+    switch (tag) {
+      case Tag.arrayBuffer:
+        return keep(this.#copy(this.#count(1)));
+      case Tag.map: {
+        const map = keep(new Map<unknown, unknown>());
+        for (let count = this.#count(2); count > 0; count--) map.set(this.#read(depth + 1), this.#read(depth + 1));
+        return map;
+      }
+      case Tag.set: {
+        const set = keep(new Set<unknown>());
+        for (let count = this.#count(1); count > 0; count--) set.add(this.#read(depth + 1));
+        return set;
+      }
+      case Tag.date:
+        return keep(new Date(this.#view.getFloat64(this.#offset + this.#take(8), true)));
+      case Tag.regExp: {
+        const source = this.#string();
+        return keep(new RegExp(source, this.#string()));
+      }
+      case Tag.error:
+        return this.#error(keep, depth);
+      case Tag.url:
+        return keep(new URL(this.#string()));
+      case Tag.boxed: {
+        const primitive = this.#read(depth + 1);
+        if (typeof primitive === 'object' || primitive === undefined) throw bad('what is boxed is no primitive');
+        return keep(Object(primitive));
+      }
+      case Tag.handle: {
+        const at = this.#take(HANDLE_LENGTH);
+        return keep(new ContextHandle(this.#bytes.toString('hex', at, at + HANDLE_LENGTH)));
+      }
+      default:
+        throw bad(`there is no tag 0x${tag.toString(16)}`);
+    }
+  }
+
+  #typedArray(): ArrayBufferView {
+    const kind = this.#byte();
+    const View = VIEWS[kind];
+    if (View === undefined) throw bad('a typed array is of no known kind');
+    const length = this.#count(1);
+    if (kind === 0) return this.#byteArray(length);
+    const buffer = this.#copy(length);
+    const unit = 'BYTES_PER_ELEMENT' in View ? View.BYTES_PER_ELEMENT : 1;
+    if (buffer.byteLength % unit !== 0) throw bad(`${buffer.byteLength} bytes are no array of ${unit} bytes each`);
+    return new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer);
+  }
+
+  #byteArray(length: number): Uint8Array {
+    const array = new Uint8Array(length);
+    const bytes = this.#bytes;
+    const at = this.#take(length);
+    if (length <= SHORT) for (let i = 0; i < length; i++) array[i] = bytes[at + i]!;
+    else array.set(bytes.subarray(at, at + length));
+    return array;
+  }
+
+  #error(keep: (error: Error) => Error, depth: number): Error {
+    const name = this.#string();
+    const message = this.#string();
+    const stack = this.#string();
+    const extra = this.#byte();
+    const Kind = Object.hasOwn(ERRORS, name) ? ERRORS[name as keyof typeof ERRORS] : Error;
+    const error = keep((extra & ErrorExtra.errors) === 0 ? new Kind(message) : new AggregateError([], message));
+    if (error.name !== name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
+    Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true });
+    if ((extra & ErrorExtra.cause) !== 0) Object.defineProperty(error, 'cause', { value: this.#read(depth + 1), configurable: true, writable: true });
+    if ((extra & ErrorExtra.errors) !== 0) Object.defineProperty(error, 'errors', { value: this.#read(depth + 1), configurable: true, writable: true });
+    return error;
+  }
+
+  #reference(): unknown {
+    const object = this.#objects[this.#view.getUint32(this.#offset + this.#take(4), true)];
+    if (object === undefined) throw bad('a reference names no object that came before');
+    return object;
+  }
+
+  #bigint(): bigint {
+    const sign = this.#byte();
+    const length = this.#count(1);
+    if (length > LONGEST_BIGINT || length === 0 || sign > 1) throw bad(`a bigint has ${length} bytes`);
+    const at = this.#take(length);
+    const magnitude = BigInt(`0x${this.#bytes.toString('hex', at, at + length)}`);
+    return sign === 1 ? -magnitude : magnitude;
+  }
+
+  /** A string where only a string may stand. */
+  #string(): string {
+    const tag = this.#byte();
+    if (tag >= Tag.smallString && tag < Tag.smallObject) return this.#shortText(tag - Tag.smallString);
+    if (tag === Tag.string) return this.#text('utf8');
+    if (tag === Tag.wideString) return this.#text('utf16le');
+    throw bad('no string stands where one must');
+  }
+
+  #text(encoding: 'utf8' | 'utf16le'): string {
+    const length = this.#count(1);
+    const at = this.#take(length);
+    return this.#bytes.toString(encoding, at, at + length);
+  }
+
+  /** Short text, most often a key that came before. */
+  #shortText(length: number): string {
+    const at = this.#take(length);
+    if (length === 0) return '';
+    const bytes = this.#bytes;
+    const place = (length * 31 + bytes[at]! * 7 + bytes[at + (length >> 1)]! * 3 + bytes[at + length - 1]!) & (KEYS - 1);
+    const known = this.#keys[place];
+    if (known?.length === length) {
+      let i = 0;
+      while (i < length && known.charCodeAt(i) === bytes[at + i]) i++;
+      if (i === length) return known;
+    }
+    const text = bytes.toString('utf8', at, at + length);
+    if (text.length === length && isAscii(bytes, at, at + length)) this.#keys[place] = text;
+    return text;
+  }
+
+  #copy(length: number): ArrayBuffer {
+    const at = this.#take(length);
+    const copy = new ArrayBuffer(length);
+    new Uint8Array(copy).set(this.#bytes.subarray(at, at + length));
+    return copy;
+  }
+
+  /** A count of things that take at least `each` bytes: not more than there are bytes for. */
+  #count(each: number): number {
+    const count = this.#view.getUint32(this.#offset + this.#take(4), true);
+    if (count * each > this.#bytes.length - this.#at) throw bad(`${count} things are told, and ${this.#bytes.length - this.#at} bytes follow`);
+    return count;
+  }
+
+  #byte(): number {
+    return this.#bytes[this.#take(1)]!;
+  }
+
+  #take(length: number): number {
+    const at = this.#at;
+    if (at + length > this.#bytes.length) throw bad(`it ends after ${this.#bytes.length} bytes, in the middle`);
+    this.#at = at + length;
+    return at;
+  }
+
+  #descend(depth: number): void {
+    if (depth >= this.#maxDepth) throw bad(`it is more than ${this.#maxDepth} objects deep`);
+  }
+}
+
+function isAscii(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i]! >= 0x80) return false;
+  return true;
+}
+
+function bad(why: string, cause?: unknown): AlpcError {
+  return new AlpcError('ERR_ALPC_BAD_VALUE', `what came is no value: ${why}`, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,81 @@
+/** Either side is killed in the middle of everything: each call and stream settles, and the survivor holds nothing of the dead. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AlpcError } from '../../src/index.js';
+import { bind, implement, Management, RemoteError } from '../../src/rpc/index.js';
+import { times } from '../support/forms.js';
+import { withLedger } from '../support/ledger.js';
+import { startActor } from '../support/processes.js';
+import { another, local, remote, type SpoolerClient, until } from './expect.js';
+import { Progress, Spooler } from './spooler.js';
+
+withLedger();
+
+const LOST = ['ERR_ALPC_MESSAGE_LOST', 'ERR_ALPC_DISCONNECTED', 'ERR_ALPC_NOT_EXECUTED'];
+
+/** Everything at once, again and again; `done` is told of what ended well. Fails when one ends otherwise than well or by the server's death. */
+async function everything(client: SpoolerClient, done: (what: string) => void): Promise<void> {
+  const long = new Uint8Array(1_000_000).fill(3);
+  const works: Record<string, () => Promise<unknown>> = {
+    call: () => client.add([1, 2]),
+    'long value': () => client.echo(long),
+    callback: () => client.withProgress({ count: 3, how: 'awaited' }),
+    handle: async () => client.closeJob(await client.openJob('x')),
+    'stream down': async () => {
+      for await (const _ of client.count({ to: 3000 }));
+    },
+    'stream both ways': async () => {
+      for await (const _ of client.upper('', { items: Array.from({ length: 3000 }, String) }));
+    },
+    'one-way': () => client.log('line'),
+  };
+  await Promise.all(
+    Object.entries(works).map(async ([what, work]) => {
+      for (;;) {
+        try {
+          await work();
+          done(what);
+        } catch (error) {
+          // A handler that lost its caller on the way back says so in words of its own, if it still can.
+          assert.ok((AlpcError.is(error) && LOST.includes(error.code)) || error instanceof RemoteError, `${what}: ${String(error)}`);
+          if (client.binding.state !== 'open' || AlpcError.is(error)) return;
+        }
+      }
+    }),
+  );
+}
+
+test('a server that is killed at any moment: all that was going on settles, whatever it was', { timeout: 600_000 }, async (t) => {
+  const seen = new Set<string>();
+  let server = await remote(t);
+  for (let round = 0; round < times(3, 60); round++) {
+    const client = await bind(Spooler, 'spooler', { callbacks: [implement(Progress, { report: String, later: async (i) => String(i), note: () => {} })] });
+    let count = 0;
+    const work = everything(client, (what) => {
+      seen.add(what);
+      count++;
+    });
+    await until('it is well under way', () => count > 40 * (round % 10));
+    await server.kill();
+    await work;
+    client.close();
+    server = await another(t);
+  }
+  assert.ok(seen.size >= 3, [...seen].join(', '));
+});
+
+test('clients that are killed at any moment: the server goes on, and holds nothing of them', { timeout: 600_000 }, async (t) => {
+  const { client, server, journal } = await local(t);
+  for (let round = 0; round < times(4, 60); round++) {
+    const actor = startActor<never, { type: 'busy' }>(t, new URL('./busy-actor.js', import.meta.url));
+    await actor.until('busy');
+    await sleep(10 + 23 * (round % 10));
+    await actor.kill();
+    assert.equal(await client.add([round, 1]), round + 1);
+  }
+  await until('all connections are gone', () => server.connections === 1);
+  using management = await bind(Management, 'spooler');
+  await until('no handler is at work', async () => (await management.statistics()).active === 0);
+  assert.equal(journal.filter((line) => line === 'run down: busy').length, times(4, 60));
+});

@@ -1,0 +1,150 @@
+/**
+ * Peers that do not keep to the rules: anybody's bytes in place of every field of a frame, from a client to a server and from a server
+ * to a client. Whoever is attacked answers with a fault, drops the connection, or takes it for a value that it is; everybody else is served.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { AlpcError, type ClientPort, connectPort, createPort } from '../../src/index.js';
+import { bind, call, defineInterface, Fault, implement, RemoteError, serve } from '../../src/rpc/index.js';
+import { Codec } from '../../src/rpc/codec.js';
+import { Flag, HEADER, header, Kind, kindOf } from '../../src/rpc/frame.js';
+import { DEFAULT_BOUNDS } from '../../src/rpc/value-encoder.js';
+import { atEnd } from '../support/at-end.js';
+import { times } from '../support/forms.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import { failsWith, local } from './expect.js';
+import { Progress, Spooler } from './spooler.js';
+
+withLedger();
+
+const codec = new Codec(DEFAULT_BOUNDS);
+const METHODS = Object.entries(Spooler.methods).map(([name, { kind }]) => [name, kind]);
+/** Methods that a stranger may call with anything: not those that end the process, wait, or produce without end. */
+const TAME = ['echo', 'add', 'fail', 'whoami', 'openJob', 'readJob', 'closeJob', 'log', 'upper', 'ignore'].map((name) => METHODS.findIndex(([method]) => method === name));
+
+const int32 = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 0xffff_ffff }), fc.constantFrom(0, 1, 0xffff, 65_536, 0x7fff_ffff, 0xffff_ffff));
+const kind = fc.oneof(fc.constantFrom(...Object.values(Kind)), fc.nat(255));
+const body = fc.oneof(fc.uint8Array({ maxLength: 64 }), fc.anything({ withMap: true, withBigInt: true, withTypedArray: true }).map((value) => Uint8Array.from(codec.frame(0, 0, 0, 0, 0, value).subarray(HEADER))));
+const frame = fc.tuple(kind, fc.nat(63), fc.oneof(fc.constantFrom(...TAME, -1), fc.constantFrom(...TAME)), int32, int32, body).map(([kind, flags, procedure, number, extra, body]) => Buffer.concat([header(kind, flags, procedure & 0xffff, number % 8, extra), body]));
+const packet = fc.oneof({ weight: 8, arbitrary: frame }, { weight: 1, arbitrary: fc.uint8Array({ maxLength: HEADER + 4 }).map((bytes) => Buffer.from(bytes)) });
+
+test('a server answers any request with an answer or a fault, lives through any datagram, and serves everybody else', { timeout: 3_600_000 }, async (t) => {
+  const { client, server } = await local(t, { limits: { valueLength: 100_000, streams: 4 } });
+  let stranger: ClientPort | undefined;
+  atEnd(t, () => stranger?.close());
+  let drops = 0;
+  const meet = async (): Promise<ClientPort> => {
+    if (stranger !== undefined && !stranger.closed) return stranger;
+    stranger?.close();
+    drops++;
+    stranger = await connectPort('\\RPC Control\\spooler');
+    await stranger.request(codec.frame(Kind.bind, 0, 0, 0, 0, { name: 'spooler', version: '1.2', methods: METHODS }));
+    return stranger;
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(packet, fc.boolean()), { minLength: 1, maxLength: 20 }), async (packets) => {
+      const port = await meet();
+      const answers = packets.map(async ([bytes, isRequest]) => {
+        if (!isRequest) {
+          port.tryPost(bytes);
+          return;
+        }
+        if (kindOf(bytes) === Kind.stream) bytes[0] = Kind.call; // one that waits for items would wait for ever
+        try {
+          const { data } = await port.request(bytes, { timeout: 20_000 });
+          assert.ok(kindOf(data) === Kind.response || kindOf(data) === Kind.fault, String(kindOf(data)));
+        } catch (error) {
+          if (!AlpcError.is(error) || !['ERR_ALPC_DISCONNECTED', 'ERR_ALPC_CLOSED', 'ERR_ALPC_QUOTA_EXCEEDED'].includes(error.code)) throw error;
+        }
+      });
+      await Promise.all(answers);
+      assert.equal(await client.add([1, 2]), 3);
+    }),
+    { numRuns: times(300, 100_000) },
+  );
+  assert.ok(drops > 1, 'it was dropped now and then');
+  assert.ok(server.isListening);
+});
+
+test('a client gets a value or an error from any answer, and is not held by any of them', { timeout: 3_600_000 }, async (t) => {
+  temporaryRoot(t);
+  let answer: Buffer = Buffer.alloc(0);
+  let before: Buffer[] = [];
+  await using port = await createPort('\\RPC Control\\liar');
+  port.on('message', (message) => {
+    if (message.type !== 'request') return;
+    if (kindOf(message.data) === Kind.bind) {
+      message.reply(codec.frame(Kind.response, 0, 0, 0, 0, { version: '1.2', procedures: METHODS.map((_, i) => i) }));
+      return;
+    }
+    for (const datagram of before) message.port.tryPost(datagram);
+    message.reply(answer);
+  });
+  let client = await bind(Spooler, 'liar', { callbacks: [implement(Progress, { report: String, later: async (i) => String(i), note: () => {} })], limits: { valueLength: 100_000 } });
+  atEnd(t, () => client.close());
+  await fc.assert(
+    fc.asyncProperty(packet, fc.array(packet, { maxLength: 4 }), fc.boolean(), async (bytes, datagrams, isStream) => {
+      if (client.binding.state !== 'open') client = await bind(Spooler, 'liar', { limits: { valueLength: 100_000 } });
+      answer = bytes;
+      before = datagrams;
+      try {
+        if (isStream) for await (const _ of client.count({ to: 3 }, { timeout: 50 })) await Promise.resolve();
+        else await client.echo('x', { timeout: 20_000 });
+      } catch (error) {
+        assert.ok(AlpcError.is(error) || error instanceof Fault || error instanceof RemoteError, String(error));
+      }
+      if (client.binding.peer.pid === process.pid && client.binding.state === 'gone') client.close();
+    }),
+    { numRuns: times(300, 30_000) },
+  );
+});
+
+test('more items than the credit, and credit that nobody gave, end the connection', async (t) => {
+  const { server } = await local(t);
+  const faults: unknown[] = [];
+  server.on('fault', (error) => faults.push(error));
+  const upper = METHODS.findIndex(([name]) => name === 'upper');
+  for (const attack of ['items', 'credit', 'unknown'] as const) {
+    const port = await connectPort('\\RPC Control\\spooler');
+    const open = port.request(codec.frame(Kind.stream, 0, upper, 1, 0xffff_ffff, ''));
+    const lost = assert.rejects(open, failsWith('ERR_ALPC_DISCONNECTED'));
+    if (attack === 'items') for (let i = 0; i < 3; i++) await port.post(Buffer.concat([header(Kind.items, Flag.opener, 0, 1, 0), new Uint8Array(30_000)]));
+    else if (attack === 'credit') await port.post(header(Kind.credit, Flag.opener, 0, 1, 1));
+    else await port.post(header(99, Flag.opener, 0, 1, 1));
+    await lost;
+    port.close();
+  }
+  assert.equal(faults.length, 3);
+  assert.ok(faults.every((error) => AlpcError.is(error) && error.code === 'ERR_ALPC_PROTOCOL'));
+});
+
+test('an interface with a security callback is closed to who did not bind it, whatever procedure number they guess', async (t) => {
+  temporaryRoot(t);
+  const Secret = defineInterface({ name: 'secret', version: '1.0' }, { tell: call<void, string>() });
+  const server = await serve(Secret, { tell: () => 'the secret' }, { endpoint: 'secret', allow: () => false });
+  atEnd(t, () => server.close());
+  const port = await connectPort('\\RPC Control\\secret');
+  atEnd(t, () => port.close());
+  for (const kind of [Kind.call, Kind.stream]) {
+    const { data } = await port.request(codec.frame(kind, 0, 0, 1, 0xffff_ffff, undefined));
+    assert.equal(kindOf(data), Kind.fault);
+    assert.doesNotMatch(data.toString('latin1'), /the secret/);
+  }
+});
+
+test('long values that are begun and never ended are bounded, and go with the connection', async (t) => {
+  const { client } = await local(t, { limits: { valueLength: 1_000_000 } });
+  const port = await connectPort('\\RPC Control\\spooler');
+  atEnd(t, () => port.close());
+  const push = (number: number, total: number): Promise<number> => port.request(Buffer.concat([header(Kind.push, 0, 0, number, total), new Uint8Array(10)])).then(({ data }) => kindOf(data));
+  assert.equal(await push(1, 900_000), Kind.response);
+  assert.equal(await push(2, 900_000), Kind.fault);
+  assert.equal(await push(3, 0xffff_ffff), Kind.fault);
+  port.tryPost(header(Kind.drop, Flag.opener, 0, 1, 0));
+  assert.equal(await push(4, 900_000), Kind.response);
+  assert.equal(kindOf((await port.request(header(Kind.pull, 0, 0, 77, 0))).data), Kind.fault);
+  assert.equal(kindOf((await port.request(header(Kind.call, Flag.long, 0, 4, 0))).data), Kind.fault);
+  assert.equal(((await client.echo(new Uint8Array(900_000))) as Uint8Array).length, 900_000);
+});

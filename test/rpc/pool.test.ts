@@ -1,0 +1,39 @@
+/** RPC served by the threads of a pool. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { threadId } from 'node:worker_threads';
+import { CompletionPort, createPort, ThreadPool } from '../../src/index.js';
+import { bind, Fault, RemoteError } from '../../src/rpc/index.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import { failsWith } from './expect.js';
+import { Pooled, WithStream } from './pooled.js';
+
+withLedger({ except: ['resources'] });
+
+test('calls are handled by threads of a pool, with the identity of the caller; what needs the connection is refused', async (t) => {
+  temporaryRoot(t);
+  const completions = new CompletionPort({ concurrency: 2 });
+  const port = await createPort('\\RPC Control\\pooled');
+  port.associate(completions, 1);
+  const pool = new ThreadPool({ worker: new URL('./pool-handler.js', import.meta.url), completions, minThreads: 1, maxThreads: 2 });
+  atEnd(t, async () => {
+    await pool.close();
+    await port.close();
+    completions.close();
+    completions.leave();
+  });
+  const client = await bind(Pooled, 'pooled');
+  atEnd(t, () => client.close());
+  assert.notEqual(await client.where(), threadId);
+  assert.equal(await client.uid(), process.getuid!());
+  const value = { map: new Map([[1, new Uint8Array(1000)]]) };
+  assert.deepEqual(await client.echo(value), value);
+  assert.deepEqual(await Promise.all(Array.from({ length: 100 }, (_, i) => client.echo(i))), Array.from({ length: 100 }, (_, i) => i));
+  await assert.rejects(client.fail(), (error) => Fault.is(error, 'broken') && error.data === 7);
+  await assert.rejects(client.handle(), (error: Error) => (failsWith('ERR_ALPC_INVALID_ARGUMENT')(error) || error instanceof RemoteError) && /not for handlers in a thread pool/.test(error.message));
+  await assert.rejects(client.echo(new Uint8Array(100_000)), failsWith('ERR_ALPC_MESSAGE_TOO_LONG'));
+  using other = await bind(WithStream, 'pooled');
+  assert.equal(other.binding.has('items'), false);
+});
