@@ -9,6 +9,7 @@
 import { EventEmitter } from 'node:events';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { pause as sleep } from '../platform/poller.js';
 import type { PeerIdentity } from '../ports/index.js';
 import type { ReceivingPort } from '../ports/receiving-port.js';
 import type { Bound, BoundMethod } from './calling.js';
@@ -44,10 +45,10 @@ export interface Connector {
 
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 1000;
+/** A thread that sleeps in a system call can't be terminated. */
+const LONGEST_SLEEP = 250;
 /** Errors that another try will not change. */
 const FINAL = new Set(['ERR_ALPC_ACCESS_DENIED', 'ERR_ALPC_SERVER_MISMATCH', 'ERR_ALPC_UNKNOWN_INTERFACE', 'ERR_ALPC_INVALID_ARGUMENT', 'ERR_ALPC_NAME_INVALID', 'ERR_ALPC_OBJECT_TYPE_MISMATCH', 'ERR_ALPC_PROTOCOL']);
-/** To sleep on, where the thread blocks. */
-const SLEEP = new Int32Array(new SharedArrayBuffer(4));
 
 export class Binding extends EventEmitter<BindingEvents> {
   readonly interface: Interface;
@@ -213,7 +214,7 @@ export class Binding extends EventEmitter<BindingEvents> {
         if (isFinal(error)) this.#give(error as Error);
         if (isFinal(error) || timeLeft(end) <= 0) throw this.#notExecuted();
       }
-      Atomics.wait(SLEEP, 0, 0, Math.min(pause, timeLeft(end)));
+      sleep(Math.ceil(Math.min(pause, LONGEST_SLEEP, timeLeft(end))));
     }
   }
 
