@@ -10,6 +10,7 @@
 import { checkData, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { MAX_DATA_LENGTH } from '../memory/layout.js';
 import { libc } from '../platform/system.js';
 import type { Message } from '../ports/index.js';
 import { Association } from './association.js';
@@ -57,7 +58,6 @@ export interface CompletionPortInformation {
   readonly queuedBytes: number;
 }
 
-const LONGEST_DATA = 65_503;
 /** A waiting thread looks now and then whether one that should work has ended. */
 const LONGEST_WAIT = 1000;
 const KEEP_ALIVE = 2 ** 30;
@@ -118,7 +118,7 @@ export class CompletionPort {
     const key = given.key === undefined ? 0 : checkKey(given.key, 'packet.key');
     const data = given.data === undefined ? '' : checkData(given.data, 'packet.data');
     const dataLength = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
-    if (dataLength > LONGEST_DATA) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `completion port: a packet of ${dataLength} bytes; at most ${LONGEST_DATA} fit`);
+    if (dataLength > MAX_DATA_LENGTH) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `completion port: a packet of ${dataLength} bytes; at most ${MAX_DATA_LENGTH} fit`);
     if (this.closed) throw this.#closedError();
     if (!this.#dispatch.push([Kind.posted, key], data, dataLength)) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `completion port: ${this.#dispatch.queuedBytes} bytes of packets wait already`);
   }
