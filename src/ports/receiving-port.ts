@@ -195,7 +195,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     const { outbound, calls } = this.#connection;
     let any = outbound.length > 0 && outbound.flush();
     if (this.#isWanted) any = this.#deliver() || any;
-    else if (calls.awaited > 0) any = this.#connection.lookForReplies() || any;
+    else if (calls.awaited > 0) any = this.#connection.lookout.look() || any;
     // The message was there before its bell: whom it wakes goes on first, and the socket has the next turn.
     if (this.#rung && any && !this.#answered) this.#answered = true;
     else if (this.#rung) {
