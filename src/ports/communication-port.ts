@@ -95,7 +95,7 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
   }
 
   /**
-   * Sends a request and blocks this thread until the reply is there: under a microsecond when the peer is awake.
+   * Sends a request and blocks this thread until the reply is there: one to two microseconds when both sides are awake, on a core each.
    * NtAlpcSendWaitReceivePort with SYNC_REQUEST. Arguments, result and errors as in `request`; two threads that block on each
    * other both get ERR_ALPC_DEADLOCK.
    */

@@ -4,7 +4,7 @@
  *
  * Each client has a ring of its own; the port takes from those that have something in turn, a few messages at a time, so
  * that no client starves another. Clients that were active a moment ago are looked at directly; all others are armed and
- * come through one epoll descriptor, so ten thousand idle ones cost nothing.
+ * come through one epoll descriptor, so nobody looks at idle ones, be there ten thousand.
  */
 import { EventEmitter } from 'node:events';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';

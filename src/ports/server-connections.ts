@@ -1,5 +1,6 @@
 /**
- * All connections of one connection port: who is active, who rests behind the poller; whose turn it is is for turns.ts to say.
+ * All connections of one connection port: who is active, who rests behind the poller. Whose turn it is
+ * is for turns.ts to say, and who is heard when many ring at once for hearing.ts.
  *
  * Invariant: every open connection is either active (its doorbell is not armed, somebody looks at its ring) or armed
  * and watched by the poller; its socket is watched in both cases, for its end. A connection that has ended stays active
