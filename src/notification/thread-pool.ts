@@ -64,6 +64,7 @@ interface PoolThread {
   leaving: boolean;
 }
 
+/** The pool: it belongs to the thread that made it, which need not be one that owns associated ports. Its event loop must turn for threads to start and leave. */
 export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   readonly #options: CheckedPoolOptions;
   readonly #threads = new Set<PoolThread>();

@@ -53,6 +53,7 @@ export interface CommunicationPortEvents {
   close: [reason: string, error: Error | undefined];
 }
 
+/** What the ends of a connection have in common: a name, a peer, and the ways to send. It belongs to one thread. */
 export abstract class CommunicationPort extends EventEmitter<CommunicationPortEvents> {
   readonly #connection: Connection;
 

@@ -142,6 +142,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     return this;
   }
 
+  /** Whether the open connection keeps the process alive. */
   hasRef(): boolean {
     return this.#watch?.hasRef() ?? false;
   }
