@@ -105,6 +105,7 @@ export interface Waiter {
   fail(error: AlpcError): void;
 }
 
+/** A handle of an event. Each belongs to who created or opened it, in this thread, and is closed by them. */
 export class Event {
   readonly #tokens: Tokens;
   readonly #named: HeldEvent | undefined;
@@ -125,6 +126,7 @@ export class Event {
     return this.#named?.name;
   }
 
+  /** Whether it lets everybody go on ('notification') or one for each `set` ('synchronization'); the same for all who have it. */
   get kind(): EventKind {
     return this.#tokens.kind;
   }
@@ -134,6 +136,7 @@ export class Event {
     return this.tokens.isSet;
   }
 
+  /** Whether this handle has been closed; of others it says nothing. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -166,12 +169,12 @@ export class Event {
     await waitOnLoop([this], 'any', options);
   }
 
-  /** As `wait`, but blocks this thread. */
+  /** As `wait`, but blocks this thread: nothing else of its event loop runs meanwhile. @throws AlpcError ERR_ALPC_TIMEOUT, ERR_ALPC_CLOSED, ERR_ALPC_INVALID_ARGUMENT */
   waitSync(options?: WaitSyncOptions): void {
     waitBlocking([this], 'any', options);
   }
 
-  /** For another thread of this process, which opens it by `openEvent`. @throws AlpcError ERR_ALPC_CLOSED */
+  /** For another thread of this process, which opens it by `openEvent`, while this one is open. NtDuplicateObject. @throws AlpcError ERR_ALPC_CLOSED */
   share(): SharedEvent {
     return { fd: this.tokens.fd, identity: this.tokens.identity, name: this.#named?.name, root: this.#named?.root };
   }
@@ -183,6 +186,7 @@ export class Event {
     return this;
   }
 
+  /** Lets the process end while waits are pending. */
   unref(): this {
     this.#referenced = false;
     this.#watch?.unref();

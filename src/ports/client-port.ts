@@ -36,11 +36,12 @@ export interface ConnectSyncOptions {
 }
 
 export interface ConnectOptions extends ConnectSyncOptions {
+  /** Ends the wait: the call rejects with its reason, and nothing of the connection stays. */
   signal?: AbortSignal;
 }
 
 /**
- * Connects to a port by its name. NtAlpcConnectPort.
+ * Connects to a port by its name, and waits for the server's answer without blocking the thread. NtAlpcConnectPort.
  * @param name an object name, `\RPC Control\spooler`; symbolic links are followed
  * @returns the client communication port; the caller owns it and closes it
  * @throws AlpcError (as rejections) ERR_ALPC_NAME_NOT_FOUND when there is no such name or its server died; ERR_ALPC_ACCESS_DENIED;
@@ -71,7 +72,7 @@ export async function connectPort(name: string, options?: ConnectOptions): Promi
   }
 }
 
-/** As `connectPort`, but blocks this thread until the server answers. */
+/** As `connectPort`, but blocks this thread until the server answers, and throws what `connectPort` rejects with. */
 export function connectPortSync(name: string, options?: ConnectSyncOptions): ClientPort {
   const checked = checkConnectOptions(options);
   const thread = thisThread();
