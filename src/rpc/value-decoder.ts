@@ -10,8 +10,6 @@ import { ErrorExtra, ERRORS, HANDLE_LENGTH, LONGEST_BIGINT, Tag, VIEWS } from '.
 /** Short keys come again and again: one string is kept for each of these places. */
 const KEYS = 256;
 const EMPTY = Buffer.alloc(0);
-/** Memory of messages that may be held until the next one comes. */
-const KEPT_LENGTH = 1024 * 1024;
 /** Up to here a loop is faster than a call. */
 const SHORT = 96;
 /** No value: stands for a hole while an array is read. */
@@ -19,11 +17,11 @@ const HOLE = Symbol('hole');
 
 export class ValueDecoder {
   #bytes: Buffer = EMPTY;
-  /** Of all the memory that the bytes stand in: several messages share one. */
-  #view: DataView = new DataView(EMPTY.buffer, 0, 0);
-  #offset = 0;
   #at = 0;
+  /** The objects that have come, by number. */
   #objects: unknown[] = [];
+  readonly #float = new Float64Array(1);
+  readonly #floatBytes = new Uint8Array(this.#float.buffer);
   readonly #maxDepth: number;
   readonly #keys: (string | undefined)[] = Array.from({ length: KEYS }, () => undefined);
 
@@ -41,8 +39,6 @@ export class ValueDecoder {
   /** Decodes the value that begins at `start`; where it ends says `position`. @throws as `decode` */
   decodeNext(bytes: Buffer, start: number): unknown {
     this.#bytes = bytes;
-    if (bytes.buffer !== this.#view.buffer) this.#view = new DataView(bytes.buffer);
-    this.#offset = bytes.byteOffset;
     this.#at = start;
     try {
       return this.#read(0);
@@ -50,7 +46,6 @@ export class ValueDecoder {
       throw AlpcError.is(error) ? error : bad(error instanceof Error ? error.message : 'it could not be read', error);
     } finally {
       this.#bytes = EMPTY;
-      if (this.#view.byteLength > KEPT_LENGTH) this.#view = new DataView(EMPTY.buffer, 0, 0); // a long value is not kept alive by this
       if (this.#objects.length > 0) this.#objects = [];
     }
   }
@@ -84,9 +79,9 @@ export class ValueDecoder {
       case Tag.true:
         return true;
       case Tag.int32:
-        return this.#view.getInt32(this.#offset + this.#take(4), true);
+        return this.#uint32() | 0;
       case Tag.float64:
-        return this.#view.getFloat64(this.#offset + this.#take(8), true);
+        return this.#float64();
       case Tag.string:
         return this.#text('utf8');
       case Tag.wideString:
@@ -104,7 +99,7 @@ export class ValueDecoder {
       case Tag.view: {
         this.#descend(depth);
         const view = this.#typedArray();
-        this.#objects.push(view);
+        if (this.#at < this.#bytes.length) this.#objects.push(view); // else nothing comes that could refer to it
         return view;
       }
       default:
@@ -155,7 +150,7 @@ export class ValueDecoder {
         return set;
       }
       case Tag.date:
-        return keep(new Date(this.#view.getFloat64(this.#offset + this.#take(8), true)));
+        return keep(new Date(this.#float64()));
       case Tag.regExp: {
         const source = this.#string();
         return keep(new RegExp(source, this.#string()));
@@ -214,7 +209,7 @@ export class ValueDecoder {
   }
 
   #reference(): unknown {
-    const object = this.#objects[this.#view.getUint32(this.#offset + this.#take(4), true)];
+    const object = this.#objects[this.#uint32()];
     if (object === undefined) throw bad('a reference names no object that came before');
     return object;
   }
@@ -269,9 +264,22 @@ export class ValueDecoder {
 
   /** A count of things that take at least `each` bytes: not more than there are bytes for. */
   #count(each: number): number {
-    const count = this.#view.getUint32(this.#offset + this.#take(4), true);
+    const count = this.#uint32();
     if (count * each > this.#bytes.length - this.#at) throw bad(`${count} things are told, and ${this.#bytes.length - this.#at} bytes follow`);
     return count;
+  }
+
+  #uint32(): number {
+    const bytes = this.#bytes;
+    const at = this.#take(4);
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+  }
+
+  #float64(): number {
+    const bytes = this.#bytes;
+    const at = this.#take(8);
+    for (let i = 0; i < 8; i++) this.#floatBytes[i] = bytes[at + i]!;
+    return this.#float[0]!;
   }
 
   #byte(): number {

@@ -28,6 +28,8 @@ const COMPARED = 12;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 /** Up to here a loop over the characters is faster than a call. */
 const SHORT_TEXT = 64;
+/** The same of bytes. */
+const SHORT_BYTES = 96;
 
 export class ValueEncoder {
   #bytes: Buffer;
@@ -37,7 +39,9 @@ export class ValueEncoder {
   #at = 0;
   #start = 0;
   readonly #bounds: ValueBounds;
-  readonly #few: object[] = [];
+  /** The first objects of the value, so many of them; all others are in `#many`. */
+  readonly #few: (object | undefined)[] = Array.from({ length: COMPARED }, () => undefined);
+  #count = 0;
   #many: Map<object, number> | undefined;
   #root: unknown;
 
@@ -70,7 +74,7 @@ export class ValueEncoder {
       throw error;
     } finally {
       this.#root = undefined;
-      if (this.#few.length > 0) this.#few.length = 0;
+      while (this.#count > 0) this.#few[--this.#count] = undefined;
       this.#many = undefined;
     }
   }
@@ -133,13 +137,14 @@ export class ValueEncoder {
   }
 
   #object(value: object, depth: number): void {
+    if (depth === 0 && value instanceof Uint8Array) return this.#bytesOf(value, 0); // bytes and nothing else: what most who hurry send
     const number = this.#numberOf(value);
     if (number >= 0) return this.#sized(Tag.reference, number);
     if (depth >= this.#bounds.depth) throw new AlpcError('ERR_ALPC_BAD_VALUE', `a value is more than ${this.#bounds.depth} objects deep`);
     if (Array.isArray(value)) return this.#array(value, depth + 1);
+    if (ArrayBuffer.isView(value)) return this.#viewOf(value);
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return this.#plain(value as Record<string, unknown>, depth + 1);
-    if (ArrayBuffer.isView(value)) return this.#bytesOf(value);
     this.#special(value, depth + 1);
   }
 
@@ -147,12 +152,14 @@ export class ValueEncoder {
   #numberOf(value: object): number {
     if (this.#many === undefined) {
       const few = this.#few;
-      for (let i = 0; i < few.length; i++) if (few[i] === value) return i;
-      if (few.length < COMPARED) {
-        few.push(value);
+      const count = this.#count;
+      for (let i = 0; i < count; i++) if (few[i] === value) return i;
+      if (count < COMPARED) {
+        few[count] = value;
+        this.#count = count + 1;
         return -1;
       }
-      this.#many = new Map(few.map((object, index) => [object, index]));
+      this.#many = new Map(few.map((object, index) => [object!, index]));
     }
     const number = this.#many.get(value);
     if (number !== undefined) return number;
@@ -182,15 +189,25 @@ export class ValueEncoder {
     }
   }
 
-  #bytesOf(value: ArrayBufferView): void {
-    const kind = value instanceof Uint8Array ? 0 : VIEWS.findIndex((View) => value instanceof View);
+  #viewOf(value: ArrayBufferView): void {
+    if (value instanceof Uint8Array) return this.#bytesOf(value, 0);
+    const kind = VIEWS.findIndex((View) => value instanceof View);
     if (kind < 0) throw this.#refuse(value, `an instance of ${className(value)}`);
-    this.#reserve(6 + value.byteLength);
-    this.#view.setUint8(this.#at, Tag.view);
-    this.#view.setUint8(this.#at + 1, kind);
-    this.#view.setUint32(this.#at + 2, value.byteLength, true);
-    this.#bytes.set(value instanceof Uint8Array ? value : new Uint8Array(value.buffer, value.byteOffset, value.byteLength), this.#at + 6);
-    this.#at += 6 + value.byteLength;
+    this.#bytesOf(new Uint8Array(value.buffer, value.byteOffset, value.byteLength), kind);
+  }
+
+  #bytesOf(value: Uint8Array, kind: number): void {
+    const { length } = value;
+    this.#reserve(6 + length);
+    const bytes = this.#bytes;
+    let at = this.#at;
+    bytes[at] = Tag.view;
+    bytes[at + 1] = kind;
+    this.#view.setUint32(at + 2, length, true);
+    at += 6;
+    this.#at = at + length;
+    if (length <= SHORT_BYTES) for (let i = 0; i < length; i++) bytes[at + i] = value[i]!;
+    else bytes.set(value, at);
   }
 
   #special(value: object, depth: number): void {
