@@ -60,15 +60,18 @@ export class Calling {
     }
     const deadline = deadlineOf(options);
     if (frame.length > this.#port.maxDataLength) return this.#callLong(bound, Buffer.from(frame), options, deadline);
-    return this.#port.request(frame, options).then((reply) => this.#result(bound, reply.data, options, deadline));
+    return this.#port.request(frame, options).then((reply) => {
+      const memory = this.#conversation.terms.codec.memoryOf(reply);
+      return isPlain(bound, memory, reply) ? this.#valueOf(memory, reply) : this.#result(bound, reply.data, options, deadline);
+    });
   }
 
   callSync(bound: BoundMethod, input: unknown, options?: SyncCallOptions): unknown {
     const frame = this.#frame(Kind.call, bound, 0, options?.timeout, input);
     const deadline = deadlineOf(options);
-    const { data } = frame.length > this.#port.maxDataLength ? this.#callLongSync(Buffer.from(frame), deadline) : this.#port.requestSync(frame, options);
-    if (kindOf(data) === Kind.response && (flagsOf(data) & Flag.long) === 0 && bound.checks.output === undefined) return this.#conversation.terms.codec.value(data);
-    return this.#resultSync(bound, data, deadline);
+    const reply = frame.length > this.#port.maxDataLength ? this.#callLongSync(Buffer.from(frame), deadline) : this.#port.requestSync(frame, options);
+    const memory = this.#conversation.terms.codec.memoryOf(reply);
+    return isPlain(bound, memory, reply) ? this.#valueOf(memory, reply) : this.#resultSync(bound, reply.data, deadline);
   }
 
   async oneWay(bound: BoundMethod, input: unknown, options?: CallOptions): Promise<void> {
@@ -118,6 +121,10 @@ export class Calling {
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
+
+  #valueOf(memory: Buffer, { start, dataLength }: ReplyMessage): unknown {
+    return this.#conversation.terms.codec.value(memory, start + HEADER, start + dataLength);
+  }
 
   #bindFrame({ name, version, uuid, methods }: Interface): Buffer {
     const { codec, table } = this.#conversation.terms;
@@ -274,6 +281,11 @@ export class Calling {
   #expectResponse(data: Buffer, what: string): void {
     if (kindOf(data) !== Kind.response) throw this.#fault(what, data);
   }
+}
+
+/** Most answers: a value, all of it here, and nothing that checks it. */
+function isPlain({ checks }: BoundMethod, memory: Buffer, { start, dataLength }: ReplyMessage): boolean {
+  return checks.output === undefined && kindOf(memory, start, dataLength) === Kind.response && (flagsOf(memory, start) & Flag.long) === 0;
 }
 
 function deadlineOf(options: SyncCallOptions | undefined): Deadline {

@@ -6,12 +6,20 @@ import { HEADER, writeHeader } from './frame.js';
 import { ValueDecoder } from './value-decoder.js';
 import { type ValueBounds, ValueEncoder } from './value-encoder.js';
 
+/** A message, as far as it matters here. */
+export interface Placed {
+  readonly memory: ArrayBuffer;
+  readonly start: number;
+  readonly dataLength: number;
+}
+
 export class Codec {
   readonly bounds: ValueBounds;
   readonly #encoder: ValueEncoder;
   readonly #decoder: ValueDecoder;
   /** A getter of a value that is encoded may make a call of its own. */
   #busy = false;
+  #memory = Buffer.alloc(0);
 
   constructor(bounds: ValueBounds) {
     this.bounds = bounds;
@@ -32,9 +40,15 @@ export class Codec {
     }
   }
 
-  /** The value of a frame, or of other bytes from `start`. @throws AlpcError ERR_ALPC_BAD_VALUE */
-  value(bytes: Buffer, start = HEADER): unknown {
-    return this.#decoder.decode(bytes, start);
+  /** The value of a frame, or of other bytes from `start` to `end`. @throws AlpcError ERR_ALPC_BAD_VALUE */
+  value(bytes: Buffer, start = HEADER, end = bytes.length): unknown {
+    return this.#decoder.decode(bytes, start, end);
+  }
+
+  /** The memory in which a message's frame lies, from `message.start`: to make a view of each frame takes as long as to decode a small value. */
+  memoryOf(message: Placed): Buffer {
+    if (message.memory !== this.#memory.buffer) this.#memory = Buffer.from(message.memory);
+    return this.#memory;
   }
 
   /** One of several values that stand one behind the other; where it ends says `position`. @throws as `value` */

@@ -63,11 +63,16 @@ export function header(kind: number, flags: number, procedure: number, number: n
   return bytes;
 }
 
-export const kindOf = (bytes: Buffer): number => (bytes.length < HEADER ? 0 : bytes[0]!);
-export const flagsOf = (bytes: Buffer): number => bytes[1]!;
-export const procedureOf = (bytes: Buffer): number => bytes.readUInt16LE(2);
-export const numberOf = (bytes: Buffer): number => bytes.readUInt32LE(4);
-export const extraOf = (bytes: Buffer): number => bytes.readUInt32LE(8);
+/** 0 when it is shorter than a header; the others are for frames that are not. `at` is where the frame begins. */
+export const kindOf = (bytes: Buffer, at = 0, length = bytes.length): number => (length < HEADER ? 0 : bytes[at]!);
+export const flagsOf = (bytes: Buffer, at = 0): number => bytes[at + 1]!;
+export const procedureOf = (bytes: Buffer, at = 0): number => bytes[at + 2]! | (bytes[at + 3]! << 8);
+export const numberOf = (bytes: Buffer, at = 0): number => uint32(bytes, at + 4);
+export const extraOf = (bytes: Buffer, at = 0): number => uint32(bytes, at + 8);
+
+function uint32(bytes: Buffer, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
 
 /** A timeout as it travels. */
 export function timeoutToWire(milliseconds: number | undefined): number {

@@ -29,12 +29,12 @@ export class Serving implements ContextHost {
   }
 
   serve(message: RequestMessage, isBlocked: boolean): void {
-    const { data } = message;
     try {
-      switch (kindOf(data)) {
-        case Kind.call:
-          this.#call(message, data, isBlocked);
-          break;
+      const memory = this.#conversation.terms.codec.memoryOf(message);
+      const kind = kindOf(memory, message.start, message.dataLength);
+      if (kind === Kind.call) return this.#call(message, memory, message.start, isBlocked);
+      const { data } = message;
+      switch (kind) {
         case Kind.stream:
           if (isBlocked) throw busy();
           void this.#stream(message, data);
@@ -126,19 +126,19 @@ export class Serving implements ContextHost {
     decision.then((isAllowed) => (isAllowed ? bound() : denied()), denied);
   }
 
-  #procedure(frame: Buffer, kind: string): Procedure {
-    const procedure = this.#conversation.terms.table.procedures[procedureOf(frame)];
-    if (procedure === undefined || procedure.method.kind !== kind) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', `there is no ${kind} method of number ${procedureOf(frame)}`);
+  #procedure(frame: Buffer, kind: string, at = 0): Procedure {
+    const procedure = this.#conversation.terms.table.procedures[procedureOf(frame, at)];
+    if (procedure === undefined || procedure.method.kind !== kind) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', `there is no ${kind} method of number ${procedureOf(frame, at)}`);
     if (procedure.offer.security !== undefined && !this.#allowed.has(procedure.offer)) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${procedure.offer.interface} has not been bound`);
     return procedure;
   }
 
-  #call(message: RequestMessage, data: Buffer, isBlocked: boolean): void {
+  #call(message: RequestMessage, memory: Buffer, at: number, isBlocked: boolean): void {
     const { terms, transfers } = this.#conversation;
-    const procedure = this.#procedure(data, 'call');
+    const procedure = this.#procedure(memory, 'call', at);
     terms.figures.calls++;
-    const value = (flagsOf(data) & Flag.long) === 0 ? terms.codec.value(data) : terms.codec.value(transfers.takeArrived(numberOf(data)), 0);
-    const timeout = extraOf(data);
+    const timeout = extraOf(memory, at);
+    const value = (flagsOf(memory, at) & Flag.long) === 0 ? terms.codec.value(memory, at + HEADER, at + message.dataLength) : terms.codec.value(transfers.takeArrived(numberOf(memory, at)), 0);
     const context = new CallContext(this, procedure.offer, timeout === FOREVER ? Infinity : timeout, () => message.signal);
     const checked = procedure.checks.input === undefined ? value : procedure.checks.input(value);
     let result: unknown;

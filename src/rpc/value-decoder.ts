@@ -18,6 +18,7 @@ const HOLE = Symbol('hole');
 export class ValueDecoder {
   #bytes: Buffer = EMPTY;
   #at = 0;
+  #end = 0;
   /** The objects that have come, by number. */
   #objects: unknown[] = [];
   readonly #float = new Float64Array(1);
@@ -29,17 +30,18 @@ export class ValueDecoder {
     this.#maxDepth = bounds.depth;
   }
 
-  /** Decodes the one value that stands from `start` to the end. @throws AlpcError ERR_ALPC_BAD_VALUE */
-  decode(bytes: Buffer, start = 0): unknown {
-    const value = this.decodeNext(bytes, start);
-    if (this.#at !== bytes.length) throw bad(`${bytes.length - this.#at} bytes stand behind the value`);
+  /** Decodes the one value that stands from `start` to `end`. @throws AlpcError ERR_ALPC_BAD_VALUE */
+  decode(bytes: Buffer, start = 0, end = bytes.length): unknown {
+    const value = this.decodeNext(bytes, start, end);
+    if (this.#at !== end) throw bad(`${end - this.#at} bytes stand behind the value`);
     return value;
   }
 
-  /** Decodes the value that begins at `start`; where it ends says `position`. @throws as `decode` */
-  decodeNext(bytes: Buffer, start: number): unknown {
+  /** Decodes the value that begins at `start` and ends before `end` or there; where it ends says `position`. @throws as `decode` */
+  decodeNext(bytes: Buffer, start: number, end = bytes.length): unknown {
     this.#bytes = bytes;
     this.#at = start;
+    this.#end = end;
     try {
       return this.#read(0);
     } catch (error) {
@@ -99,7 +101,7 @@ export class ValueDecoder {
       case Tag.view: {
         this.#descend(depth);
         const view = this.#typedArray();
-        if (this.#at < this.#bytes.length) this.#objects.push(view); // else nothing comes that could refer to it
+        if (this.#at < this.#end) this.#objects.push(view); // else nothing comes that could refer to it
         return view;
       }
       default:
@@ -189,8 +191,17 @@ export class ValueDecoder {
     const array = new Uint8Array(length);
     const bytes = this.#bytes;
     const at = this.#take(length);
-    if (length <= SHORT) for (let i = 0; i < length; i++) array[i] = bytes[at + i]!;
-    else array.set(bytes.subarray(at, at + length));
+    if (length > SHORT) array.set(bytes.subarray(at, at + length));
+    else {
+      let i = 0;
+      for (; i + 4 <= length; i += 4) {
+        array[i] = bytes[at + i]!;
+        array[i + 1] = bytes[at + i + 1]!;
+        array[i + 2] = bytes[at + i + 2]!;
+        array[i + 3] = bytes[at + i + 3]!;
+      }
+      for (; i < length; i++) array[i] = bytes[at + i]!;
+    }
     return array;
   }
 
@@ -265,7 +276,7 @@ export class ValueDecoder {
   /** A count of things that take at least `each` bytes: not more than there are bytes for. */
   #count(each: number): number {
     const count = this.#uint32();
-    if (count * each > this.#bytes.length - this.#at) throw bad(`${count} things are told, and ${this.#bytes.length - this.#at} bytes follow`);
+    if (count * each > this.#end - this.#at) throw bad(`${count} things are told, and ${this.#end - this.#at} bytes follow`);
     return count;
   }
 
@@ -288,7 +299,7 @@ export class ValueDecoder {
 
   #take(length: number): number {
     const at = this.#at;
-    if (at + length > this.#bytes.length) throw bad(`it ends after ${this.#bytes.length} bytes, in the middle`);
+    if (at + length > this.#end) throw bad('it ends in the middle');
     this.#at = at + length;
     return at;
   }

@@ -28,8 +28,6 @@ const COMPARED = 12;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 /** Up to here a loop over the characters is faster than a call. */
 const SHORT_TEXT = 64;
-/** The same of bytes. */
-const SHORT_BYTES = 96;
 
 export class ValueEncoder {
   #bytes: Buffer;
@@ -200,14 +198,12 @@ export class ValueEncoder {
     const { length } = value;
     this.#reserve(6 + length);
     const bytes = this.#bytes;
-    let at = this.#at;
+    const at = this.#at;
     bytes[at] = Tag.view;
     bytes[at + 1] = kind;
     this.#view.setUint32(at + 2, length, true);
-    at += 6;
-    this.#at = at + length;
-    if (length <= SHORT_BYTES) for (let i = 0; i < length; i++) bytes[at + i] = value[i]!;
-    else bytes.set(value, at);
+    bytes.set(value, at + 6);
+    this.#at = at + 6 + length;
   }
 
   #special(value: object, depth: number): void {
