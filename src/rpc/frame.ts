@@ -31,7 +31,7 @@ export const Kind = {
 } as const;
 
 export const Flag = {
-  /** The value was sent before as transfer `number` (in a call), or is to be pulled as such, `extra` bytes (in a response). */
+  /** The value was sent before as transfer `number` (in a call), or is to be pulled as such, `extra` bytes (in a response); a long value. */
   long: 1,
   /** Of a fault: the error is one that the method declares. */
   declared: 2,
@@ -42,6 +42,8 @@ export const Flag = {
   faulty: 16,
   /** Of a bind: its sender serves callbacks. */
   offers: 32,
+  /** The value stands in the view that came with the message, as a long value (large-values.ts). */
+  viewed: 64,
 } as const;
 
 /** Of `extra` as a time: without end. */

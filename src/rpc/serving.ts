@@ -3,6 +3,7 @@
  * may end it with a fault. A handler that answers at once is answered for at once; one that gives a promise, when that settles.
  */
 import { AlpcError, type AlpcErrorCode } from '../base/errors.js';
+import type { View } from '../memory/view.js';
 import type { RequestMessage } from '../ports/index.js';
 import { CallContext, type ContextHost } from './call-context.js';
 import { callbackClient } from './binding.js';
@@ -13,6 +14,7 @@ import { describeFault, Fault, type WireFault } from './faults.js';
 import { extraOf, Flag, flagsOf, FOREVER, header, HEADER, Kind, kindOf, numberOf, procedureOf } from './frame.js';
 import { Inflow } from './inflow.js';
 import type { Interface, Methods } from './interface.js';
+import { joinLarge } from './large-values.js';
 import type { Offer, Procedure } from './offer.js';
 import { Outflow, type Source } from './outflow.js';
 import { partLength } from './transfers.js';
@@ -59,13 +61,13 @@ export class Serving implements ContextHost {
     }
   }
 
-  oneWay(frame: Buffer): void {
+  oneWay(frame: Buffer, view: View | undefined): void {
     const { terms } = this.#conversation;
     terms.figures.oneWayCalls++;
     try {
       const procedure = this.#procedure(frame, 'one-way');
       const context = new CallContext(this, procedure.offer, Infinity, () => new AbortController().signal);
-      const checked = check(procedure.checks.input, terms.codec.value(frame));
+      const checked = check(procedure.checks.input, this.#input(frame, view));
       const result = checked instanceof Promise ? checked.then((input) => run(procedure, input, context)) : run(procedure, checked, context);
       if (isThenable(result)) result.then(undefined, (error: unknown) => terms.report(error));
     } catch (error) {
@@ -133,12 +135,22 @@ export class Serving implements ContextHost {
     return procedure;
   }
 
-  #call(message: RequestMessage, memory: Buffer, at: number, isBlocked: boolean): void {
+  /** The input of a call, wherever it is. */
+  #input(frame: Buffer, view: View | undefined): unknown {
     const { terms, transfers } = this.#conversation;
+    const flags = flagsOf(frame);
+    if ((flags & Flag.long) !== 0) return terms.codec.large(transfers.takeArrived(numberOf(frame)));
+    if ((flags & Flag.viewed) === 0) return terms.codec.value(frame);
+    if (view === undefined) throw new AlpcError('ERR_ALPC_PROTOCOL', 'a call says that its input is in a view, and none came with it');
+    return terms.codec.large(view.bytes);
+  }
+
+  #call(message: RequestMessage, memory: Buffer, at: number, isBlocked: boolean): void {
+    const { terms } = this.#conversation;
     const procedure = this.#procedure(memory, 'call', at);
     terms.figures.calls++;
     const timeout = extraOf(memory, at);
-    const value = (flagsOf(memory, at) & Flag.long) === 0 ? terms.codec.value(memory, at + HEADER, at + message.dataLength) : terms.codec.value(transfers.takeArrived(numberOf(memory, at)), 0);
+    const value = (flagsOf(memory, at) & (Flag.long | Flag.viewed)) === 0 ? terms.codec.value(memory, at + HEADER, at + message.dataLength) : this.#input(message.data, message.view);
     const context = new CallContext(this, procedure.offer, timeout === FOREVER ? Infinity : timeout, () => message.signal);
     const checked = procedure.checks.input === undefined ? value : procedure.checks.input(value);
     let result: unknown;
@@ -193,7 +205,7 @@ export class Serving implements ContextHost {
       conversation.open(theirs, number, opened);
       const timeout = extraOf(data);
       const context = new CallContext(this, procedure.offer, timeout === FOREVER ? Infinity : timeout, () => AbortSignal.any([message.signal, opened.abort!.signal]));
-      const input = await check(procedure.checks.input, terms.codec.value(data));
+      const input = await check(procedure.checks.input, this.#input(data, message.view));
       let source: unknown;
       try {
         source = await run(procedure, input, context, inflow);
@@ -214,20 +226,29 @@ export class Serving implements ContextHost {
   }
 
   #answer(message: RequestMessage, value: unknown): void {
-    const { terms, port, transfers } = this.#conversation;
+    const { terms, port } = this.#conversation;
     if (!message.isPending) return;
     try {
-      const frame = terms.codec.frame(Kind.response, 0, 0, 0, 0, value);
-      if (frame.length <= port.maxDataLength) {
-        message.reply(frame);
-        return;
-      }
-      const number = transfers.keep(frame.subarray(HEADER));
-      const { length } = frame;
-      terms.codec.trim();
-      if (message.reply(header(Kind.response, Flag.long, 0, number, length - HEADER)) !== 'sent') transfers.drop(number);
+      const runs: Uint8Array[] = [];
+      const frame = terms.codec.frame(Kind.response, 0, 0, 0, 0, value, runs);
+      if (frame.length <= port.maxDataLength && runs.length === 0) message.reply(frame);
+      else this.#answerLarge(message, frame, runs);
     } catch (error) {
       this.#refuse(message, error);
+    }
+  }
+
+  #answerLarge(message: RequestMessage, frame: Buffer, runs: readonly Uint8Array[]): void {
+    const { terms, transfers, large } = this.#conversation;
+    const packed = large.pack(frame, runs);
+    try {
+      if (packed !== undefined) return void message.reply(header(Kind.response, Flag.viewed, 0, 0, 0), { view: packed.view });
+      const bytes = joinLarge(frame, runs);
+      const number = transfers.keep(bytes);
+      if (message.reply(header(Kind.response, Flag.long, 0, number, bytes.length)) !== 'sent') transfers.drop(number);
+    } finally {
+      packed?.done();
+      terms.codec.trim();
     }
   }
 

@@ -4,8 +4,9 @@
  */
 import { AlpcError } from '../base/errors.js';
 import { ContextHandle } from './context-handle.js';
+import { alignRun, copySkeleton, runsFrom } from './large-values.js';
 import { DEFAULT_BOUNDS, type ValueBounds } from './value-encoder.js';
-import { ErrorExtra, ERRORS, HANDLE_LENGTH, LONGEST_BIGINT, Tag, VIEWS } from './value-tags.js';
+import { ErrorExtra, ERRORS, HANDLE_LENGTH, LONGEST_BIGINT, RUN_OF_BUFFER, Tag, VIEWS } from './value-tags.js';
 
 /** Short keys come again and again: one string is kept for each of these places. */
 const KEYS = 256;
@@ -21,6 +22,9 @@ export class ValueDecoder {
   #end = 0;
   /** The objects that have come, by number. */
   #objects: unknown[] = [];
+  /** Of a long value: where its runs of bytes are, and the next one. */
+  #runs: Buffer | undefined;
+  #runAt = 0;
   readonly #float = new Float64Array(1);
   readonly #floatBytes = new Uint8Array(this.#float.buffer);
   readonly #maxDepth: number;
@@ -35,6 +39,20 @@ export class ValueDecoder {
     const value = this.decodeNext(bytes, start, end);
     if (this.#at !== end) throw bad(`${end - this.#at} bytes stand behind the value`);
     return value;
+  }
+
+  /** Decodes a long value, as large-values.ts has it. The bytes may be shared with whoever wrote them. @throws as `decode` */
+  decodeLarge(bytes: Buffer): unknown {
+    const skeleton = copySkeleton(bytes);
+    this.#runs = bytes;
+    this.#runAt = runsFrom(skeleton.length);
+    try {
+      const value = this.decode(skeleton);
+      if (alignRun(this.#runAt) < alignRun(bytes.length)) throw bad(`${bytes.length - this.#runAt} bytes stand behind the last run`);
+      return value;
+    } finally {
+      this.#runs = undefined;
+    }
   }
 
   /** Decodes the value that begins at `start` and ends before `end` or there; where it ends says `position`. @throws as `decode` */
@@ -103,6 +121,12 @@ export class ValueDecoder {
         const view = this.#typedArray();
         if (this.#at < this.#end) this.#objects.push(view); // else nothing comes that could refer to it
         return view;
+      }
+      case Tag.run: {
+        this.#descend(depth);
+        const run = this.#run();
+        this.#objects.push(run);
+        return run;
       }
       default:
         return this.#special(tag, depth);
@@ -177,14 +201,22 @@ export class ValueDecoder {
 
   #typedArray(): ArrayBufferView {
     const kind = this.#byte();
-    const View = VIEWS[kind];
-    if (View === undefined) throw bad('a typed array is of no known kind');
+    if (VIEWS[kind] === undefined) throw bad('a typed array is of no known kind');
     const length = this.#count(1);
     if (kind === 0) return this.#byteArray(length);
-    const buffer = this.#copy(length);
-    const unit = 'BYTES_PER_ELEMENT' in View ? View.BYTES_PER_ELEMENT : 1;
-    if (buffer.byteLength % unit !== 0) throw bad(`${buffer.byteLength} bytes are no array of ${unit} bytes each`);
-    return new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer);
+    return viewOver(this.#copy(length), kind);
+  }
+
+  #run(): ArrayBuffer | ArrayBufferView {
+    const kind = this.#byte();
+    if (VIEWS[kind] === undefined && kind !== RUN_OF_BUFFER) throw bad('a run of bytes is of no known kind');
+    const length = this.#uint32();
+    const runs = this.#runs;
+    if (runs === undefined || length > runs.length - this.#runAt) throw bad(`a run of ${length} bytes is named that is not there`);
+    const copy = new Uint8Array(length);
+    copy.set(runs.subarray(this.#runAt, this.#runAt + length));
+    this.#runAt = alignRun(this.#runAt + length);
+    return kind === RUN_OF_BUFFER ? copy.buffer : viewOver(copy.buffer, kind);
   }
 
   #byteArray(length: number): Uint8Array {
@@ -312,6 +344,13 @@ export class ValueDecoder {
 function isAscii(bytes: Buffer, from: number, to: number): boolean {
   for (let i = from; i < to; i++) if (bytes[i]! >= 0x80) return false;
   return true;
+}
+
+function viewOver(buffer: ArrayBuffer, kind: number): ArrayBufferView {
+  const View = VIEWS[kind]!;
+  const unit = 'BYTES_PER_ELEMENT' in View ? View.BYTES_PER_ELEMENT : 1;
+  if (buffer.byteLength % unit !== 0) throw bad(`${buffer.byteLength} bytes are no array of ${unit} bytes each`);
+  return new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer);
 }
 
 function bad(why: string, cause?: unknown): AlpcError {

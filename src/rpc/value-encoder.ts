@@ -8,7 +8,7 @@
 import { types } from 'node:util';
 import { AlpcError } from '../base/errors.js';
 import { ContextHandle } from './context-handle.js';
-import { DEFAULT_DEPTH, DEFAULT_VALUE_LENGTH, ErrorExtra, HANDLE_LENGTH, LONGEST_BIGINT, Tag, VIEWS } from './value-tags.js';
+import { DEFAULT_DEPTH, DEFAULT_VALUE_LENGTH, ErrorExtra, HANDLE_LENGTH, LONGEST_BIGINT, RUN_OF_BUFFER, SHORTEST_RUN, Tag, VIEWS } from './value-tags.js';
 
 export interface ValueBounds {
   /** How deep objects may stand in each other; 200 by default. */
@@ -42,6 +42,9 @@ export class ValueEncoder {
   #count = 0;
   #many: Map<object, number> | undefined;
   #root: unknown;
+  /** Long runs of bytes, that were named and not copied; undefined while all is copied. */
+  #runs: Uint8Array[] | undefined;
+  #runsLength = 0;
 
   constructor(bounds: ValueBounds = DEFAULT_BOUNDS) {
     this.#bounds = bounds;
@@ -59,13 +62,24 @@ export class ValueEncoder {
     return this.written(this.#at);
   }
 
+  /** As `encode`, but names long runs of bytes only, and adds them to `runs`. @throws as `encode` */
+  encodeWithRuns(value: unknown, room: number, runs: Uint8Array[]): Buffer {
+    this.#runs = runs;
+    try {
+      return this.encode(value, room);
+    } finally {
+      this.#runs = undefined;
+      this.#runsLength = 0;
+    }
+  }
+
   /** Encodes one value behind what is there. Where it ends. @throws as `encode`; then nothing has been added */
   append(value: unknown, at: number): number {
     this.#at = this.#start = at;
     this.#root = value;
     try {
       this.#write(value, 0);
-      if (this.#at - at > this.#bounds.valueLength) throw this.#tooLong();
+      if (this.#at - at + this.#runsLength > this.#bounds.valueLength) throw this.#tooLong();
       return this.#at;
     } catch (error) {
       this.#at = at;
@@ -196,6 +210,7 @@ export class ValueEncoder {
 
   #bytesOf(value: Uint8Array, kind: number): void {
     const { length } = value;
+    if (length >= SHORTEST_RUN && this.#runs !== undefined) return this.#run(value, kind, this.#runs);
     this.#reserve(6 + length);
     const bytes = this.#bytes;
     const at = this.#at;
@@ -204,6 +219,16 @@ export class ValueEncoder {
     this.#view.setUint32(at + 2, length, true);
     bytes.set(value, at + 6);
     this.#at = at + 6 + length;
+  }
+
+  #run(value: Uint8Array, kind: number, runs: Uint8Array[]): void {
+    this.#reserve(6);
+    this.#bytes[this.#at] = Tag.run;
+    this.#bytes[this.#at + 1] = kind;
+    this.#view.setUint32(this.#at + 2, value.length, true);
+    this.#at += 6;
+    runs.push(value);
+    this.#runsLength += value.length;
   }
 
   #special(value: object, depth: number): void {
@@ -223,6 +248,7 @@ export class ValueEncoder {
       this.#string(value.flags);
     } else if (types.isAnyArrayBuffer(value)) {
       const bytes = new Uint8Array(value);
+      if (bytes.length >= SHORTEST_RUN && this.#runs !== undefined) return this.#run(bytes, RUN_OF_BUFFER, this.#runs);
       this.#sized(Tag.arrayBuffer, bytes.length);
       this.#reserve(bytes.length);
       this.#bytes.set(bytes, this.#at);
