@@ -168,7 +168,10 @@ test('a server that answers with a view that lies is told apart from one that an
   port.on('message', (message: Message) => {
     if (message.type !== 'request') return;
     message.release();
-    if (kindOf(message.data) === Kind.bind) return void message.reply(codec.frame(Kind.response, 0, 0, 0, 0, { version: '1.2', procedures: Object.keys(Spooler.methods).map((_, i) => i) }));
+    if (kindOf(message.data) === Kind.bind) {
+      message.reply(codec.frame(Kind.response, 0, 0, 0, 0, { version: '1.2', procedures: Object.keys(Spooler.methods).map((_, i) => i) }));
+      return;
+    }
     const view = withView ? message.port.createSection(contents.length).createView(contents.length) : undefined;
     if (view !== undefined) contents.copy(view.bytes);
     message.reply(header(Kind.response, Flag.viewed, 0, 0, 0), view === undefined ? {} : { view, autoRelease: true });
