@@ -14,6 +14,7 @@ import { type BigIntStats, chownSync } from 'node:fs';
 import { type Deadline, deadlineAfter } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { changeMode, Descriptor, descriptorPath, fileKind, OPEN, openAbsolute, openBeneath, pathOf, removeName, renameIn, sameFile, statIn, statOf } from '../platform/directory.js';
+import { factsOfDescriptor } from '../platform/descriptor-facts.js';
 import { makeFifo, putByte, reopenFifo } from '../platform/fifo.js';
 import { type LockedDirectory, runBlocking, type Steps } from '../platform/file-lock.js';
 import { findLock, type Range, tryLockRange, unlockRange } from '../platform/range-lock.js';
@@ -78,6 +79,23 @@ export function openHeldEvent(name: string, options?: RootOptions): HeldEvent {
     if (statOf(fifo.fd).nlink === 0n) throw nobodyHolds(parsed);
     return { fd: fifo.take(), name: parsed.text, root: root.path };
   });
+}
+
+/**
+ * Opens and holds an event whose FIFO came by a descriptor, which stays the caller's; its name is told when it has one in this namespace.
+ * @throws AlpcError ERR_ALPC_OBJECT_TYPE_MISMATCH; SystemError EACCES for who may not open it
+ */
+export function openReceivedEvent(fd: number, options: RootOptions): { readonly fifo: Descriptor; readonly name: string | undefined; readonly root: string } {
+  const { type } = factsOfDescriptor(fd);
+  if (type !== 'fifo') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `descriptor ${fd} is a ${type}, not an event`);
+  using fifo = reopenFifo(fd);
+  const path = pathOf(fifo.fd);
+  if (!path.startsWith('/')) return { fifo: new Descriptor(fifo.take()), name: undefined, root: '' };
+  tryLockRange(fifo.fd, EVENT_LOCKS.holders, 'shared');
+  using root = openRootToLookUp(options);
+  const above = pathOf(root.fd);
+  const name = path.startsWith(`${above}/`) ? parseObjectName(path.slice(above.length)).text : undefined;
+  return { fifo: new Descriptor(fifo.take()), name, root: root.path };
 }
 
 /** Whether somebody else holds the event whose FIFO is open. */

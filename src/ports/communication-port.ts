@@ -8,6 +8,7 @@ import type { Section } from '../memory/section.js';
 import type { View } from '../memory/view.js';
 import type { OnCallback } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
+import type { ReducedHandle, Sendable } from './handles-to-send.js';
 import type { ReplyMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { SectionOptions } from './port-sections.js';
@@ -18,6 +19,11 @@ export interface SendOptions {
   view?: View;
   /** Releases the view here once it is on its way: its region comes back when the peer has released it. */
   autoRelease?: boolean;
+  /**
+   * Descriptors for the peer, which takes their kinds when its `accepts` says so: files, sockets, servers, pipes, events, sections, directories,
+   * ports. It gets descriptors of its own; these stay the caller's, who may close them as soon as the call has returned.
+   */
+  handles?: readonly (Sendable | ReducedHandle)[];
 }
 
 export interface ReplyOptions extends SendOptions {
@@ -67,6 +73,12 @@ export interface CommunicationPortInformation {
   readonly mappedBytes: number;
   /** Views of the peer that nobody here released, found by the collector. */
   readonly forgottenViews: number;
+  /** Handles of this side that the peer has neither taken nor closed. */
+  readonly handlesOut: number;
+  /** Handles of the peer that messages hold here. */
+  readonly heldHandles: number;
+  /** Handles of the peer that nobody here took or released, found by the collector. */
+  readonly forgottenHandles: number;
 }
 
 export interface CommunicationPortEvents {

@@ -9,7 +9,7 @@
 import { checkBoolean, checkOptions, type MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
-import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, ReplyStatus } from '../memory/layout.js';
+import { ATTRIBUTES, Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, ReplyStatus } from '../memory/layout.js';
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
@@ -23,10 +23,10 @@ import { channels } from './diagnostics.js';
 import { Inbound } from './inbound.js';
 import type { Limits } from './limits.js';
 import { type EndReason, PLACE_ANSWERED, type ReplyMessage, type ReplyOutcome, type RequestMessage } from './message.js';
-import { type CheckedRequestOptions, checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
-import { MessageAttributes, type ViewFigures } from './message-attributes.js';
+import { ATTRIBUTE_OPTIONS, type CheckedRequestOptions, checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
+import { type AttributeFigures, MessageAttributes } from './message-attributes.js';
 import { copyOf, Outbound } from './outbound.js';
-import type { Attachment } from './outgoing-views.js';
+import type { Attachment } from './attachment.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { PortSections } from './port-sections.js';
 import type { Thread } from './thread.js';
@@ -40,6 +40,8 @@ const LOOKS_FOR_REPLIES = 300;
 const IN_A_ROW = 64;
 /** A socket holds some 280 packets, unless the peer asked for more. */
 export const BELLS_AT_ONCE = 320;
+/** All attributes together. */
+const ATTRIBUTES_LENGTH = ATTRIBUTES.reduce((sum, { length }) => sum + length, 0);
 /** A scratch constant: what stands in a packet is never used. */
 const packet = new Uint8Array(64);
 
@@ -165,7 +167,12 @@ export class Connection {
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') return 'disconnected';
-    const attachment = options === undefined ? undefined : this.attributes.attach(checkOptions(options, 'options', ['view', 'autoRelease']), dataLength);
+    if (options !== undefined) {
+      checkOptions(options, 'options', ATTRIBUTE_OPTIONS);
+      // Descriptors go ahead of their record, and to call them back takes a record too.
+      if (options.handles !== undefined && !this.outbound.hasRoom(dataLength + ATTRIBUTES_LENGTH)) return this.state === 'open' ? 'full' : 'disconnected';
+    }
+    const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
     if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
     attachment?.undo();
     return this.state === 'open' ? 'full' : 'disconnected';
@@ -174,7 +181,7 @@ export class Connection {
   reply(message: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (options === undefined) return this.#settle(message, ReplyStatus.ok, data, dataLength);
-    const given = checkOptions(options, 'options', ['view', 'autoRelease', 'unmapExisting']);
+    const given = checkOptions(options, 'options', [...ATTRIBUTE_OPTIONS, 'unmapExisting']);
     const unmaps = given.unmapExisting !== undefined && checkBoolean(given.unmapExisting, 'options.unmapExisting');
     const attachment = message.place < 0 || this.state !== 'open' ? undefined : this.attributes.attach(given, dataLength);
     if (unmaps && message.place !== PLACE_ANSWERED) message.release(); // before the answer: whoever gets it can use the region again
@@ -373,7 +380,7 @@ export class Connection {
   }
 
   /** Figures for people and tests. */
-  get figures(): ConnectionFigures & ViewFigures {
+  get figures(): ConnectionFigures & AttributeFigures {
     return {
       pendingRequests: this.calls.count,
       unansweredRequests: this.inbound.unanswered,

@@ -4,8 +4,10 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import type { View } from '../memory/view.js';
+import type { Arrival } from './arrival.js';
 import type { CommunicationPort, ReplyOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
+import { NO_HANDLES, type ReceivedHandles } from './incoming-handles.js';
 import type { PeerIdentity } from './peer-identity.js';
 
 /** What every message has. */
@@ -21,7 +23,7 @@ abstract class MessageBase {
   readonly #memory: ArrayBuffer;
   readonly #start: number;
   #data: Buffer | undefined;
-  #view: View | undefined;
+  #arrival: Arrival | undefined;
 
   /** The payload is `dataLength` bytes at `start` of `memory`, which belong to this message alone. */
   constructor(connection: Connection, id: number, memory: ArrayBuffer, start: number, dataLength: number, sequence: number) {
@@ -43,15 +45,17 @@ abstract class MessageBase {
    * Release it when done; the sender waits for that to use the memory anew.
    */
   get view(): View | undefined {
-    return this.#view;
+    return this.#arrival?.view;
   }
 
-  /** Gives back what came with the message: its view. Its payload stays. A second call does nothing. */
+  /** The descriptors that came with it: files, sockets, events. Take those that are wanted; the others are closed when the message is released. */
+  get handles(): ReceivedHandles {
+    return this.#arrival?.handles ?? NO_HANDLES;
+  }
+
+  /** Gives back what came with the message: its view, and the handles that were not taken. Its payload stays. A second call does nothing. */
   release(): void {
-    if (this.#view === undefined) return;
-    const view = this.#view;
-    this.#view = undefined;
-    view.release();
+    this.#arrival?.release();
   }
 
   [Symbol.dispose](): void {
@@ -59,8 +63,8 @@ abstract class MessageBase {
   }
 
   /** Engine room: what came with it. */
-  take(view: View): void {
-    this.#view = view;
+  take(arrival: Arrival): void {
+    this.#arrival = arrival;
   }
 
   /** The communication port that it came through: for a server, the way to this one client. */
