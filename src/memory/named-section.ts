@@ -6,13 +6,13 @@
  * `Atomics` and `wait` and `notify`. Not promised: that a process of the same user, or of a user whose section was opened, does not shorten
  * the file under a reader; that ends the reader. Where that matters, send views through a port: those are sealed.
  */
-import { checkBoolean, checkInteger, checkOptions, checkTimeout } from '../base/arguments.js';
+import { checkBoolean, checkInteger, checkOptions, checkTimeout, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { createSecurityDescriptor, type SecurityOptions } from '../objects/index.js';
 import { filePermissions } from '../objects/security-descriptor.js';
 import { checkSectionFile, makeNamedFile, type NamedFile, openNamedFile } from '../objects/section-name.js';
 import { openRootToLookUp, type RootOptions } from '../objects/root.js';
-import { factsOfDescriptor } from '../platform/descriptor-facts.js';
+import { type DescriptorToOpen, factsOfDescriptor, factsOfNumber } from '../platform/descriptor-facts.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { Descriptor, statOf } from '../platform/directory.js';
 import { inspectMemoryFile } from '../platform/memory-file.js';
@@ -53,16 +53,16 @@ export function createNamedSection(name: string, size: number, options?: CreateN
 }
 
 /**
- * Opens a section: by its name, links followed, or by the descriptor that came with a message (`message.handles.take(0, 'section')`), which it
- * takes over. Of a received one that can't be shortened any more the owner does not matter. NtOpenSection.
+ * Opens a section: by its name, links followed, or by the descriptor that came with a message (`{ fd: message.handles.take(0, 'section') }`), which it
+ * takes over when it is a file. Of a received one that can't be shortened any more the owner does not matter. NtOpenSection.
  * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_OBJECT_TYPE_MISMATCH, ERR_ALPC_NAME_INVALID, ERR_ALPC_ACCESS_DENIED (also for one of
  *   another user's, see `owner`), ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_INSUFFICIENT_RESOURCES
  */
-export function openNamedSection(name: string | number, options?: OpenNamedSectionOptions): NamedSection {
+export function openNamedSection(name: string | DescriptorToOpen, options?: OpenNamedSectionOptions): NamedSection {
   const { root, writable = false, owner } = checkOptions(options, 'options', ['root', 'writable', 'owner']);
   checkBoolean(writable, 'options.writable');
   const owners = [libc().geteuid(), 0, ...(owner === undefined ? [] : [checkInteger(owner, 'options.owner', 0, 0xffffffff)])];
-  if (typeof name === 'number') return openReceivedSection(checkInteger(name, 'name', 0, 2 ** 31 - 1), writable, owners, root === undefined ? {} : { root });
+  if (typeof name === 'object' && name !== null) return openReceivedSection(name, writable, owners, root === undefined ? {} : { root });
   return adopt(openNamedFile(name, writable, owners, root === undefined ? {} : { root }), writable);
 }
 
@@ -142,12 +142,14 @@ class NamedView extends View {
   }
 }
 
-function openReceivedSection(fd: number, writable: boolean, owners: readonly number[], options: RootOptions): NamedSection {
-  using file = new Descriptor(fd);
+function openReceivedSection({ fd }: DescriptorToOpen, writable: boolean, owners: readonly number[], options: RootOptions): NamedSection {
+  const facts = factsOfNumber(fd);
+  if (facts === undefined) throw invalidArgument('name', 'a name, or the descriptor of a section', fd);
+  const { type, access, device } = facts;
   const what = `section of descriptor ${fd}`;
+  if (type !== 'memory' && type !== 'sealed' && type !== 'file') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: it is a ${type}`);
+  using file = new Descriptor(fd);
   try {
-    const { type, access, device } = factsOfDescriptor(fd);
-    if (type !== 'memory' && type !== 'sealed' && type !== 'file') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: it is a ${type}`);
     if (access === 'none' || access === 'write' || (writable && access === 'read')) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${what}: it came for access '${access}' only`);
     if (type === 'file') checkFileSystem(device, options, what);
     const size = type === 'sealed' ? sealedSize(fd, what) : checkSectionFile(fd, owners, what);

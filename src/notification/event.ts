@@ -17,6 +17,7 @@ import type { RootOptions, SecurityOptions } from '../objects/index.js';
 import { LOCK_TIMEOUT } from '../objects/locked-parent.js';
 import { createSecurityDescriptor, filePermissions } from '../objects/security-descriptor.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { type DescriptorToOpen, factsOfNumber } from '../platform/descriptor-facts.js';
 import { changeMode, Descriptor, statOf } from '../platform/directory.js';
 import { createPipe, putByte, reopenFifo } from '../platform/fifo.js';
 import { LoopWatch } from '../platform/loop-watch.js';
@@ -87,16 +88,15 @@ export function createEvent(name?: string, options?: CreateEventOptions): Event 
 
 /**
  * Opens an event: by its name, links followed, what another thread of this process shares, or the descriptor that came with a message
- * (`message.handles.take(0, 'event')`), which it takes over. Waits for a moment at most.
+ * (`{ fd: message.handles.take(0, 'event') }`), which it takes over when it is one. Waits for a moment at most.
  * @returns an event of its own; the caller owns it and closes it
  * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND when there is none, or nobody holds it any more; ERR_ALPC_OBJECT_TYPE_MISMATCH;
  *   ERR_ALPC_ACCESS_DENIED; ERR_ALPC_NAME_INVALID; ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_TIMEOUT; ERR_ALPC_INSUFFICIENT_RESOURCES
  * Windows: NtOpenEvent; for a shared one, NtDuplicateObject.
  */
-export function openEvent(event: string | number | SharedEvent, options?: RootOptions): Event {
+export function openEvent(event: string | SharedEvent | DescriptorToOpen, options?: RootOptions): Event {
   const { root } = checkOptions(options, 'options', ['root']);
-  if (typeof event === 'object' && event !== null) return openShared(event);
-  if (typeof event === 'number') return openReceived(event, root === undefined ? {} : { root });
+  if (typeof event === 'object' && event !== null) return 'identity' in event ? openShared(event) : openReceived(event, root === undefined ? {} : { root });
   return adopt(openHeldEvent(event, root === undefined ? {} : { root }));
 }
 
@@ -319,8 +319,10 @@ function openShared(shared: SharedEvent): Event {
   }
 }
 
-function openReceived(fd: number, options: RootOptions): Event {
-  checkInteger(fd, 'event', 0, 2 ** 31 - 1);
+function openReceived({ fd }: DescriptorToOpen, options: RootOptions): Event {
+  const facts = factsOfNumber(fd);
+  if (facts === undefined) throw invalidArgument('event.fd', 'the descriptor of an event', fd);
+  if (facts.type !== 'fifo') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `descriptor ${fd} is a ${facts.type}, not an event`);
   using received = new Descriptor(fd);
   try {
     const held = openReceivedEvent(received.fd, options);

@@ -14,7 +14,6 @@ import { type BigIntStats, chownSync } from 'node:fs';
 import { type Deadline, deadlineAfter } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { changeMode, Descriptor, descriptorPath, fileKind, OPEN, openAbsolute, openBeneath, pathOf, removeName, renameIn, sameFile, statIn, statOf } from '../platform/directory.js';
-import { factsOfDescriptor } from '../platform/descriptor-facts.js';
 import { makeFifo, putByte, reopenFifo } from '../platform/fifo.js';
 import { type LockedDirectory, runBlocking, type Steps } from '../platform/file-lock.js';
 import { findLock, type Range, tryLockRange, unlockRange } from '../platform/range-lock.js';
@@ -83,11 +82,9 @@ export function openHeldEvent(name: string, options?: RootOptions): HeldEvent {
 
 /**
  * Opens and holds an event whose FIFO came by a descriptor, which stays the caller's; its name is told when it has one in this namespace.
- * @throws AlpcError ERR_ALPC_OBJECT_TYPE_MISMATCH; SystemError EACCES for who may not open it
+ * @throws SystemError EACCES for who may not open it
  */
 export function openReceivedEvent(fd: number, options: RootOptions): { readonly fifo: Descriptor; readonly name: string | undefined; readonly root: string } {
-  const { type } = factsOfDescriptor(fd);
-  if (type !== 'fifo') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `descriptor ${fd} is a ${type}, not an event`);
   using fifo = reopenFifo(fd);
   const path = pathOf(fifo.fd);
   if (!path.startsWith('/')) return { fifo: new Descriptor(fifo.take()), name: undefined, root: '' };

@@ -6,7 +6,7 @@
 import { constants } from 'node:fs';
 import { Descriptor, descriptorPath } from './directory.js';
 import { SYS } from './libc.js';
-import { check, libc } from './system.js';
+import { check, libc, SystemError } from './system.js';
 
 const F_GETFL = 3;
 const F_GET_SEALS = 1034;
@@ -41,6 +41,22 @@ const statx = new ArrayBuffer(256);
 const longs = new BigUint64Array(statx);
 const halves = new Uint16Array(statx);
 const option = new Int32Array(1);
+
+/** A descriptor that is handed over to whoever it is given to, as Node's own constructors take one. */
+export interface DescriptorToOpen {
+  readonly fd: number;
+}
+
+/** As `factsOfDescriptor`, of a number that a caller gave; undefined when it names nothing that is open. */
+export function factsOfNumber(fd: number): DescriptorFacts | undefined {
+  if (!Number.isInteger(fd) || fd < 0 || fd >= 2 ** 31) return undefined;
+  try {
+    return factsOfDescriptor(fd);
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === 'EBADF') return undefined;
+    throw error;
+  }
+}
 
 /** @throws SystemError EBADF when it is not open */
 export function factsOfDescriptor(fd: number): DescriptorFacts {

@@ -69,8 +69,8 @@ export class ClientGreeting {
   constructor(thread: Thread, name: string | Descriptor, options: CheckedConnectOptions) {
     this.#thread = thread;
     this.#options = options;
-    this.#source = typeof name === 'string' ? undefined : name;
-    this.#name = typeof name === 'string' ? parseObjectName(name).text : pathOf(name.fd);
+    this.#source = name instanceof Descriptor ? name : undefined;
+    this.#name = name instanceof Descriptor ? pathOf(name.fd) : parseObjectName(name).text;
     if (options.data !== undefined) checkMessage(options.data, MAX_DATA_LENGTH, this);
     using file = new Descriptor(this.#openFile());
     try {

@@ -9,7 +9,7 @@
 import { checkBoolean, checkOptions, type MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
-import { ATTRIBUTES, Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, ReplyStatus } from '../memory/layout.js';
+import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, ReplyStatus } from '../memory/layout.js';
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
@@ -40,8 +40,6 @@ const LOOKS_FOR_REPLIES = 300;
 const IN_A_ROW = 64;
 /** A socket holds some 280 packets, unless the peer asked for more. */
 export const BELLS_AT_ONCE = 320;
-/** All attributes together. */
-const ATTRIBUTES_LENGTH = ATTRIBUTES.reduce((sum, { length }) => sum + length, 0);
 /** A scratch constant: what stands in a packet is never used. */
 const packet = new Uint8Array(64);
 
@@ -167,11 +165,7 @@ export class Connection {
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') return 'disconnected';
-    if (options !== undefined) {
-      checkOptions(options, 'options', ATTRIBUTE_OPTIONS);
-      // Descriptors go ahead of their record, and to call them back takes a record too.
-      if (options.handles !== undefined && !this.outbound.hasRoom(dataLength + ATTRIBUTES_LENGTH)) return this.state === 'open' ? 'full' : 'disconnected';
-    }
+    if (options !== undefined && !this.attributes.mayAttach(checkOptions(options, 'options', ATTRIBUTE_OPTIONS), dataLength)) return this.state === 'open' ? 'full' : 'disconnected';
     const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
     if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
     attachment?.undo();

@@ -6,8 +6,8 @@
 import { checkOneOf, invalidArgument } from '../base/arguments.js';
 import type { HandleKind } from '../memory/layout.js';
 import { asHandle, type HandleSource } from '../memory/handle-source.js';
-import { type DescriptorFacts, type DescriptorType, factsOfDescriptor, reopenWith } from '../platform/descriptor-facts.js';
-import { closeDescriptor, SystemError, translate } from '../platform/system.js';
+import { type DescriptorFacts, type DescriptorType, factsOfNumber, reopenWith } from '../platform/descriptor-facts.js';
+import { closeDescriptor, translate } from '../platform/system.js';
 
 /** A descriptor, or an object that has one: a `FileHandle`, a stream of `node:fs`, a socket or a server of `node:net`, an event, a section, a connection port. */
 export type Sendable = number | HandleSource | { readonly fd: number } | NodeObject;
@@ -89,12 +89,7 @@ function sourceOf(handle: Sendable, what: string): { fd: number; kind?: HandleKi
 }
 
 function factsOf(fd: number, what: string): DescriptorFacts {
-  if (Number.isInteger(fd) && fd >= 0 && fd < 2 ** 31) {
-    try {
-      return factsOfDescriptor(fd);
-    } catch (error) {
-      if (!(error instanceof SystemError) || error.errno !== 'EBADF') throw error;
-    }
-  }
-  throw invalidArgument(what, 'a descriptor that is open', fd);
+  const facts = factsOfNumber(fd);
+  if (facts === undefined) throw invalidArgument(what, 'a descriptor that is open', fd);
+  return facts;
 }

@@ -17,7 +17,7 @@ export type { PeerIdentity } from './peer-identity.js';
 export type { AcceptedKind, PortLimits } from './limits.js';
 export type { HandleKind } from '../memory/layout.js';
 export type { HandleSource } from '../memory/handle-source.js';
-export type { Access } from '../platform/descriptor-facts.js';
+export type { Access, DescriptorToOpen } from '../platform/descriptor-facts.js';
 export type { ReducedHandle, Sendable } from './handles-to-send.js';
 export type { ReceivedHandles } from './incoming-handles.js';
 export type { SectionOptions } from './port-sections.js';

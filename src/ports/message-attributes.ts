@@ -5,7 +5,7 @@
  * A bad attribute fails the whole send: all is checked and prepared before the record is written, and undone when it is not.
  */
 import { AlpcError } from '../base/errors.js';
-import { Attribute, attributesLength, attributeStart, HandleWords, ProtocolViolation, RECORD_HEADER } from '../memory/layout.js';
+import { Attribute, attributesLength, attributeStart, HandleWords, MAX_ATTRIBUTE_WORDS, ProtocolViolation, RECORD_HEADER } from '../memory/layout.js';
 import { SystemError, translate } from '../platform/system.js';
 import { Arrival } from './arrival.js';
 import { Attachment, type AttachmentPart } from './attachment.js';
@@ -36,6 +36,8 @@ export interface AttributeFigures {
   readonly forgottenHandles: number;
 }
 
+/** All of them together. */
+const ATTRIBUTES_LENGTH = 4 * MAX_ATTRIBUTE_WORDS;
 const NO_VIEWS = { heldViews: 0, mappedBytes: 0, forgottenViews: 0 } as const;
 const NO_HANDLES = { heldHandles: 0, forgottenHandles: 0 } as const;
 
@@ -72,6 +74,11 @@ export class MessageAttributes {
       handlesOut: this.#outgoingHandles?.count ?? 0,
       ...(this.#incomingHandles?.figures ?? NO_HANDLES),
     };
+  }
+
+  /** Whether there is room now for a message with these: descriptors go ahead of their record, and to call them back takes a record, too. */
+  mayAttach(options: SendOptions, dataLength: number): boolean {
+    return options.handles === undefined || this.#connection.outbound.hasRoom(dataLength + ATTRIBUTES_LENGTH);
   }
 
   /**

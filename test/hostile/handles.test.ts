@@ -32,7 +32,7 @@ function block(number: number, count: number): Buffer {
 }
 
 /** Sends so many descriptors of one file, and a datagram that has them. */
-function sendHandles(peer: HandPeer, { number = 1, kinds = [KIND.file] as readonly number[], fds, count = kinds.length, data = '', type = RECORD_TYPE.datagram as number }: { number?: number; kinds?: readonly number[]; fds?: readonly number[]; count?: number; data?: string; type?: number }): void {
+function sendHandles(peer: HandPeer, { number = 1, kinds = [KIND.file], fds, count = kinds.length, data = '', type = RECORD_TYPE.datagram }: { number?: number; kinds?: readonly number[]; fds?: readonly number[]; count?: number; data?: string; type?: number }): void {
   const fd = openSync('/proc/self/exe', 'r');
   assert.equal(sendRaw(peer.socket, packet(number, kinds), fds ?? kinds.map(() => fd)), 'ok');
   closeSync(fd);

@@ -163,7 +163,7 @@ test('an event arrives: what one side sets, the other waits for', async (t) => {
     await client.post('', { handles: [event] });
     using message = await received(port);
     assert.deepEqual(message.handles.kinds, ['event']);
-    using theirs = openEvent(message.handles.take(0, 'event'));
+    using theirs = openEvent({ fd: message.handles.take(0, 'event') });
     assert.deepEqual([theirs.kind, theirs.name], ['synchronization', name]);
     const waited = theirs.wait();
     event.set();
@@ -188,20 +188,20 @@ test('a section arrives whole: a port\'s own, and a named one, writable only whe
   using message = await received(port);
   assert.deepEqual(message.handles.kinds, ['section', 'section', 'section', 'section']);
   assert.deepEqual(numbers(4).map((index) => message.handles.access(index)), ['read-write', 'read', 'read-write', 'read-write']);
-  using writable = openNamedSection(message.handles.take(0, 'section'), { writable: true });
+  using writable = openNamedSection({ fd: message.handles.take(0, 'section') }, { writable: true });
   assert.equal(writable.name, undefined);
   writable.createView().bytes[5] = 55;
   assert.equal(named.createView().bytes[5], 55);
-  assert.throws(() => openNamedSection(message.handles.take(1), { writable: true }), failsWith('ERR_ALPC_ACCESS_DENIED'));
-  using both = openNamedSection(message.handles.take(2), { writable: true });
+  assert.throws(() => openNamedSection({ fd: message.handles.take(1) }, { writable: true }), failsWith('ERR_ALPC_ACCESS_DENIED'));
+  using both = openNamedSection({ fd: message.handles.take(2) }, { writable: true });
   const mine = new Int32Array(shared.createView(page).buffer);
   Atomics.add(new Int32Array(both.createView().buffer), 2, 9);
   assert.equal(Atomics.load(mine, 2), 9);
-  assert.throws(() => openNamedSection(message.handles.take(3), { writable: true }), failsWith('ERR_ALPC_ACCESS_DENIED'), 'its owner alone writes');
+  assert.throws(() => openNamedSection({ fd: message.handles.take(3) }, { writable: true }), failsWith('ERR_ALPC_ACCESS_DENIED'), 'its owner alone writes');
   assert.throws(() => client.tryPost('', { handles: [client.createSection(page, { secure: true })] }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /send its views/));
   const file = someFile(t);
-  assert.throws(() => openNamedSection(openSync(`/proc/self/fd/${file}`, 'r')), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /whole pages/));
-  assert.throws(() => openNamedSection(openSync('/proc/self/status', 'r')), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /another file system/));
+  assert.throws(() => openNamedSection({ fd: openSync(`/proc/self/fd/${file}`, 'r') }), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /whole pages/));
+  assert.throws(() => openNamedSection({ fd: openSync('/proc/self/status', 'r') }), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /another file system/));
 });
 
 test('a port arrives: its receiver connects with it, by itself, as who it is', async (t) => {
@@ -210,12 +210,16 @@ test('a port arrives: its receiver connects with it, by itself, as who it is', a
   using message = await received(port);
   assert.deepEqual(message.handles.kinds, ['port', 'port', 'port']);
   assert.equal(message.handles.access(0), 'none');
-  const second = await connectPort(message.handles.take(0, 'port'));
+  const second = await connectPort({ fd: message.handles.take(0, 'port') });
   assert.equal(second.tryPost('through a handle'), 'sent');
   assert.equal((await received(port)).data.toString(), 'through a handle');
   second.close();
-  assert.throws(() => connectPortSync(message.handles.take(1), { timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
-  await assert.rejects(connectPort(openSync('/', 'r')), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /is a directory, not a port/));
+  assert.throws(() => connectPortSync({ fd: message.handles.take(1) }, { timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
+  const other = openSync('/', 'r');
+  await assert.rejects(connectPort({ fd: other }), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /is a directory, not a port/));
+  assert.throws(() => openEvent({ fd: other }), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /is a directory, not an event/));
+  assert.throws(() => openNamedSection({ fd: other }), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /it is a directory/));
+  closeSync(other); // what is none of these stays its owner's
 });
 
 test('a file, section or pipe that is open for both arrives for reading alone when the sender says so; what can\'t be reduced is refused', async (t) => {

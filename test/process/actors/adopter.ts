@@ -27,7 +27,7 @@ async function handle(message: Message): Promise<void> {
     closeSync(fd);
   }
   if (kinds[0] === 'event') {
-    using event = openEvent(handles.take(0, 'event'));
+    using event = openEvent({ fd: handles.take(0, 'event') });
     event.set();
   }
   message.release();
