@@ -1,14 +1,26 @@
 /** What came with one message besides its bytes. */
 import type { View } from '../memory/view.js';
 import type { ReceivedHandles } from './incoming-handles.js';
+import type { ReceivedSecurity } from './security.js';
+import type { WorkTicket } from './work-ticket.js';
 
 export class Arrival {
   #view: View | undefined;
   #handles: ReceivedHandles | undefined;
 
-  constructor(view: View | undefined, handles: ReceivedHandles | undefined) {
+  #security: ReceivedSecurity | undefined;
+  /** It stays when the message is released. */
+  readonly work: WorkTicket | undefined;
+
+  constructor(view: View | undefined, handles: ReceivedHandles | undefined, security: ReceivedSecurity | undefined, work: WorkTicket | undefined) {
     this.#view = view;
     this.#handles = handles;
+    this.#security = security;
+    this.work = work;
+  }
+
+  get security(): ReceivedSecurity | undefined {
+    return this.#security;
   }
 
   /** Undefined again when it has been released. */
@@ -25,6 +37,7 @@ export class Arrival {
     const [view, handles] = [this.#view, this.#handles];
     this.#view = undefined;
     this.#handles = undefined;
+    this.#security = undefined;
     handles?.release();
     view?.release();
   }

@@ -12,6 +12,8 @@ import type { ReducedHandle, Sendable } from './handles-to-send.js';
 import type { ReplyMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { SectionOptions } from './port-sections.js';
+import type { SecurityContext, SecurityLevel } from './security.js';
+import type { WorkTicket } from './work-ticket.js';
 
 /** What can go with a message besides its bytes. */
 export interface SendOptions {
@@ -24,6 +26,10 @@ export interface SendOptions {
    * ports. It gets descriptors of its own; these stay the caller's, who may close them as soon as the call has returned.
    */
   handles?: readonly (Sendable | ReducedHandle)[];
+  /** What the receiver may do with this side's identity; without it, 'identify'. The peer's `accepts` must have 'security'. */
+  security?: SecurityLevel | SecurityContext;
+  /** For whom the work is done: the ticket of a message that came, or one of `createWorkTicket`. The peer's `accepts` must have 'work'. */
+  workOnBehalfOf?: WorkTicket;
 }
 
 export interface ReplyOptions extends SendOptions {
@@ -169,6 +175,17 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
     const connection = this.#connection;
     if (connection.state !== 'open') throw connection.closedError();
     return connection.sections.create(size, options);
+  }
+
+  /**
+   * A permission for the messages that are sent with it, which can be taken back. At most 64 at once; those of a connection end with it.
+   * NtAlpcCreateSecurityContext.
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED
+   */
+  createSecurityContext(level: SecurityLevel): SecurityContext {
+    const connection = this.#connection;
+    if (connection.state !== 'open') throw connection.closedError();
+    return connection.attributes.contexts.create(level);
   }
 
   /** What is going on here. NtAlpcQueryInformation. */

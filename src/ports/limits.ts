@@ -33,7 +33,7 @@ export interface PortLimits {
 }
 
 /** What a port takes with a message; nothing by default. */
-export type AcceptedKind = 'secure-view' | 'view' | 'writable-view' | HandleKind;
+export type AcceptedKind = 'secure-view' | 'view' | 'writable-view' | 'security' | 'work' | HandleKind;
 
 export type Limits = Required<PortLimits> & Acceptance;
 
@@ -74,6 +74,8 @@ export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits 
 const HANDLES = Object.fromEntries((Object.keys(HANDLE_KINDS) as HandleKind[]).map((kind) => [kind, acceptBit(kind)])) as Record<HandleKind, number>;
 const ACCEPTED: Record<AcceptedKind, number> = {
   ...HANDLES,
+  security: Accepts.security,
+  work: Accepts.work,
   'secure-view': Accepts.secureViews,
   view: Accepts.secureViews | Accepts.views,
   'writable-view': Accepts.secureViews | Accepts.views | Accepts.writableViews,

@@ -7,6 +7,7 @@
 import { AlpcError } from '../base/errors.js';
 import { Attribute, attributesLength, attributeStart, HandleWords, MAX_ATTRIBUTE_WORDS, ProtocolViolation, RECORD_HEADER } from '../memory/layout.js';
 import { SystemError, translate } from '../platform/system.js';
+import { AccessToken } from './access-token.js';
 import { Arrival } from './arrival.js';
 import { Attachment, type AttachmentPart } from './attachment.js';
 import type { SendOptions } from './communication-port.js';
@@ -18,6 +19,8 @@ import type { Limits } from './limits.js';
 import { checkHandles, checkView } from './message-arguments.js';
 import { OutgoingHandles } from './outgoing-handles.js';
 import { OutgoingViews } from './outgoing-views.js';
+import { attachSecurity, ReceivedSecurity, SecurityContexts } from './security.js';
+import { attachWork, receiveWork } from './work-ticket.js';
 
 export interface AttributeFigures {
   /** Views of this side that the peer has not released. */
@@ -45,6 +48,8 @@ const NO_HANDLES = { heldHandles: 0, forgottenHandles: 0 } as const;
 export class MessageAttributes {
   readonly #connection: Connection;
   readonly #limits: Limits;
+  #contexts: SecurityContexts | undefined;
+  #token: AccessToken | undefined;
   #packets: DescriptorPackets | undefined;
   #incomingViews: IncomingViews | undefined;
   #outgoingViews: OutgoingViews | undefined;
@@ -63,6 +68,16 @@ export class MessageAttributes {
   /** Views that go to the peer. */
   get outgoing(): OutgoingViews {
     return (this.#outgoingViews ??= new OutgoingViews(this.#connection));
+  }
+
+  /** Everything that the kernel says of the peer. */
+  get token(): AccessToken {
+    return (this.#token ??= new AccessToken(this.#connection));
+  }
+
+  /** Security contexts of this side. */
+  get contexts(): SecurityContexts {
+    return (this.#contexts ??= new SecurityContexts(this.#connection));
   }
 
   get figures(): AttributeFigures {
@@ -88,16 +103,19 @@ export class MessageAttributes {
   attach(options: SendOptions, dataLength: number): Attachment | undefined {
     const view = checkView(options);
     const handles = checkHandles(options);
-    if (view === undefined && handles === undefined) return undefined;
+    const { security, workOnBehalfOf } = options;
+    if (view === undefined && handles === undefined && security === undefined && workOnBehalfOf === undefined) return undefined;
     const connection = this.#connection;
-    const bits = (view === undefined ? 0 : Attribute.view) | (handles === undefined ? 0 : Attribute.handle);
+    const bits = (view === undefined ? 0 : Attribute.view) | (handles === undefined ? 0 : Attribute.handle) | (security === undefined ? 0 : Attribute.security) | (workOnBehalfOf === undefined ? 0 : Attribute.work);
     const length = attributesLength(bits)!;
     if (dataLength + length > connection.maxDataLength) {
-      throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${connection}: a payload of ${dataLength} bytes and ${view === undefined ? 'handles' : 'a view'} (${length}) do not fit into a message of at most ${connection.maxDataLength + RECORD_HEADER} bytes, header included`);
+      throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${connection}: a payload of ${dataLength} bytes and ${view === undefined ? 'attributes' : 'a view'} (${length}) do not fit into a message of at most ${connection.maxDataLength + RECORD_HEADER} bytes, header included`);
     }
     if (view !== undefined && !view.view.region.section.goesThrough(connection)) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${connection}: ${view.view} is of another port's section, which is meant for that port's peers`);
     const parts: AttachmentPart[] = [];
     try {
+      if (security !== undefined) parts.push(attachSecurity(connection, security));
+      if (workOnBehalfOf !== undefined) parts.push(attachWork(connection, workOnBehalfOf));
       // A view comes last: a secure one is frozen by that.
       if (handles !== undefined) parts.push((this.#outgoingHandles ??= new OutgoingHandles(connection)).attach(handles));
       if (view !== undefined) parts.push(this.outgoing.attach(view.view, view.autoRelease));
@@ -112,8 +130,10 @@ export class MessageAttributes {
   receive(): Arrival | undefined {
     let handles: ReceivedHandles | undefined;
     try {
-      handles = this.#receiveHandles();
-      return new Arrival(this.#receiveView(), handles);
+      const security = this.#receive(Attribute.security, (block) => new ReceivedSecurity(block, this.#limits.accepts));
+      const work = this.#receive(Attribute.work, (block) => receiveWork(this.#connection, block, this.#limits.accepts));
+      handles = this.#receive(Attribute.handle, (block) => this.#receiveHandles(block));
+      return new Arrival(this.#receive(Attribute.view, (block) => this.#receiveView(block)), handles, security, work);
     } catch (error) {
       handles?.release();
       this.#endForWant(error);
@@ -158,19 +178,20 @@ export class MessageAttributes {
     return (this.#incomingHandles ??= new IncomingHandles(this.#connection, this.#limits));
   }
 
-  #receiveHandles(): ReceivedHandles | undefined {
-    const { reader } = this.#connection.link;
-    if ((reader.attributes & Attribute.handle) === 0) return undefined;
-    const at = attributeStart(reader.attributes, Attribute.handle);
-    const [packet, count] = [reader.block[at + HandleWords.packet]!, reader.block[at + HandleWords.count]!];
-    return this.#handles.receive(this.packets.claim(packet), count);
+  /** What one attribute of the record at hand says, if it is there. */
+  #receive<T>(bit: number, read: (block: Int32Array) => T): T | undefined {
+    const { attributes, block } = this.#connection.link.reader;
+    return (attributes & bit) === 0 ? undefined : read(block.subarray(attributeStart(attributes, bit)));
   }
 
-  #receiveView(): ReceivedView | undefined {
-    const { reader } = this.#connection.link;
-    if ((reader.attributes & Attribute.view) === 0) return undefined;
+  #receiveHandles(block: Int32Array): ReceivedHandles {
+    const count = block[HandleWords.count]!;
+    return this.#handles.receive(this.packets.claim(block[HandleWords.packet]!), count);
+  }
+
+  #receiveView(block: Int32Array): ReceivedView {
     this.#incomingViews ??= new IncomingViews(this.#connection, this.#limits);
-    return this.#incomingViews.receive(reader.block.subarray(attributeStart(reader.attributes, Attribute.view)));
+    return this.#incomingViews.receive(block);
   }
 
   /** This process has no room for what the peer may send: the connection can't go on. Passes on what is anything else. */

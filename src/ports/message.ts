@@ -7,6 +7,9 @@ import type { View } from '../memory/view.js';
 import type { Arrival } from './arrival.js';
 import type { CommunicationPort, ReplyOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
+import type { AccessToken } from './access-token.js';
+import { impersonate, type SecurityLevel } from './security.js';
+import type { WorkTicket } from './work-ticket.js';
 import { NO_HANDLES, type ReceivedHandles } from './incoming-handles.js';
 import type { PeerIdentity } from './peer-identity.js';
 
@@ -53,6 +56,32 @@ abstract class MessageBase {
     return this.#arrival?.handles ?? NO_HANDLES;
   }
 
+  /** What its sender lets the receiver do with its identity: 'identify' when it said nothing. */
+  get securityLevel(): SecurityLevel {
+    return this.#arrival?.security?.level ?? 'identify';
+  }
+
+  /**
+   * Runs a function as the sender, as far as files go: this thread's file-system user, group and groups are the sender's until the function
+   * returns or throws. Use the `Sync` forms of `node:fs` in it; what runs later, or on another thread, runs as this process. NtAlpcImpersonateClientOfPort.
+   * @returns what the function returns
+   * @throws AlpcError ERR_ALPC_ACCESS_DENIED when the message does not allow it (it must say `security: 'impersonate'`), its sender has taken that back,
+   *   the message was released, or this process may not act as that user; ERR_ALPC_INVALID_ARGUMENT for a function that gives a promise
+   */
+  impersonate<T>(action: () => T): T {
+    return impersonate(this.#connection, this.#arrival?.security, action);
+  }
+
+  /** For whom it was sent, in the end: the ticket that came with it. For accounts and traces, never for decisions on access. */
+  get workOnBehalfOf(): WorkTicket | undefined {
+    return this.#arrival?.work;
+  }
+
+  /** Everything that the kernel says of the sender. */
+  get token(): AccessToken {
+    return this.#connection.attributes.token;
+  }
+
   /** Gives back what came with the message: its view, and the handles that were not taken. Its payload stays. A second call does nothing. */
   release(): void {
     this.#arrival?.release();
@@ -93,6 +122,8 @@ export class RequestMessage extends MessageBase {
   readonly callbackId: number;
   /** Engine room: where it stands among the unanswered ones of its connection, or why it no longer does. */
   place: number;
+  /** The receiver's own: whatever belongs to this request, there again when it is canceled. */
+  messageContext: unknown;
   readonly #connection: Connection;
   #abort: AbortController | undefined;
 
