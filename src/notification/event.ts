@@ -11,12 +11,14 @@
  */
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkTimeout, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
-import { type HeldEvent, holdEvent, makeEvent, openHeldEvent, releaseEvent } from '../objects/event-name.js';
+import { asHandle, type HandleSource } from '../memory/handle-source.js';
+import { type HeldEvent, holdEvent, makeEvent, openHeldEvent, openReceivedEvent, releaseEvent } from '../objects/event-name.js';
 import type { RootOptions, SecurityOptions } from '../objects/index.js';
 import { LOCK_TIMEOUT } from '../objects/locked-parent.js';
 import { createSecurityDescriptor, filePermissions } from '../objects/security-descriptor.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
-import { changeMode, type Descriptor, statOf } from '../platform/directory.js';
+import { type DescriptorToOpen, factsOfNumber } from '../platform/descriptor-facts.js';
+import { changeMode, Descriptor, statOf } from '../platform/directory.js';
 import { createPipe, putByte, reopenFifo } from '../platform/fifo.js';
 import { LoopWatch } from '../platform/loop-watch.js';
 import { SystemError, translate } from '../platform/system.js';
@@ -85,15 +87,16 @@ export function createEvent(name?: string, options?: CreateEventOptions): Event 
 }
 
 /**
- * Opens an event: by its name, links followed, or what another thread of this process shares. Waits for a moment at most.
+ * Opens an event: by its name, links followed, what another thread of this process shares, or the descriptor that came with a message
+ * (`{ fd: message.handles.take(0, 'event') }`), which it takes over when it is one. Waits for a moment at most.
  * @returns an event of its own; the caller owns it and closes it
  * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND when there is none, or nobody holds it any more; ERR_ALPC_OBJECT_TYPE_MISMATCH;
  *   ERR_ALPC_ACCESS_DENIED; ERR_ALPC_NAME_INVALID; ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_TIMEOUT; ERR_ALPC_INSUFFICIENT_RESOURCES
  * Windows: NtOpenEvent; for a shared one, NtDuplicateObject.
  */
-export function openEvent(event: string | SharedEvent, options?: RootOptions): Event {
+export function openEvent(event: string | SharedEvent | DescriptorToOpen, options?: RootOptions): Event {
   const { root } = checkOptions(options, 'options', ['root']);
-  if (typeof event === 'object' && event !== null) return openShared(event);
+  if (typeof event === 'object' && event !== null) return 'identity' in event ? openShared(event) : openReceived(event, root === undefined ? {} : { root });
   return adopt(openHeldEvent(event, root === undefined ? {} : { root }));
 }
 
@@ -106,7 +109,7 @@ export interface Waiter {
 }
 
 /** A handle of an event. Each belongs to who created or opened it, in this thread, and is closed by them. */
-export class Event {
+export class Event implements HandleSource {
   readonly #tokens: Tokens;
   readonly #named: HeldEvent | undefined;
   readonly #waiters = new Map<Waiter, { readonly counted: boolean }>();
@@ -234,6 +237,11 @@ export class Event {
     return this.#tokens;
   }
 
+  /** As a message's handle: whoever gets it opens the same event. */
+  [asHandle](): { fd: number; kind: 'event' } {
+    return { fd: this.tokens.fd, kind: 'event' };
+  }
+
   /** From now on the waiter is told when there is something to look at. `counted`: sets are for it, too. */
   attach(waiter: Waiter, counted: boolean): void {
     if (counted) this.#tokens.enter();
@@ -312,6 +320,20 @@ function openShared(shared: SharedEvent): Event {
   } catch (error) {
     if (error instanceof SystemError && error.errno === 'EBADF') throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `the event that was shared as descriptor ${number} is not open any more`);
     throw translate(error, 'shared event');
+  }
+}
+
+function openReceived({ fd }: DescriptorToOpen, options: RootOptions): Event {
+  const facts = factsOfNumber(fd);
+  if (facts === undefined) throw invalidArgument('event.fd', 'the descriptor of an event', fd);
+  if (facts.type !== 'fifo') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `descriptor ${fd} is a ${facts.type}, not an event`);
+  using received = new Descriptor(fd);
+  try {
+    const held = openReceivedEvent(received.fd, options);
+    using fifo = held.fifo;
+    return handOver(fifo, kindOf(Number(statOf(fifo.fd).mode)), held.name === undefined ? undefined : { fd: fifo.fd, name: held.name, root: held.root });
+  } catch (error) {
+    throw translate(error, `event of descriptor ${fd}`);
   }
 }
 

@@ -57,6 +57,13 @@ export class BoundPortName {
     this.#root = root;
   }
 
+  /** A reference to the socket file, as whoever looks the name up gets it. The caller closes it. @throws AlpcError ERR_ALPC_NAME_NOT_FOUND when the name stands for this socket no more */
+  refer(): number {
+    using port = new Descriptor(openPort(this.name, { root: this.#root }).fd);
+    if (!sameFile(statOf(port.fd), this)) throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `'${this.name}' stands for this port no more`);
+    return port.take();
+  }
+
   /**
    * Gives the name back: removes it if it still stands for this socket. Call it while the socket is open: that keeps the
    * file's number from being given to another. Waits for the directory's lock.

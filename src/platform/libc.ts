@@ -62,6 +62,10 @@ export interface Libc {
   syscall_openat2(number: number, directory: number, path: string, how: Memory, size: number): number;
   syscall_statx(number: number, directory: number, path: string, flags: number, mask: number, facts: Memory): number;
   syscall_gettid(number: number): number;
+  /** setfsuid and setfsgid by number: of this thread alone. What it was before. */
+  syscall_setfsid(number: number, id: number): number;
+  /** getgroups and setgroups by number: of this thread alone. */
+  syscall_groups(number: number, count: number, groups: Memory): number;
   /** futex by number; `timeout` is a struct timespec, or null. */
   syscall_futex(number: number, address: number, operation: number, value: number, timeout: Memory | null): number;
   getuid(): number;
@@ -70,7 +74,7 @@ export interface Libc {
 }
 
 /** System call numbers, for calls that old C libraries do not wrap. */
-export const SYS = { openat2: 437, futex: process.arch === 'arm64' ? 98 : 202, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316, statx: process.arch === 'arm64' ? 291 : 332 } as const;
+export const SYS = { openat2: 437, futex: process.arch === 'arm64' ? 98 : 202, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316, setfsuid: process.arch === 'arm64' ? 151 : 122, setfsgid: process.arch === 'arm64' ? 152 : 123, getgroups: process.arch === 'arm64' ? 158 : 115, setgroups: process.arch === 'arm64' ? 159 : 116, statx: process.arch === 'arm64' ? 291 : 332 } as const;
 
 /** The platform floor's hands: the C library, and views of mapped memory. */
 export interface Native {
@@ -151,6 +155,8 @@ function bindLibc(koffi: Koffi): Libc {
     syscall_openat2: bind('long syscall(long number, long directory, const char *path, void *how, size_t size)'),
     syscall_statx: bind('long syscall(long number, long directory, const char *path, long flags, long mask, void *facts)'),
     syscall_gettid: bind('long syscall(long number)'),
+    syscall_setfsid: bind('long syscall(long number, long id)'),
+    syscall_groups: bind('long syscall(long number, long count, void *groups)'),
     syscall_futex: bind('long syscall(long number, intptr_t address, long operation, long value, void *timeout)'),
     getuid: bind('uint getuid()'),
     geteuid: bind('uint geteuid()'),

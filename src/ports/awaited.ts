@@ -15,7 +15,7 @@ import type { Connection } from './connection.js';
 import type { ReplyMessage } from './message.js';
 import { type CheckedRequestOptions, checkRequestOptions } from './message-arguments.js';
 import { copyOf } from './outbound.js';
-import type { Attachment } from './outgoing-views.js';
+import type { Attachment } from './attachment.js';
 import type { Spin } from './spin-options.js';
 
 /** Looks at memory while replies are awaited, before or in a turn of the event loop: a few microseconds, while it pays. */

@@ -8,9 +8,12 @@ import type { OwnView, Section } from '../memory/section.js';
 import type { View } from '../memory/view.js';
 import type { OnCallback } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
+import type { ReducedHandle, Sendable } from './handles-to-send.js';
 import type { ReplyMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { SectionOptions } from './port-sections.js';
+import type { SecurityContext, SecurityLevel } from './security.js';
+import type { WorkTicket } from './work-ticket.js';
 
 /** What can go with a message besides its bytes. */
 export interface SendOptions {
@@ -18,6 +21,15 @@ export interface SendOptions {
   view?: View;
   /** Releases the view here once it is on its way: its region comes back when the peer has released it. */
   autoRelease?: boolean;
+  /**
+   * Descriptors for the peer, which takes their kinds when its `accepts` says so: files, sockets, servers, pipes, events, sections, directories,
+   * ports. It gets descriptors of its own; these stay the caller's, who may close them as soon as the call has returned.
+   */
+  handles?: readonly (Sendable | ReducedHandle)[];
+  /** What the receiver may do with this side's identity; without it, 'identify'. The peer's `accepts` must have 'security'. */
+  security?: SecurityLevel | SecurityContext;
+  /** For whom the work is done: the ticket of a message that came, or one of `createWorkTicket`. The peer's `accepts` must have 'work'. */
+  workOnBehalfOf?: WorkTicket;
 }
 
 export interface ReplyOptions extends SendOptions {
@@ -68,6 +80,12 @@ export interface CommunicationPortInformation {
   readonly mappedBytes: number;
   /** Views of the peer that nobody here released, found by the collector. */
   readonly forgottenViews: number;
+  /** Handles of this side that the peer has neither taken nor closed. */
+  readonly handlesOut: number;
+  /** Handles of the peer that messages hold here. */
+  readonly heldHandles: number;
+  /** Handles of the peer that nobody here took or released, found by the collector. */
+  readonly forgottenHandles: number;
 }
 
 export interface CommunicationPortEvents {
@@ -179,6 +197,17 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
 
   takes(view: OwnView): boolean {
     return this.#connection.state === 'open' && this.#connection.attributes.outgoing.takes(view);
+  }
+
+  /**
+   * A permission for the messages that are sent with it, which can be taken back. At most 64 at once; those of a connection end with it.
+   * NtAlpcCreateSecurityContext.
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED
+   */
+  createSecurityContext(level: SecurityLevel): SecurityContext {
+    const connection = this.#connection;
+    if (connection.state !== 'open') throw connection.closedError();
+    return connection.attributes.contexts.create(level);
   }
 
   /** What is going on here, now; also after the end. Never waits. NtAlpcQueryInformation. */

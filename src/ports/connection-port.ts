@@ -9,6 +9,7 @@
 import { EventEmitter } from 'node:events';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { asHandle, type HandleSource } from '../memory/handle-source.js';
 import type { Section } from '../memory/section.js';
 import { bindPortName, bindPortNameSync, type BoundPortName, createSecurityDescriptor, fileMode, type SecurityDescriptor, type SecurityOptions } from '../objects/index.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
@@ -111,7 +112,7 @@ export interface ConnectionPortEvents {
 }
 
 /** A server's port. */
-export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implements Attentive {
+export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implements Attentive, HandleSource {
   readonly linger: Linger;
   readonly #thread: Thread;
   readonly #bound: BoundPortName;
@@ -159,6 +160,12 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
       this.#connections.close();
       throw error;
     }
+  }
+
+  /** Engine room: as a message's handle, with which its receiver can connect wherever the name stands. */
+  [asHandle](): { fd: number; kind: 'port'; isOwned: true } {
+    if (this.#closed) throw this.#closedError();
+    return { fd: this.#bound.refer(), kind: 'port', isOwned: true };
   }
 
   /** The port's full name. */

@@ -24,10 +24,10 @@ import { channels } from './diagnostics.js';
 import { Inbound } from './inbound.js';
 import type { Limits } from './limits.js';
 import { type EndReason, PLACE_ANSWERED, type ReplyMessage, type ReplyOutcome, type RequestMessage } from './message.js';
-import { checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
-import { MessageAttributes, type ViewFigures } from './message-attributes.js';
+import { ATTRIBUTE_OPTIONS, checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
+import { type AttributeFigures, MessageAttributes } from './message-attributes.js';
 import { copyOf, Outbound } from './outbound.js';
-import type { Attachment } from './outgoing-views.js';
+import type { Attachment } from './attachment.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { PortSections } from './port-sections.js';
 import type { Thread } from './thread.js';
@@ -148,7 +148,8 @@ export class Connection {
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') return 'disconnected';
-    const attachment = options === undefined ? undefined : this.attributes.attach(checkOptions(options, 'options', ['view', 'autoRelease']), dataLength);
+    if (options !== undefined && !this.attributes.mayAttach(checkOptions(options, 'options', ATTRIBUTE_OPTIONS), dataLength)) return this.state === 'open' ? 'full' : 'disconnected';
+    const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
     if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
     attachment?.undo();
     return this.state === 'open' ? 'full' : 'disconnected';
@@ -157,7 +158,7 @@ export class Connection {
   reply(message: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (options === undefined) return this.#settle(message, ReplyStatus.ok, data, dataLength);
-    const given = checkOptions(options, 'options', ['view', 'autoRelease', 'unmapExisting']);
+    const given = checkOptions(options, 'options', [...ATTRIBUTE_OPTIONS, 'unmapExisting']);
     const unmaps = given.unmapExisting !== undefined && checkBoolean(given.unmapExisting, 'options.unmapExisting');
     const attachment = message.place < 0 || this.state !== 'open' ? undefined : this.attributes.attach(given, dataLength);
     if (unmaps && message.place !== PLACE_ANSWERED) message.release(); // before the answer: whoever gets it can use the region again
@@ -345,7 +346,7 @@ export class Connection {
   }
 
   /** Figures for people and tests. */
-  get figures(): ConnectionFigures & ViewFigures {
+  get figures(): ConnectionFigures & AttributeFigures {
     return {
       pendingRequests: this.calls.count,
       unansweredRequests: this.inbound.unanswered,

@@ -20,6 +20,8 @@ export const channels = {
   wait: channel('alpc:wait'),
   /** A received view was collected as garbage, and nobody had released it: { port, peer, length }. */
   forgotten: channel('alpc:view-forgotten'),
+  /** Received handles were collected as garbage, and nobody had taken or released them: { port, peer, count }. */
+  forgottenHandles: channel('alpc:handles-forgotten'),
   /** It woke: the same. */
   unwait: channel('alpc:unwait'),
 } as const;

@@ -8,8 +8,8 @@ import { CONTROL_FIELDS } from '../../src/memory/layout.js';
 /** The words of one control page, by name. */
 export type Words = Readonly<Record<string, number>>;
 
-/** Up to the last single word; the row of releases stands behind it. */
-const SINGLE = CONTROL_FIELDS.filter(({ name }) => name !== 'releases');
+/** Up to the last single word; rows stand behind it. */
+const SINGLE = CONTROL_FIELDS.filter(({ name }) => name !== 'releases' && name !== 'securityContexts');
 const LENGTH = Math.max(...SINGLE.map(({ offset }) => offset + 4));
 
 /** The control pages of every connection that a process has through a port of this name, its own outboxes and its peers'. */
