@@ -178,7 +178,10 @@ export interface OutboxInfo {
   ring: { bytes: number; unread: number };
   sent: Traffic;
   receivedMessages: number;
+  /** Its own requests that wait for their reply. */
   pendingRequests: number;
+  /** The other side's requests that it has taken and not answered. */
+  unansweredRequests: number;
   queuedMessages: number;
   lateReplies: number;
   bellsRung: number;
@@ -194,11 +197,11 @@ export interface OutboxInfo {
   handles?: number;
 }
 
-/** Counts by powers of two. Cumulative since the connection began: take the difference of two for what happened between. */
+/** Counts of calls by their time, four places to a doubling. Cumulative since the connection began: take the difference of two for what happened between. */
 export interface LatencyHistogram {
-  /** One call in so many was measured. */
+  /** At least one call in so many was measured; each stands for those before it. */
   sampledOneIn: number;
-  /** Calls measured. */
+  /** Calls, about. */
   count: number;
   /** In ascending order; the last has `upToMicroseconds: null` and holds everything above. */
   buckets: { upToMicroseconds: number | null; count: number }[];
@@ -289,15 +292,18 @@ export interface TraceEvent {
   event: 'connect' | 'disconnect' | 'send' | 'receive' | 'wait' | 'unwait';
   port: string;
   connection: string;
-  /** The side that did it. */
+  /** The side that did it, of a connect and a disconnect the client. */
   pid?: number;
   role: 'client' | 'server';
-  /** `send` and `receive`: how many messages and bytes since the look before. */
-  messages?: number;
+  /** `send` and `receive`: what kind of message, and its bytes without the header. */
+  type?: 'request' | 'reply' | 'datagram' | 'cancel' | 'forget';
   bytes?: number;
-  /** `wait` and `unwait`: the thread, and the request. */
-  tid?: number;
+  /** The request that it is, answers, or waits for. */
   messageId?: number;
+  /** `send`: so many messages went by unseen, for they were overwritten before the next look; then there is no `type`. */
+  missed?: number;
+  /** `wait` and `unwait`: the thread. */
+  tid?: number;
 }
 
 /** The first thing that `/api/events` says, and what `/api/info` answers. */

@@ -58,7 +58,7 @@ export class Connection {
   /** Awaited calls that were answered before the event loop turned on from its `#turn`th turn. */
   #answeredAtOnce = 0;
   #turn = 0;
-  readonly calls = new Calls();
+  readonly calls: Calls;
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   port!: CommunicationPort;
@@ -89,6 +89,7 @@ export class Connection {
   constructor(parts: ConnectionParts) {
     this.thread = parts.thread;
     this.link = parts.link;
+    this.calls = new Calls(parts.link.own);
     this.socket = parts.socket;
     this.inode = parts.inode;
     this.peerPage = parts.peerPage;
