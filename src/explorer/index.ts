@@ -6,3 +6,4 @@ export type * from './model.js';
 export { type PerfettoEvent, PerfettoWriter } from './perfetto.js';
 export { trace, type TraceOptions } from './trace.js';
 export { type ExplorerOptions, type ExplorerServer, serveExplorer } from './http/server.js';
+export { version } from './version.js';

@@ -49,19 +49,23 @@ export interface LiveOptions {
 export async function tellLive(stream: SSEStreamingApi, options: LiveOptions, signal: AbortSignal): Promise<void> {
   const tell = (event: string, data: unknown): Promise<void> => stream.writeSSE({ event, data: JSON.stringify(data) });
   const ending = new AbortController();
-  const ended = AbortSignal.any([signal, ending.signal]);
-  stream.onAbort(() => ending.abort());
-  const objects = tellObjects(tell, options, ended); // watches from here on, so whoever asks for the tree after `info` misses nothing
+  const end = (): void => ending.abort();
+  stream.onAbort(end);
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  const objects = tellObjects(tell, options, ending.signal); // watches from here on, so whoever asks for the tree after `info` misses nothing
+  objects.catch(() => undefined); // it is awaited below; until then nobody has to hear of it
   await tell('info', options.info);
+  const state: PictureState = { busy: false, gone: false };
   const pictures = setInterval(() => void tellPictures(tell, options, state), options.info.intervalMilliseconds);
   const alive = setInterval(() => void stream.write(': still here\n\n'), STILL_HERE);
-  const state: PictureState = { busy: false, gone: false };
   try {
     await tellPictures(tell, options, state);
     await objects;
   } finally {
     clearInterval(pictures);
     clearInterval(alive);
+    signal.removeEventListener('abort', end);
   }
 }
 

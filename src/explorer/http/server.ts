@@ -21,7 +21,7 @@ import { waitGraphOf } from '../waits.js';
 import { checkRequest, checkToken, errorBody, isOurs, Refusal } from './gate.js';
 import { Snapshots, tellLive } from './live.js';
 import { readPage } from './page.js';
-import { version } from './version.js';
+import { version } from '../version.js';
 
 export interface ExplorerOptions extends RootOptions {
   /** Where to listen; 0 or left out, where the kernel chooses. */
