@@ -7,7 +7,7 @@
  * can hide its own figures or exchange those of two connections of its own, and nothing of anybody else's.
  */
 import type { RootOptions } from '../objects/index.js';
-import type { ProcessFacts } from '../platform/processes.js';
+import { isElsewhere, type ProcessFacts } from '../platform/processes.js';
 import type { SocketFacts } from '../platform/socket-list.js';
 import { type Census, type MemoryFile, readMemoryFile, takeCensus } from './census.js';
 import { Accounts } from './describe.js';
@@ -89,7 +89,7 @@ export function takeSnapshot(options: RootOptions = {}): Snapshot {
   function addThoseWithoutSockets(): void {
     for (const outbox of memory.clients) {
       const port = ports.get(outbox.file.name);
-      if (port === undefined || census.sockets?.has(outbox.page.socket) === true) continue;
+      if (port === undefined || (census.sockets !== undefined && !isElsewhere(outbox.file.holders[0]!.pid))) continue;
       const theirs = memory.byConnection.get(outbox.file.inode);
       const [client, server] = [census.process(outbox.file.holders[0]!.pid), theirs && census.process(theirs.page.ownerPid)];
       port.connections.push(finish(census, {

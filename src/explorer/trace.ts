@@ -34,7 +34,8 @@ export async function* trace(options?: TraceOptions): AsyncGenerator<TraceEvent,
   const checked = checkSignal(signal);
   checkInteger(interval, 'options.interval', 1, 60_000);
   using tap = new Tap(port === undefined ? undefined : parseObjectName(port).text, root === undefined ? {} : { root });
-  while (checked?.aborted !== true) {
+  for (;;) {
+    if (checked?.aborted === true) return;
     yield* tap.look();
     await sleep(interval, undefined, checked === undefined ? {} : { signal: checked }).catch(() => undefined);
   }

@@ -3,7 +3,7 @@
  * or hang, and does not notice. A process that ends while it is looked at is one that is not there; one that belongs to another
  * user shows its name and its user, and not what it has open.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { AT_FDCWD, libc } from './system.js';
 
 /** USER_HZ: what the kernel counts a process's start in, on every architecture that Linux knows. */
@@ -42,10 +42,10 @@ export function openDescriptors(pid: number): OpenDescriptor[] | 'hidden' | unde
   } catch (error) {
     return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '') ? 'hidden' : undefined;
   }
-  const { readlinkat } = libc();
+  const c = libc();
   const found: OpenDescriptor[] = [];
   for (const name of names) {
-    const length = readlinkat(AT_FDCWD, `/proc/${pid}/fd/${name}`, target, target.length);
+    const length = c.readlinkat(AT_FDCWD, `/proc/${pid}/fd/${name}`, target, target.length);
     if (length > 0) found.push({ fd: Number(name), target: target.toString('utf8', 0, length) });
   }
   return found;
@@ -62,6 +62,15 @@ export function processFacts(pid: number): ProcessFacts | undefined {
     return { pid, command: commandOf(pid) || `[${name}]`, uid, state: STATES[fields[0] as keyof typeof STATES] ?? 'idle', started };
   } catch {
     return undefined;
+  }
+}
+
+/** Whether a process is in another network namespace: then its sockets are not in this one's list. */
+export function isElsewhere(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync('/proc/self/ns/net');
+  } catch {
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 /** `alpc ping`: connects to a port and leaves again, to see whether its server answers and how fast. A server that asks is asked. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { AlpcError } from '../../base/errors.js';
 import { connectPort } from '../../ports/index.js';
 import { acts, type Context, subcommand } from '../context.js';

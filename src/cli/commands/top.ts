@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { inspectGraph, type Graph, inspectTree } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { bytesText, type Column, type Output } from '../output.js';

@@ -1,7 +1,7 @@
 /** `alpc trace`: what happens on ports, live, without payloads. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { PerfettoWriter, type ProcessInfo, trace, type TraceEvent } from '../../explorer/index.js';
 import { processFacts } from '../../platform/processes.js';
 import { acts, type Context, subcommand } from '../context.js';
