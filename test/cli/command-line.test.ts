@@ -130,7 +130,7 @@ test('zsh and fish have scripts with every subcommand and option', async () => {
     assert.equal(code, 0);
     for (const command of COMMANDS) {
       assert.match(out, new RegExp(`\\b${command.name()}\\b`), `${shell} ${command.name()}`);
-      for (const { long } of command.options) assert.ok(out.includes(shell === 'zsh' ? `'${long}[` : `-l ${long!.slice(2)}`), `${shell} ${long}`);
+      for (const { long } of command.options) assert.ok(out.includes(shell === 'zsh' ? `'${long}[` : `-l ${String(long).slice(2)}`), `${shell} ${long}`);
     }
   }
 });

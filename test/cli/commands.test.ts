@@ -57,7 +57,7 @@ test('ps lists the processes and their ports', async (t) => {
   const { out } = await alpc(['ps']);
   assert.match(out, new RegExp(`^ *${server.pid} .* 2 +0 +0 +\\\\RPC Control\\\\shown +\\S*node`, 'm'));
   assert.match(out, new RegExp(`^ *${client.pid} .* 0 +2 +0 `, 'm'));
-  assert.deepEqual((await json<ProcessNode[]>('ps')).map(({ pid }) => pid).toSorted(), [server.pid, client.pid].toSorted());
+  assert.deepEqual((await json<ProcessNode[]>('ps')).map(({ pid }) => pid), [server.pid, client.pid].toSorted((a, b) => a - b));
 });
 
 test('deadlocks names the processes that block each other, and its exit code says so', async (t) => {

@@ -100,7 +100,7 @@ test('views that the peer holds are counted until it releases them', async (t) =
   temporaryRoot(t);
   await using port = await createPort(NAME, { accepts: ['view'] });
   await using client = await connectPort(NAME);
-  const section = await client.createSection(1 << 16);
+  const section = client.createSection(1 << 16);
   atEnd(t, () => section.close());
   const view = section.createView(0, 4096);
   client.postSync('look', { view });
@@ -121,7 +121,7 @@ test('three processes that wait for each other are a circle, of any length, and 
   await outside.ask({ type: 'block', data: 'hang' }, 'done');
   const { cycles, waits } = await until(inspectWaits, (graph) => graph.cycles.length > 0 && graph.waits.length === 4);
   assert.equal(cycles.length, 1);
-  assert.deepEqual(cycles[0]!.waits.map(({ thread }) => thread.pid).toSorted(), servers.map(({ pid }) => pid).toSorted());
+  assert.deepEqual(cycles[0]!.waits.map(({ thread }) => thread.pid).toSorted((a, b) => a - b), servers.map(({ pid }) => pid).toSorted((a, b) => a - b));
   for (const { pid } of servers) assert.match(cycles[0]!.text, new RegExp(`process ${pid} \\(`));
   for (const [i, wait] of cycles[0]!.waits.entries()) assert.equal(wait.on!.key, cycles[0]!.threads[(i + 1) % 3]);
   assert.ok(waits.some(({ thread }) => thread.pid === outside!.pid));
