@@ -39,22 +39,33 @@ export const CONTROL_FIELDS = [
   { name: 'maxSections', offset: 32, meaning: 'sections that the owner maps at once, at most' },
   { name: 'maxSectionKiB', offset: 36, meaning: 'their bytes, at most, in KiB' },
   { name: 'maxHandles', offset: 40, meaning: 'descriptors that the owner holds at once for messages that are not released, at most' },
+  { name: 'connectionLow', offset: 44, meaning: "of a server's: inode number of the client's outbox, which names the connection, for inspectors; the low half" },
+  { name: 'connectionHigh', offset: 48, meaning: 'the high half' },
+  { name: 'socketLow', offset: 52, meaning: "of a client's: inode number of its socket, for inspectors; the low half" },
+  { name: 'socketHigh', offset: 56, meaning: 'the high half' },
+  { name: 'maxPendingMessages', offset: 60, meaning: 'messages that may be pending on this side, for inspectors' },
+  { name: 'maxConnections', offset: 64, meaning: "of a server's: connections that its port holds at once, at most, for inspectors" },
   { name: 'tail', offset: 128, atomic: true, meaning: 'bytes ever published in this ring, modulo 2^32' },
   { name: 'sentMessages', offset: 132, meaning: 'records published' },
   { name: 'sentKiB', offset: 136, meaning: 'payload published, in KiB' },
+  { name: 'sentBytes', offset: 140, meaning: 'payload published, in bytes, modulo 2^32' },
+  { name: 'sentViews', offset: 144, meaning: 'views sent; less those that the peer released, so many are out' },
+  { name: 'requests', offset: 148, meaning: 'requests of the owner ever begun, modulo 2^32' },
   { name: 'head', offset: 256, atomic: true, meaning: "bytes ever consumed from the peer's ring, modulo 2^32" },
   { name: 'receivedMessages', offset: 260, meaning: "records consumed from the peer's ring" },
+  { name: 'settledRequests', offset: 264, meaning: 'requests of the owner ever answered or given up; those begun and not settled wait for their reply' },
+  { name: 'unansweredRequests', offset: 268, meaning: 'requests of the peer that were taken and not answered yet' },
+  { name: 'queuedMessages', offset: 272, meaning: 'messages taken from the ring and not yet received' },
   { name: 'dataSleep', offset: 384, atomic: true, meaning: 'odd: the owner sleeps until the peer publishes' },
   { name: 'spaceSleep', offset: 388, atomic: true, meaning: "odd: the owner sleeps until the peer makes room in this ring" },
   { name: 'state', offset: 392, atomic: true, meaning: '1 open, 2 closed, 3 closed for a breach of the protocol, 4 closed for a quota' },
   { name: 'bellsRung', offset: 396, meaning: 'doorbell packets sent' },
   { name: 'lateReplies', offset: 400, meaning: 'replies that came when nobody waited for them any more' },
-  { name: 'pendingRequests', offset: 404, meaning: 'requests of the owner that wait for their reply' },
-  { name: 'queuedMessages', offset: 408, meaning: 'messages taken from the ring and not yet received' },
   { name: 'viewSleep', offset: 412, atomic: true, meaning: 'odd: the owner sleeps until the peer releases a view' },
   { name: 'released', offset: 512, atomic: true, meaning: 'views of the peer ever released, modulo 2^32' },
   { name: 'handlesDone', offset: 516, atomic: true, meaning: 'descriptors of the peer ever taken or closed, modulo 2^32' },
   { name: 'securityContexts', offset: 1024, atomic: true, meaning: 'a row of 64 words: the number of the security context at this place, 0 for none or one that was revoked' },
+  { name: 'latencies', offset: 1280, meaning: 'round trips of requests by their time, a row of 96 counts: place n is for at most 2^((n-4)/4) microseconds, the last for all above' },
   { name: 'releases', offset: 2048, meaning: 'their numbers, a row of 512 words: the nth stands at place n modulo 512' },
 ] as const satisfies readonly Field[];
 export const Control = wordsOf(CONTROL_FIELDS);
@@ -185,6 +196,9 @@ export function acceptBit(kind: HandleKind): number {
 }
 /** Places in the row of `releases`: so many views of one side may be out at once. */
 export const MAX_VIEWS = 512;
+/** Places in the row of `latencies`, and how many of them double the time. */
+export const LATENCY_PLACES = 96;
+export const LATENCY_STEPS = 4;
 
 /** The wait page of a thread: whether it is blocked, on whom, for which message. */
 export const WAIT_PAGE_FIELDS = [

@@ -30,13 +30,16 @@ export type Role = 0 | 1 | 2;
 export interface Acceptance {
   /** Bits of `Accepts`. */
   readonly accepts: number;
+  /** For inspectors. */
+  readonly pendingMessages: number;
+  readonly connections: number;
   readonly views: number;
   readonly sections: number;
   readonly sectionBytes: number;
   readonly handles: number;
 }
 
-const NOTHING: Acceptance = { accepts: 0, views: 0, sections: 0, sectionBytes: 0, handles: 0 };
+const NOTHING: Acceptance = { accepts: 0, pendingMessages: 0, connections: 0, views: 0, sections: 0, sectionBytes: 0, handles: 0 };
 
 /** One side's view of an outbox, its own or the peer's. */
 export class Outbox {
@@ -78,6 +81,8 @@ export class Outbox {
       try {
         outbox.words.set([MAGIC, PROTOCOL_VERSION, controlLength, ringLength, process.pid, role], Control.magic);
         if (takes.accepts !== 0) outbox.words.set([takes.accepts, takes.views, takes.sections, Math.floor(takes.sectionBytes / 1024), takes.handles], Control.accepts);
+        outbox.words[Control.maxPendingMessages] = takes.pendingMessages;
+        if (role === 1) outbox.words[Control.maxConnections] = takes.connections;
         Atomics.store(outbox.words, Control.state, OutboxState.open);
         sealMemoryFile(fd);
         outbox.#fd = fd;
@@ -93,11 +98,11 @@ export class Outbox {
   }
 
   /**
-   * The peer's outbox, from the descriptor that it sent. Takes the descriptor over, on success and on failure; the
-   * mapping needs it no longer.
+   * The peer's outbox, from the descriptor that it sent. Takes the descriptor over, on success and on failure. The mapping
+   * needs it no longer; `keep` keeps it all the same, until `close`, for inspectors to find it in /proc/<pid>/fd.
    * @throws ProtocolViolation that says what is wrong with it
    */
-  static open(arena: Arena, fd: number, ringLength: number): Outbox {
+  static open(arena: Arena, fd: number, ringLength: number, keep = false): Outbox {
     const controlLength = pageSize();
     let inode: number | string;
     try {
@@ -107,16 +112,32 @@ export class Outbox {
       discardDescriptor(fd);
       throw error;
     }
+    let outbox: Outbox | undefined;
+    let kept = false;
     try {
-      return new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, false), ringLength, controlLength, inode, false);
+      outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, false), ringLength, controlLength, inode, false);
+      if (keep) {
+        outbox.#fd = adoptDescriptor(fd);
+        kept = true;
+      }
+      return outbox;
+    } catch (error) {
+      outbox?.close();
+      throw error;
     } finally {
-      closeDescriptor(fd);
+      if (!kept) closeDescriptor(fd);
     }
   }
 
   /** Names it on this machine. Of an own one only until `closeDescriptor`, and only a client's is ever asked for. */
   get inode(): number {
     return (this.#inode ??= inodeOf(this.fd));
+  }
+
+  /** Tells inspectors which words belong together: see the table. */
+  name(word: 'connectionLow' | 'socketLow', inode: number): void {
+    this.words[Control[word]] = inode | 0;
+    this.words[Control[word] + 1] = (inode / 2 ** 32) | 0;
   }
 
   /** The descriptor to hand to the peer; only of an own outbox, until `closeDescriptor`. */

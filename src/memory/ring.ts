@@ -18,7 +18,7 @@ import { untrustedNumber, within } from '../base/untrusted.js';
 import { align8, attributesLength, Control, MAX_ATTRIBUTE_WORDS, MAX_MESSAGE_LENGTH, ProtocolViolation, Record, RECORD_HEADER, RETRACTED } from './layout.js';
 import type { Outbox } from './outbox.js';
 
-const { tail: TAIL, head: HEAD, sentMessages: SENT_MESSAGES, sentKiB: SENT_KIB, receivedMessages: RECEIVED_MESSAGES } = Control;
+const { tail: TAIL, head: HEAD, sentMessages: SENT_MESSAGES, sentKiB: SENT_KIB, sentBytes: SENT_BYTES, receivedMessages: RECEIVED_MESSAGES } = Control;
 const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, callbackId: CALLBACK_ID, status: STATUS, sequence: SEQUENCE, attributes: ATTRIBUTES, reserved1: RESERVED1 } = Record;
 const NO_BLOCK = new Int32Array(0);
 
@@ -107,7 +107,8 @@ export class RingWriter {
       else own.bytes.set(data!, start + headerLength);
     }
     words[SENT_MESSAGES] = this.#sequence;
-    words[SENT_KIB] = (this.#sentBytes += dataLength) / 1024;
+    words[SENT_BYTES] = this.#sentBytes += dataLength;
+    words[SENT_KIB] = this.#sentBytes / 1024;
     const whole = align8(length);
     this.#written += whole;
     this.#tail = (this.#tail + whole) | 0;

@@ -343,7 +343,8 @@ function handOver(fifo: Descriptor, kind: EventKind, held: HeldEvent | undefined
   return event;
 }
 
-function kindOf(mode: number): EventKind {
+/** The kind of an event, by the permission bits of its FIFO. */
+export function kindOf(mode: number): EventKind {
   return (mode & SYNCHRONIZATION) === 0 ? 'notification' : 'synchronization';
 }
 

@@ -6,7 +6,7 @@
  * Invariant: every descriptor made here is an open file of its own, not shared with whoever else has the FIFO. So nobody
  * can make it blocking, and range locks (range-lock.ts) tell one holder from another.
  */
-import { constants } from 'node:fs';
+import { constants, fstatSync } from 'node:fs';
 import { Descriptor, descriptorPath } from './directory.js';
 import { check, lastErrno, libc, SystemError } from './system.js';
 
@@ -37,6 +37,14 @@ export function createPipe(): Descriptor {
 /** An open file of one's own on the FIFO that `fd` refers to (an O_PATH descriptor will do). */
 export function reopenFifo(fd: number): Descriptor {
   return new Descriptor(check('open', libc().open(descriptorPath(fd), constants.O_RDWR | constants.O_NONBLOCK | O_CLOEXEC, 0)));
+}
+
+/** How many bytes are in the FIFO at this path, whoever has it; undefined when it can't be told. Nothing is taken out, and nobody wakes. */
+export function peekFifo(path: string): number | undefined {
+  const opened = libc().open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | O_CLOEXEC, 0);
+  if (opened < 0) return undefined;
+  using fifo = new Descriptor(opened);
+  return fstatSync(fifo.fd).isFIFO() && libc().ioctl(fifo.fd, FIONREAD, count) === 0 ? count[0] : undefined;
 }
 
 /** How many bytes are in it. */

@@ -24,6 +24,7 @@ export interface Libc {
   fcntl_lock(fd: number, command: number, lock: Memory): number;
   ioctl(fd: number, request: number, value: Memory): number;
   read(fd: number, data: Memory, length: number): number;
+  pread(fd: number, data: Memory, length: number, offset: number): number;
   write(fd: number, data: Memory, length: number): number;
   pipe2(pair: Int32Array, flags: number): number;
   mkfifoat(directory: number, name: string, mode: number): number;
@@ -118,6 +119,7 @@ function bindLibc(koffi: Koffi): Libc {
     fcntl_lock: bind('int fcntl(int fd, int command, void *lock)'),
     ioctl: bind('int ioctl(int fd, ulong request, void *value)'),
     read: bind('long read(int fd, void *data, size_t length)'),
+    pread: bind('long pread(int fd, void *data, size_t length, int64_t offset)'),
     write: bind('long write(int fd, void *data, size_t length)'),
     pipe2: bind('int pipe2(void *pair, int flags)'),
     mkfifoat: bind('int mkfifoat(int directory, const char *name, uint mode)'),

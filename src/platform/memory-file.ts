@@ -72,7 +72,13 @@ export function sealMemoryFile(fd: number, sealing: Sealing = 'owned'): void {
   check('fcntl', libc().fcntl(fd, F_ADD_SEALS, SEALS[sealing]));
 }
 
-/** The file's inode number, which names it among all memory files of this machine; the kernel gives it, nobody can claim it. */
+/** A memory file's seals, but for the one that is harmless; undefined when it is none. */
+export function sealsOf(fd: number): number | undefined {
+  const seals = libc().fcntl(fd, F_GET_SEALS, 0);
+  return seals < 0 ? undefined : seals & ~F_SEAL_EXEC;
+}
+
+/** The file's inode number, which names it among all memory files of this machine (a socket's among all sockets); the kernel gives it, nobody can claim it. */
 export function inodeOf(fd: number): number {
   return factsOf(fd).inode;
 }
@@ -82,9 +88,9 @@ export function inodeOf(fd: number): number {
  * @returns its inode number, or in words what is wrong with it
  */
 export function inspectMemoryFile(fd: number, size: number, sealing: Sealing = 'owned'): number | string {
-  const seals = libc().fcntl(fd, F_GET_SEALS, 0);
-  if (seals < 0) return 'not a memory file';
-  if ((seals & ~F_SEAL_EXEC) !== SEALS[sealing]) return `seals are 0x${seals.toString(16)}, expected 0x${SEALS[sealing].toString(16)}`;
+  const seals = sealsOf(fd);
+  if (seals === undefined) return 'not a memory file';
+  if (seals !== SEALS[sealing]) return `seals are 0x${seals.toString(16)}, expected 0x${SEALS[sealing].toString(16)}`;
   if ((libc().fcntl(fd, F_GETFL, 0) & O_ACCMODE) === O_WRONLY) return 'opened for writing only';
   const facts = factsOf(fd);
   if (!facts.isFile) return 'not a regular file';
@@ -97,7 +103,8 @@ export function inspectMemoryFile(fd: number, size: number, sealing: Sealing = '
 /** The kernel's own file system that holds all ordinary memory files. Its block size tells nothing: it is 2 MiB where transparent huge pages are on. */
 const known: { device?: bigint } = {};
 
-function memoryDevice(): bigint {
+/** As `statx` gives it, in one number. */
+export function memoryDevice(): bigint {
   if (known.device === undefined) {
     const fd = createMemoryFile('alpc:device', 0);
     try {

@@ -4,6 +4,8 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import type { AlpcError } from '../base/errors.js';
+import { Control } from '../memory/layout.js';
+import { type Figures, LatencyMeter, UNSEEN } from './latency-meter.js';
 import type { ReplyMessage, RequestMessage } from './message.js';
 import type { Attachment } from './attachment.js';
 
@@ -104,6 +106,16 @@ export class Calls {
   readonly #blocked: BlockedCall[] = [];
   #lastId = 0;
   #wrapped = false;
+  #begun = 0;
+  #settled = 0;
+  readonly #figures: Figures;
+  readonly meter: LatencyMeter;
+
+  /** `figures`: where inspectors see how many there are, and how long they take. */
+  constructor(figures: Figures = UNSEEN) {
+    this.#figures = figures;
+    this.meter = new LatencyMeter(figures);
+  }
 
   /** Requests that wait for their reply. */
   get count(): number {
@@ -120,6 +132,7 @@ export class Calls {
       this.#lastId = (this.#lastId + 1) | 0;
       if (this.#lastId === 0) this.#wrapped = true;
     } while (this.#lastId === 0 || (this.#wrapped && this.#isLive(this.#lastId)));
+    this.meter.begin(this.#lastId);
     return this.#lastId;
   }
 
@@ -129,14 +142,18 @@ export class Calls {
     if (this.#places[place] === undefined) this.#places[place] = call;
     else this.#displaced.set(call.id, call);
     this.#awaited++;
+    this.#figures.words[Control.requests] = ++this.#begun;
   }
 
   block(call: BlockedCall): void {
     this.#blocked.push(call);
+    this.#figures.words[Control.requests] = ++this.#begun;
   }
 
   unblock(): void {
-    this.#blocked.pop();
+    const call = this.#blocked.pop();
+    if (call !== undefined) this.meter.drop(call.id);
+    this.#figures.words[Control.settledRequests] = ++this.#settled;
   }
 
   /** The blocking call on top: the one whose callbacks this thread serves. */
@@ -162,6 +179,8 @@ export class Calls {
     if (this.#places![place] === call) this.#places![place] = undefined;
     else this.#displaced.delete(id);
     this.#awaited--;
+    this.meter.drop(id);
+    this.#figures.words[Control.settledRequests] = ++this.#settled;
     call.disarm();
     return call;
   }

@@ -14,6 +14,7 @@ import type { PeerWaitPage } from '../memory/wait-page.js';
 import { openPort, parseObjectName } from '../objects/index.js';
 import { peerCredentials } from '../platform/credentials.js';
 import { adoptDescriptor, duplicateDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { inodeOf } from '../platform/memory-file.js';
 import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import { Descriptor, pathOf } from '../platform/directory.js';
 import { addressOfSocketFile } from '../platform/listener.js';
@@ -209,11 +210,12 @@ export class ClientGreeting {
       Atomics.store(own.words, Control.state, OutboxState.quota); // the server has let this side in: it is told why this side goes
       throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this}: the server (${this.#peer}) has a ring of ${answer.ringLength} bytes; limits.peerRingLength is ${limits.peerRingLength}`);
     }
-    const peerOutbox = Outbox.open(arena, descriptors.shift()!, answer.ringLength);
+    const peerOutbox = Outbox.open(arena, descriptors.shift()!, answer.ringLength, true); // the server keeps none of it open: inspectors find it here
     let peerPage: PeerWaitPage | undefined;
     try {
       peerPage = this.#thread.openPeerPage(descriptors.shift()!);
       const { inode } = own;
+      own.name('socketLow', inodeOf(this.socket));
       const maxMessageLength = Math.min(limits.maxMessageLength, answer.maxMessageLength, own.ringLength);
       this.#abandoned = true;
       return {

@@ -53,7 +53,7 @@ export class Connection {
   readonly looks: AdaptiveSpin;
   /** Looks for the replies that are awaited. */
   readonly lookout: Lookout;
-  readonly calls = new Calls();
+  readonly calls: Calls;
   readonly outbound: Outbound;
   readonly inbound: Inbound;
   port!: CommunicationPort;
@@ -84,6 +84,7 @@ export class Connection {
   constructor(parts: ConnectionParts) {
     this.thread = parts.thread;
     this.link = parts.link;
+    this.calls = new Calls(parts.link.own);
     this.socket = parts.socket;
     this.inode = parts.inode;
     this.peerPage = parts.peerPage;

@@ -113,6 +113,7 @@ export class Inbound {
       this.#ids[message.place] = last.id;
       last.place = message.place;
     }
+    this.#connection.link.own.words[Control.unansweredRequests] = this.#unanswered.length;
     this.#unansweredBytes -= message.dataLength;
   }
 
@@ -281,6 +282,7 @@ export class Inbound {
     const connection = this.#connection;
     const { link } = connection;
     const { messageId, status } = link.reader;
+    if (status === ReplyStatus.ok) connection.calls.meter.end(messageId);
     const blocked = connection.calls.findBlocked(messageId);
     const call = blocked ?? connection.calls.take(messageId);
     if (call === undefined) {
@@ -326,6 +328,7 @@ export class Inbound {
     message.giveUp();
     if (!this.#queue.remove(message)) return new CanceledMessage(this.#connection, message, ++this.#sequence);
     this.#queuedBytes -= message.dataLength;
+    this.#tellQueued();
     message.release();
     return undefined;
   }
@@ -338,19 +341,27 @@ export class Inbound {
       this.#ids = longer;
     }
     this.#ids[place] = message.id;
+    this.#connection.link.own.words[Control.unansweredRequests] = place + 1;
     this.#unansweredBytes += message.dataLength;
   }
 
   #enqueue(message: ConnectionMessage): void {
     this.#queue.push(message);
     this.#queuedBytes += message.dataLength;
+    this.#tellQueued();
   }
 
   #dequeue(): ConnectionMessage {
     if (this.isFull) this.#connection.wake(); // reading ahead goes on
     const message = this.#queue.shift()!;
     this.#queuedBytes -= message.dataLength;
+    this.#tellQueued();
     return message;
+  }
+
+  /** For inspectors. */
+  #tellQueued(): void {
+    this.#connection.link.own.words[Control.queuedMessages] = this.#queue.length;
   }
 }
 

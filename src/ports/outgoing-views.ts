@@ -42,6 +42,7 @@ export class OutgoingViews implements ReleaseSource {
   #lastSection = 0;
   #lastView = 0;
   #expected = 0;
+  #sent = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -184,6 +185,7 @@ export class OutgoingViews implements ReleaseSource {
 
   /** The record that carries it is in the ring. A secure view's file is the peer's for this one message. */
   #onSent(number: number): void {
+    this.#connection.link.own.words[Control.sentViews] = ++this.#sent;
     const out = this.#out.get(number);
     if (out?.region.section.kind !== 'secure') return;
     out.announced.isForgotten = true;

@@ -89,6 +89,7 @@ export class ServerGreeting {
     };
     try {
       own = Outbox.create(arena, `alpc:${this.#portName}`, limits.ringLength, 1, limits);
+      own.name('connectionLow', peerOutbox.inode);
       peerPage = this.#thread.openPeerPage(this.#descriptors.shift()!);
       const packet = encodePacket('welcome', { ringLength: limits.ringLength, maxMessageLength: limits.maxMessageLength, data });
       const outcome = sendPacket(this.socket, packet, [own.fd, waitPage.fd]);

@@ -123,7 +123,7 @@ for (const limits of LIMITS) {
     };
     const connection = {
       state: 'open',
-      link: { reader, release: () => void records.shift() },
+      link: { reader, release: () => void records.shift(), own: { words: new Int32Array(1024) } },
       thread: { copies: { memory: new ArrayBuffer(0), start: 0 } },
       calls: new Calls(),
       wake: () => {},

@@ -84,9 +84,18 @@ test('a TypeScript program in strict mode compiles against its types', () => {
   execFileSync(process.execPath, [tsc, '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node', '--skipLibCheck', 'false', 'use.mts'], { cwd: folder, stdio: 'pipe' });
 });
 
-test('it has one dependency and no install script, and carries neither tests nor benchmarks', () => {
-  assert.deepEqual(Object.keys(manifest.dependencies ?? {}), ['koffi']);
+test('the library loads koffi alone; the command, and the explorer, work with three packages more', () => {
+  const others = ['commander', 'hono', '@hono'];
+  const use = `import { createPort } from 'alpc'; import 'alpc/rpc'; const port = await createPort('\\\\alone'); await port.close(); console.log('alone');`;
+  assert.match(node('--input-type=module', '-e', use), /alone/); // they are not there yet
+  for (const name of others) symlinkSync(join(PROJECT, 'node_modules', name), join(folder, 'node_modules', name));
+  assert.match(node('--input-type=module', '-e', "import { inspectTree } from 'alpc/explorer'; console.log(inspectTree().objects.length)"), /^\d+$/m);
+  assert.match(node(join(unpacked, 'dist', 'src', 'cli', 'main.js'), 'tree'), /RPC Control/);
+});
+
+test('it has four dependencies and no install script, and carries neither tests nor benchmarks', () => {
+  assert.deepEqual(Object.keys(manifest.dependencies ?? {}).toSorted(), ['@hono/node-server', 'commander', 'hono', 'koffi']);
   for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) assert.equal(manifest.scripts?.[script], undefined, script);
-  assert.deepEqual(readdirSync(join(unpacked, 'dist')), ['src']);
+  assert.deepEqual(readdirSync(join(unpacked, 'dist')).filter((name) => name !== 'explorer-page'), ['src']);
   for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'ARCHITECTURE.md']) assert.ok(readFileSync(join(unpacked, file)).length > 0, file);
 });

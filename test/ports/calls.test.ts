@@ -27,7 +27,8 @@ const ended = (): AlpcError => new AlpcError('ERR_ALPC_DISCONNECTED', 'the peer 
 
 /** The class as it would be after so many numbers: the module with another beginning, for four thousand million calls take too long. */
 async function callsAfter(lastId: number): Promise<Calls> {
-  const compiled = readFileSync(new URL('../../src/ports/calls.js', import.meta.url), 'utf8');
+  const source = new URL('../../src/ports/calls.js', import.meta.url);
+  const compiled = readFileSync(source, 'utf8').replace(/from '(\.[^']+)'/g, (_, path: string) => `from '${new URL(path, source).href}'`);
   const changed = compiled.replace('#lastId = 0;', `#lastId = ${lastId};`);
   assert.notEqual(changed, compiled);
   const module = (await import(`data:text/javascript,${encodeURIComponent(changed)}`)) as { Calls: new () => Calls };

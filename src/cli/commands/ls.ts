@@ -1,0 +1,73 @@
+/** `alpc ls` and `alpc tree`: what is in the namespace. */
+import type { Command } from 'commander';
+import { inspectTree, type ObjectType, type TreeObject } from '../../explorer/index.js';
+import { listDirectory, parseObjectName, queryObject } from '../../objects/index.js';
+import { acts, type Context, subcommand } from '../context.js';
+import { type Colour, printable } from '../output.js';
+
+const ICONS: Record<ObjectType, string> = { Directory: '▸', 'ALPC Port': '⚙', Section: '▤', Event: '◈', SymbolicLink: '↪', Unknown: '?' };
+const COLOURS: Partial<Record<ObjectType, Colour>> = { Directory: 'blue', 'ALPC Port': 'green', SymbolicLink: 'cyan', Event: 'yellow', Section: 'magenta' };
+
+export function lsCommand(): Command {
+  const command = subcommand('ls', 'list a directory of the namespace').argument('[directory]', 'its full name', '\\');
+  return acts(command, ({ out, where }: Context, _options: object, name: string) => {
+    const entries = listDirectory(name, where);
+    if (out.json) return out.value(entries);
+    const lines = out.table(entries, [
+      { title: 'Name', of: (entry) => entry.name, colour: (entry) => COLOURS[entry.type] },
+      { title: 'Type', of: (entry) => entry.type },
+      { title: 'Link target', of: (entry) => entry.target ?? '' },
+    ]);
+    for (const line of lines) out.line(line);
+  });
+}
+
+export function treeCommand(): Command {
+  const command = subcommand('tree', 'show the whole namespace, or what is below a directory').argument('[directory]', 'its full name', '\\');
+  return acts(command, ({ out, where }: Context, _options: object, from: string) => {
+    const top = parseObjectName(from).text;
+    if (top !== '\\') listDirectory(top, where); // a wrong name is told
+    const whole = inspectTree(where);
+    const prefix = top === '\\' ? '\\' : `${top}\\`;
+    const objects = whole.objects.filter(({ name }) => name.startsWith(prefix));
+    if (out.json) return out.value({ ...whole, objects });
+    out.line(printable(top));
+    for (const line of treeLines(objects, prefix)) out.line(`${line.lead}${out.colour(COLOURS[line.object.type], `${ICONS[line.object.type]} ${line.text}`)}${line.more}`);
+  });
+}
+
+interface TreeLine {
+  readonly lead: string;
+  readonly text: string;
+  readonly more: string;
+  readonly object: TreeObject;
+}
+
+/** Each directory stands before what it holds, so whether an object is the last of its directory is seen by looking on. */
+function treeLines(objects: readonly TreeObject[], prefix: string): TreeLine[] {
+  const partsOf = ({ name }: TreeObject): string[] => name.slice(prefix.length).split('\\');
+  const lastIn = new Map<string, string>();
+  for (const object of objects) lastIn.set(partsOf(object).slice(0, -1).join('\\'), object.name);
+  return objects.map((object) => {
+    const parts = partsOf(object);
+    const isLast = (depth: number): boolean => lastIn.get(parts.slice(0, depth).join('\\')) === prefix + parts.slice(0, depth + 1).join('\\');
+    const lead = parts.slice(0, -1).map((_, depth) => (isLast(depth) ? '   ' : '│  ')).join('') + (isLast(parts.length - 1) ? '└─ ' : '├─ ');
+    const more = object.target === undefined ? (object.unreadable === undefined ? '' : ` (${object.unreadable})`) : ` -> ${printable(object.target)}`;
+    return { lead, text: printable(parts.at(-1)!), more, object };
+  });
+}
+
+/** For completion in shells: names, one a line, with slashes, which shells do not touch. */
+export function namesCommand(): Command {
+  const command = subcommand('names', 'names of objects, for completion').argument('[type]', 'of this type only');
+  return acts(command, ({ out, where }: Context, _options: object, type: string | undefined) => {
+    const names = inspectTree(where).objects.filter((object) => type === undefined || object.type === type || object.type === 'Directory');
+    if (out.json) return out.value(names.map(({ name }) => name));
+    for (const { name } of names) if (printable(name) === name) out.line(name.replaceAll('\\', '/'));
+  });
+}
+
+/** Whether there is such an object; throws when not. */
+export function checkThere(name: string, { where }: Context): void {
+  if (parseObjectName(name).text !== '\\') queryObject(name, where);
+}

@@ -1,0 +1,49 @@
+/** `alpc ps`, `alpc waits` and `alpc deadlocks`: processes, and who waits for whom. */
+import type { Command } from 'commander';
+import { inspectProcesses, inspectWaits } from '../../explorer/index.js';
+import { acts, type Context, subcommand } from '../context.js';
+import { Exit } from '../exit-codes.js';
+import { agoText, printable } from '../output.js';
+import { account } from './show.js';
+
+export function psCommand(): Command {
+  return acts(subcommand('ps', 'list the processes that have to do with ports'), ({ out, where }: Context) => {
+    const processes = inspectProcesses(where);
+    if (out.json) return out.value(processes);
+    const lines = out.table(processes, [
+      { title: 'PID', of: ({ pid }) => pid, right: true },
+      { title: 'User', of: ({ user }) => account(user) },
+      { title: 'State', of: ({ state }) => state, colour: ({ state }) => (state === 'stopped' ? 'red' : undefined) },
+      { title: 'Age', of: ({ started }) => agoText(started), right: true },
+      { title: 'Serves', of: ({ asServer }) => asServer, right: true },
+      { title: 'Connected', of: ({ asClient }) => asClient, right: true },
+      { title: 'Waiting', of: ({ waiting }) => waiting, right: true, colour: ({ waiting }) => (waiting > 0 ? 'yellow' : undefined) },
+      { title: 'Ports', of: ({ ports }) => ports.join(', ') },
+      { title: 'Command', of: ({ command }) => command },
+    ]);
+    for (const line of lines) out.line(line);
+  });
+}
+
+export function waitsCommand(): Command {
+  return acts(subcommand('waits', 'show which threads wait for whose reply'), ({ out, where }: Context) => {
+    const graph = inspectWaits(where);
+    if (out.json) return out.value(graph);
+    for (const { text } of graph.waits) out.line(printable(text));
+    if (graph.waits.length === 0) out.line('nobody waits');
+    for (const { text } of graph.cycles) out.line(out.colour('red', `deadlock: ${printable(text)}`));
+  });
+}
+
+export function deadlocksCommand(): Command {
+  return acts(subcommand('deadlocks', 'find threads that wait for each other; the exit code tells whether there are any'), ({ out, where }: Context) => {
+    const { at, cycles, hiddenProcesses } = inspectWaits(where);
+    if (out.json) out.value({ at, cycles, hiddenProcesses });
+    else if (cycles.length === 0) out.line('no deadlocks');
+    for (const { text, waits } of out.json ? [] : cycles) {
+      out.line(out.colour('red', `deadlock: ${printable(text)}`));
+      for (const wait of waits) out.line(`  ${printable(wait.text)}`);
+    }
+    return cycles.length > 0 ? Exit.found : Exit.done;
+  });
+}

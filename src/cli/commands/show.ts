@@ -1,0 +1,85 @@
+/** `alpc show`: all that can be told of one object, a port's connections among it. */
+import type { Command } from 'commander';
+import { type ConnectionDetails, type ConnectionEnd, inspectObject, type ObjectDetails, type PortDetails } from '../../explorer/index.js';
+import { acts, type Context, subcommand } from '../context.js';
+import { agoText, bytesText, microsecondsText, type Output, printable } from '../output.js';
+
+export function showCommand(): Command {
+  const command = subcommand('show', 'show everything about an object; of a port its connections, queues, waits and latency').argument('<object>', 'its full name');
+  return acts(command, ({ out, where }: Context, _options: object, name: string) => {
+    const details = inspectObject(name, where);
+    if (out.json) return out.value(details);
+    showObject(out, details);
+    if (details.port !== undefined) showPort(out, details.port);
+  });
+}
+
+function showObject(out: Output, details: ObjectDetails): void {
+  const { directory, section, event, holders } = details;
+  pairs(out, [
+    ['Name', details.name],
+    ['Type', details.type],
+    ['Link target', details.target],
+    ['Leads to', details.type === 'SymbolicLink' ? (details.resolved ?? 'nothing') : undefined],
+    ['Path', details.path],
+    ['Owner', account(details.owner)],
+    ['Group', account(details.group)],
+    ['Permissions', `${details.permissions} (${details.mode.toString(8)})`],
+    ['Security', details.security.map(({ who, account: whose, rights }) => `${who}${whose === undefined ? '' : ` (${account(whose)})`}: ${rights.join(', ')}`).join('; ') || undefined],
+    ['Created', details.created],
+    ['References', details.references],
+    ['Size', section && bytesText(section.bytes)],
+    ['Holds', directory && (directory.unreadable ?? `${directory.objects} objects`)],
+    ['Event', event && `${event.kind ?? 'event'}, ${event.signaled === undefined ? 'state unknown' : event.signaled ? 'signaled' : 'not signaled'}`],
+    ['Open in', details.type === 'Directory' ? undefined : `${holders.map(({ pid, command }) => `${pid} (${command})`).join(', ') || 'no process'}${details.holdersComplete ? '' : ', as far as can be seen'}`],
+  ]);
+}
+
+function showPort(out: Output, port: PortDetails): void {
+  const { totals, backlog, latency, connectionQuota } = port;
+  out.line();
+  pairs(out, [
+    ['State', port.state],
+    ['Server', port.server && `${port.server.pid} (${port.server.command}), ${account(port.server.user)}, ${port.server.state}, since ${port.server.started}`],
+    ['Backlog', backlog && `${backlog.waiting} of ${backlog.limit}`],
+    ['Connections', `${totals.connections}${connectionQuota === undefined ? '' : ` of ${connectionQuota.limit}`}${totals.hidden === 0 ? '' : `, ${totals.hidden} that can not be looked into`}`],
+    ['To the server', `${totals.clientToServer.messages} messages, ${bytesText(totals.clientToServer.bytes)}`],
+    ['From the server', `${totals.serverToClient.messages} messages, ${bytesText(totals.serverToClient.bytes)}`],
+    ['Queues', `${totals.pendingRequests} requests wait for replies, ${totals.queuedMessages} messages read ahead, ${bytesText(totals.unreadBytes)} unread`],
+    ['Views out', totals.viewsOutstanding],
+    ['Latency', latency && `median ${microsecondsText(latency.medianMicroseconds)}, 99% ${microsecondsText(latency.p99Microseconds)}, of ${latency.count} calls`],
+  ]);
+  if (port.connections.length > 0) showConnections(out, port.connections);
+  for (const { text } of port.waits) out.line(out.colour('yellow', printable(text)));
+}
+
+function showConnections(out: Output, connections: readonly ConnectionDetails[]): void {
+  out.line();
+  const lines = out.table(connections, [
+    { title: 'Connection', of: ({ id }) => id },
+    { title: 'Client', of: ({ client }) => who(client) },
+    { title: 'Since', of: ({ since }) => since && `${agoText(since)} ago`, right: true },
+    { title: 'Sent', of: ({ client }) => client.outbox?.sent.messages, right: true },
+    { title: 'Received', of: ({ server }) => server.outbox?.sent.messages, right: true },
+    { title: 'Pending', of: ({ client }) => client.outbox?.pendingRequests, right: true },
+    { title: 'Unread', of: ({ client, server }) => client.outbox && `${client.outbox.ring.unread}/${server.outbox?.ring.unread ?? '-'}`, right: true },
+    { title: 'Asleep', of: ({ client, server }) => client.outbox && `${client.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}/${server.outbox === undefined ? '-' : server.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}` },
+    { title: 'Median', of: ({ latency }) => latency && microsecondsText(latency.medianMicroseconds), right: true },
+    { title: 'Command', of: ({ client, problem }) => `${client.process?.command ?? ''}${problem === undefined ? '' : ` [${problem}]`}` },
+  ]);
+  for (const line of lines) out.line(line);
+}
+
+function who({ process, user }: ConnectionEnd): string {
+  return process === undefined ? (user === undefined ? 'unknown' : `a process of ${account(user)}`) : `${process.pid} ${account(process.user)}${process.state === 'stopped' ? ' (stopped)' : ''}`;
+}
+
+export function account({ id, name }: { id: number; name?: string }): string {
+  return name ?? String(id);
+}
+
+function pairs(out: Output, list: readonly (readonly [string, string | number | undefined])[]): void {
+  const shown = list.filter(([, value]) => value !== undefined);
+  const width = Math.max(...shown.map(([key]) => key.length));
+  for (const [key, value] of shown) out.line(`${out.colour('bold', `${key}:`.padEnd(width + 1))} ${printable(String(value))}`);
+}

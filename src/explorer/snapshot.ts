@@ -1,0 +1,177 @@
+/**
+ * A picture of all ports, their connections and the threads that wait: one census of the machine, joined.
+ *
+ * Who is at which end of which connection is told by the kernel's list of sockets. What is in the memory of a connection is found
+ * by what that memory says: a client's outbox names its socket, a server's names the client's outbox. Such a word is
+ * believed only where the kernel says that it can be true: the socket is of that process, and of that port. So a process
+ * can hide its own figures or exchange those of two connections of its own, and nothing of anybody else's.
+ */
+import type { RootOptions } from '../objects/index.js';
+import { isElsewhere, type ProcessFacts } from '../platform/processes.js';
+import type { SocketFacts } from '../platform/socket-list.js';
+import { type Census, type MemoryFile, readMemoryFile, takeCensus } from './census.js';
+import { Accounts } from './describe.js';
+import { type ControlPage, readControlPage, readWaitPage, type WaitPageFacts } from './pages.js';
+import { NamedFiles } from './port-files.js';
+
+export interface Outbox {
+  readonly file: MemoryFile;
+  readonly page: ControlPage;
+}
+
+export interface End {
+  readonly socket: number;
+  readonly process?: ProcessFacts;
+  readonly uid?: number;
+  outbox?: Outbox;
+}
+
+export interface Connection {
+  readonly id: string;
+  readonly port: string;
+  readonly client: End;
+  readonly server: End;
+  since?: Date;
+  problem?: string;
+}
+
+export interface Port {
+  readonly name: string;
+  /** The listening socket; undefined when nobody listens, or the kernel has no list. */
+  readonly socket?: SocketFacts;
+  readonly server?: ProcessFacts;
+  readonly connections: Connection[];
+}
+
+export interface Thread {
+  readonly key: string;
+  readonly process: ProcessFacts;
+  readonly file: MemoryFile;
+  readonly page: WaitPageFacts;
+}
+
+export interface Snapshot {
+  readonly census: Census;
+  readonly names: NamedFiles;
+  readonly accounts: Accounts;
+  readonly ports: ReadonlyMap<string, Port>;
+  readonly connections: readonly Connection[];
+  /** By the number of their wait page. */
+  readonly threads: ReadonlyMap<number, Thread>;
+}
+
+/** Looks at everything. Does not wait, and asks nobody. */
+export function takeSnapshot(options: RootOptions = {}): Snapshot {
+  const names = new NamedFiles(options);
+  const census = takeCensus();
+  const memory = readMemory(census);
+  const ports = new Map<string, Port>(names.ports.map(({ name }) => [name, { name, connections: [] }]));
+  for (const socket of census.sockets?.values() ?? []) {
+    const name = socket.isListening ? names.portOf(socket)?.name : undefined;
+    const server = holderOf(census, socket.inode);
+    if (name !== undefined) ports.set(name, { ...ports.get(name)!, socket, ...(server === undefined ? {} : { server }) });
+  }
+  for (const socket of census.sockets?.values() ?? []) connect(socket);
+  addThoseWithoutSockets();
+  return { census, names, accounts: new Accounts(), ports, connections: [...ports.values()].flatMap(({ connections }) => connections), threads: memory.threads };
+
+  /** An accepted socket is a connection. */
+  function connect(socket: SocketFacts): void {
+    const name = socket.isListening || socket.peer === undefined ? undefined : names.portOf(socket)?.name;
+    if (name === undefined) return;
+    const outboxes = (memory.bySocket.get(socket.peer!) ?? []).filter(({ file }) => isHeldBy(file, census.socketHolders.get(socket.peer!)));
+    const client = endOf(census, socket.peer!, outboxes[0]);
+    const server = endOf(census, socket.inode, outboxes[0] && memory.byConnection.get(outboxes[0].file.inode));
+    ports.get(name)!.connections.push(finish(census, { id: String(socket.inode), port: name, client, server }));
+  }
+
+  /** Connections whose sockets the kernel does not list for us: another network namespace, or a kernel without a list. */
+  function addThoseWithoutSockets(): void {
+    for (const outbox of memory.clients) {
+      const port = ports.get(outbox.file.name);
+      if (port === undefined || (census.sockets !== undefined && !isElsewhere(outbox.file.holders[0]!.pid))) continue;
+      const theirs = memory.byConnection.get(outbox.file.inode);
+      const [client, server] = [census.process(outbox.file.holders[0]!.pid), theirs && census.process(theirs.page.ownerPid)];
+      port.connections.push(finish(census, {
+        id: `m${outbox.file.inode}`, port: port.name,
+        client: { socket: outbox.page.socket, outbox, ...(client === undefined ? {} : { process: client }) },
+        server: { socket: 0, ...(theirs === undefined ? {} : { outbox: theirs }), ...(server === undefined ? {} : { process: server }) },
+        problem: 'the kernel does not list its socket here: who serves is what its memory says',
+      }));
+    }
+  }
+}
+
+/** All outboxes and wait pages that can be read, by what they say they belong to. */
+interface Memory {
+  readonly clients: Outbox[];
+  readonly bySocket: Map<number, Outbox[]>;
+  readonly byConnection: Map<number, Outbox>;
+  readonly threads: Map<number, Thread>;
+}
+
+function readMemory(census: Census): Memory {
+  const memory: Memory = { clients: [], bySocket: new Map(), byConnection: new Map(), threads: new Map() };
+  for (const file of census.memoryFiles.values()) {
+    const read = readMemoryFile(file);
+    if (typeof read === 'string') continue;
+    if (file.name === 'wait') noteThread(read, file);
+    else noteOutbox(read, file);
+  }
+  return memory;
+
+  function noteThread(bytes: Buffer, file: MemoryFile): void {
+    const page = readWaitPage(bytes);
+    // On its way to a peer a page is held by others for a moment; whose it is it says itself, if that one has it.
+    const pid = page === undefined ? undefined : (file.holders.find((holder) => holder.pid === page.ownerPid) ?? file.holders[0]!).pid;
+    const process = pid === undefined ? undefined : census.process(pid);
+    if (process !== undefined) memory.threads.set(file.inode, { key: String(file.inode), process, file, page: page! });
+  }
+
+  function noteOutbox(bytes: Buffer, file: MemoryFile): void {
+    const page = readControlPage(bytes, file.size);
+    if (typeof page === 'string') return;
+    const outbox = { file, page };
+    if (page.role === 'server') memory.byConnection.set(page.connection, outbox);
+    if (page.role !== 'client') return;
+    memory.clients.push(outbox);
+    memory.bySocket.set(page.socket, [...(memory.bySocket.get(page.socket) ?? []), outbox]);
+  }
+}
+
+function endOf(census: Census, socket: number, outbox: Outbox | undefined): End {
+  const process = holderOf(census, socket, outbox?.page.ownerPid);
+  const uid = census.sockets?.get(socket)?.uid;
+  return { socket, ...(process === undefined ? {} : { process }), ...(uid === undefined ? {} : { uid }), ...(outbox === undefined ? {} : { outbox }) };
+}
+
+function finish(census: Census, connection: Connection): Connection {
+  const { client, server } = connection;
+  if (client.outbox !== undefined) connection.since = client.outbox.file.since;
+  const missing = client.outbox === undefined ? problemOf(census, connection) : server.outbox === undefined ? "the server's memory is not among what the client has open" : undefined;
+  if (connection.problem === undefined && missing !== undefined) connection.problem = missing;
+  return connection;
+}
+
+/** Why nothing that can be read says that it belongs to this connection. */
+function problemOf(census: Census, { client, port }: Connection): string {
+  if (client.process === undefined) return census.hidden.size > 0 ? "its memory belongs to a process that this user may not look into" : 'its client is in a process that is not shown here';
+  const files = [...census.memoryFiles.values()].filter(({ name, holders }) => port.startsWith(name.slice(0, 200)) && holders.some(({ pid }) => pid === client.process!.pid));
+  for (const file of files) {
+    const read = readMemoryFile(file);
+    const page = typeof read === 'string' ? read : readControlPage(read, file.size);
+    if (typeof page === 'string') return `its memory can not be shown: ${page}`;
+  }
+  return 'no memory says that it belongs to this connection: its handshake is not over, or its client hides it';
+}
+
+/** Of several processes that have a socket open (it was inherited) the one that its memory names, if it is among them. */
+function holderOf(census: Census, socket: number, claimed?: number): ProcessFacts | undefined {
+  const pids = census.socketHolders.get(socket) ?? [];
+  const pid = claimed !== undefined && pids.includes(claimed) ? claimed : pids[0];
+  return pid === undefined ? undefined : census.process(pid);
+}
+
+function isHeldBy({ holders }: MemoryFile, pids: readonly number[] | undefined): boolean {
+  return holders.some(({ pid }) => pids?.includes(pid) === true);
+}

@@ -1,0 +1,148 @@
+/** The command line itself: help, mistakes, colours, terminals, completion, the man page. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { createDirectory } from '../../src/index.js';
+import { visibleCommands } from '../../src/cli/completion.js';
+import { EXIT_CODES } from '../../src/cli/exit-codes.js';
+import { manPage } from '../../src/cli/man-page.js';
+import { printable } from '../../src/cli/output.js';
+import { makeProgram } from '../../src/cli/program.js';
+import { startServer } from '../explorer/scene.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import { alpc, inTerminal, MAIN } from './run.js';
+
+withLedger();
+
+const COMMANDS = visibleCommands(makeProgram());
+
+test('the version is that of the package', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
+  assert.equal((await alpc(['--version'])).out, `${version}\n`);
+});
+
+test('help names every subcommand and every exit code', async () => {
+  const { out, code } = await alpc(['help']);
+  assert.equal(code, 0);
+  for (const command of COMMANDS) assert.match(out, new RegExp(`^  ${command.name()} `, 'm'));
+  for (const { code: exit } of EXIT_CODES) assert.match(out, new RegExp(`^  ${exit} +\\S`, 'm'));
+});
+
+test('every subcommand has --json and --root', () => {
+  for (const command of COMMANDS) {
+    const flags = command.options.map(({ long }) => long);
+    assert.ok(flags.includes('--json') && flags.includes('--root'), command.name());
+  }
+});
+
+test('a command line that is not understood ends with 2, a name that is not there with 3, and both say why', async (t) => {
+  temporaryRoot(t);
+  for (const args of [['bogus'], ['ls', '--bogus'], ['show'], ['ping', 'x', '-c', 'many'], ['trace', '--format', 'xml'], ['ls', 'no root before it'], ['completion', 'tcsh']]) {
+    const { code, errors, out } = await alpc(args);
+    assert.deepEqual([code, out], [2, ''], args.join(' '));
+    assert.ok(errors.length > 0);
+  }
+  for (const args of [['show', '\\none'], ['ls', '\\none'], ['tree', '\\none'], ['trace', '\\none'], ['rm', '\\none']]) {
+    const { code, errors } = await alpc(args);
+    assert.equal(code, 3, args.join(' '));
+    assert.match(errors, /^alpc: '\\none'.*STATUS_OBJECT_NAME_NOT_FOUND/);
+  }
+});
+
+test('--root says which namespace', async (t) => {
+  const root = temporaryRoot(t);
+  createDirectory('\\here');
+  assert.match((await alpc(['ls', '--root', root], { env: { ALPC_ROOT: '/nowhere' } })).out, /^here +Directory$/m);
+});
+
+test('colours and indented JSON come on a terminal only, and not where NO_COLOR is set', async (t) => {
+  temporaryRoot(t);
+  const escape = '\u001B[';
+  assert.ok(!(await alpc(['ls'])).out.includes(escape));
+  assert.ok((await inTerminal(['ls'])).out.includes(escape));
+  process.env['NO_COLOR'] = '1';
+  atEnd(t, () => delete process.env['NO_COLOR']);
+  assert.ok(!(await inTerminal(['ls'])).out.includes(escape));
+  assert.match((await inTerminal(['ls', '--json'])).out, /^\[\r\n {2}\{/);
+});
+
+test('on a terminal top redraws, sorts by the key that is pressed, and gives the terminal back', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, '\\RPC Control\\top');
+  const { out, code } = await inTerminal(['top', '-i', '100'], [[/RPC Control\\top/, 'c'], [/sorted by connections/, 'n'], [/sorted by name/, 'q']]);
+  assert.equal(code, 0);
+  assert.match(out, /sorted by messages[^]*sorted by connections[^]*sorted by name/);
+  assert.ok(out.includes('\u001B[?1049h') && out.trimEnd().endsWith('\u001B[?1049l'), JSON.stringify(out.slice(-40)));
+});
+
+test('Ctrl+C ends top as q does', async (t) => {
+  temporaryRoot(t);
+  const { code, out } = await inTerminal(['top', '-i', '100'], [[/sorted by/, '\u0003']]);
+  assert.equal(code, 0);
+  assert.ok(out.includes('\u001B[?1049l'));
+});
+
+test('what others chose to be called can not move the cursor of a terminal', async (t) => {
+  const root = temporaryRoot(t, { leftovers: true });
+  writeFileSync(join(root, 'evil\u001B[2J\nname'), '');
+  const { out } = await inTerminal(['tree']);
+  assert.ok(out.includes('evil\\u{1b}[2J\\u{a}name'), out);
+  assert.equal(printable('a\u202Eb\u0085c d'), 'a\\u{202e}b\\u{85}c d');
+});
+
+test('a reader that has had enough ends it without a word', async (t) => {
+  temporaryRoot(t);
+  const child = spawn('sh', ['-c', `"${process.execPath}" "${MAIN}" help | head -1; "${process.execPath}" "${MAIN}" tree | head -1`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let errors = '';
+  child.stderr.on('data', (data: Buffer) => (errors += String(data)));
+  child.stdout.resume();
+  await new Promise((resolve) => child.on('close', resolve));
+  assert.equal(errors, '');
+});
+
+test('bash completes subcommands, options, choices and names', (t) => {
+  const root = temporaryRoot(t);
+  const directory = mkdtempSync(join(tmpdir(), 'alpc-completion-'));
+  atEnd(t, () => rmSync(directory, { recursive: true }));
+  symlinkSync(MAIN, join(directory, 'alpc'));
+  execFileSync('chmod', ['+x', MAIN]);
+  createDirectory('\\BaseNamedObjects\\with blank');
+  const complete = (...words: string[]): string[] => {
+    const program = `source <(alpc completion bash); COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _alpc; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return execFileSync('bash', ['-c', program], { encoding: 'utf8', env: { ...process.env, ALPC_ROOT: root, PATH: `${directory}:${process.env['PATH']}` } }).split('\n').filter((word) => word !== '');
+  };
+  assert.deepEqual(complete('alpc', 'de'), ['deadlocks']);
+  assert.deepEqual(complete('alpc', 'trace', '--fo'), ['--format']);
+  assert.deepEqual(complete('alpc', 'trace', '--format', 'p'), ['perfetto']);
+  assert.deepEqual(complete('alpc', 'completion', 'z'), ['zsh']);
+  assert.deepEqual(complete('alpc', 'show', '/BaseNamedObjects/w'), ['/BaseNamedObjects/with\\ blank']);
+});
+
+test('zsh and fish have scripts with every subcommand and option', async () => {
+  for (const shell of ['zsh', 'fish']) {
+    const { out, code } = await alpc(['completion', shell]);
+    assert.equal(code, 0);
+    for (const command of COMMANDS) {
+      assert.match(out, new RegExp(`\\b${command.name()}\\b`), `${shell} ${command.name()}`);
+      for (const { long } of command.options) assert.ok(out.includes(shell === 'zsh' ? `'${long}[` : `-l ${String(long).slice(2)}`), `${shell} ${long}`);
+    }
+  }
+});
+
+test('the man page is the one that is kept, and has every subcommand, option and exit code', async () => {
+  const page = manPage(makeProgram());
+  assert.equal(readFileSync(fileURLToPath(new URL('../../../docs/alpc.1', import.meta.url)), 'utf8'), page, 'run `npm run build && node dist/src/cli/main.js man > docs/alpc.1`');
+  assert.equal((await alpc(['man'])).out, page);
+  for (const command of COMMANDS) {
+    assert.ok(page.includes(`.SS alpc ${command.name()}`), command.name());
+    for (const { long } of command.options) assert.ok(page.includes(long!.replaceAll('-', '\\-')), long);
+  }
+  for (const { code } of EXIT_CODES) assert.match(page, new RegExp(`^\\.B ${code}$`, 'm'));
+  assert.doesNotMatch(page, /^[.'](?!TH|SH|SS|TP|B|I)/m);
+});

@@ -1,0 +1,180 @@
+/** Every subcommand, as text and as JSON, with its exit codes. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { connectPort, createPort, createSymbolicLink } from '../../src/index.js';
+import type { Cycle, Graph, ObjectDetails, ProcessNode, TraceEvent, Tree } from '../../src/explorer/index.js';
+import { startCircle, startClient, startProcess, startServer, until } from '../explorer/scene.js';
+import { inspectWaits } from '../../src/explorer/index.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import { alpc, json, MAIN } from './run.js';
+
+withLedger();
+
+const NAME = '\\RPC Control\\shown';
+
+test('ls lists a directory with types and link targets', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME);
+  createSymbolicLink('\\RPC Control\\link', 'shown');
+  const { out, code } = await alpc(['ls', '/RPC Control']);
+  assert.deepEqual([code, out], [0, 'Name   Type          Link target\nlink   SymbolicLink  shown\nshown  ALPC Port\n']);
+  assert.deepEqual(await json('ls', '\\RPC Control'), [{ name: 'link', type: 'SymbolicLink', target: 'shown' }, { name: 'shown', type: 'ALPC Port' }]);
+});
+
+test('tree draws the namespace, or what is below a directory', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME);
+  createSymbolicLink('\\z', '\\RPC Control');
+  const { out } = await alpc(['tree']);
+  assert.equal(out, '\\\n├─ ▸ BaseNamedObjects\n├─ ▸ Callback\n├─ ▸ RPC Control\n│  └─ ⚙ shown\n├─ ▸ Sessions\n└─ ↪ z -> \\RPC Control\n');
+  assert.equal((await alpc(['tree', '\\RPC Control'])).out, '\\RPC Control\n└─ ⚙ shown\n');
+  assert.deepEqual((await json<Tree>('tree', '/RPC Control')).objects, [{ name: NAME, type: 'ALPC Port' }]);
+});
+
+test('show tells everything about a port', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME);
+  const client = await startClient(t, NAME);
+  await client.ask({ type: 'call', data: 'a question', count: 3 }, 'done');
+  const { out, code } = await alpc(['show', NAME]);
+  assert.equal(code, 0);
+  for (const line of [/^Type: +ALPC Port$/m, /^Permissions: +rw------- \(600\)$/m, new RegExp(`^Server: +${server.pid} \\(`, 'm'), /^Connections: +1 of 16384$/m, /^To the server: +3 messages, 30 B$/m, /^Latency: +median .* of \d+ calls$/m, new RegExp(`^\\d+ +${client.pid} .* 3 +3 +0 +0/0 `, 'm')]) assert.match(out, line);
+  const details = await json<ObjectDetails>('show', NAME);
+  assert.deepEqual([details.port!.connections[0]!.client.process!.pid, details.port!.totals.clientToServer.messages], [client.pid, 3]);
+});
+
+test('ps lists the processes and their ports', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME);
+  const client = await startClient(t, NAME, 2);
+  const { out } = await alpc(['ps']);
+  assert.match(out, new RegExp(`^ *${server.pid} .* 2 +0 +0 +\\\\RPC Control\\\\shown +\\S*node`, 'm'));
+  assert.match(out, new RegExp(`^ *${client.pid} .* 0 +2 +0 `, 'm'));
+  assert.deepEqual((await json<ProcessNode[]>('ps')).map(({ pid }) => pid), [server.pid, client.pid].toSorted((a, b) => a - b));
+});
+
+test('deadlocks names the processes that block each other, and its exit code says so', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  assert.deepEqual([(await alpc(['deadlocks'])).code, (await alpc(['deadlocks'])).out], [0, 'no deadlocks\n']);
+  const servers = await startCircle(t, ['\\RPC Control\\a', '\\RPC Control\\b', '\\RPC Control\\c']);
+  await until(inspectWaits, ({ cycles }) => cycles.length > 0);
+  const { code, out } = await alpc(['deadlocks']);
+  assert.equal(code, 5);
+  for (const { pid } of servers) assert.match(out, new RegExp(`^  process ${pid} \\(.*\\), thread ${pid}, waits for the reply to message 1 on `, 'm'));
+  assert.match(out, /^deadlock: process \d+ \(.*waits for process \d+ \(/m);
+  const { cycles } = await json<{ cycles: Cycle[] }>('deadlocks');
+  assert.equal(cycles[0]!.threads.length, 3);
+  assert.equal((await json<Graph>('waits')).cycles.length, 1);
+  assert.match((await alpc(['waits'])).out, /waits for the reply to message 1 on /);
+});
+
+test('a process that waits for one that is stopped is told by waits, and is no deadlock', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME);
+  const client = await startClient(t, NAME);
+  server.signal('SIGSTOP');
+  await client.ask({ type: 'block', data: 'hang' }, 'done');
+  await until(inspectWaits, ({ waits }) => waits.length > 0);
+  assert.match((await alpc(['waits'])).out, new RegExp(`^process ${client.pid} .* owned by process ${server.pid} `));
+  assert.equal((await alpc(['deadlocks'])).code, 0);
+  assert.match((await alpc(['ps'])).out, new RegExp(`${server.pid} +\\S+ +stopped`));
+});
+
+test('ping tells who answered and how fast; what does not answer ends with a code that says why', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME);
+  const { out, code } = await alpc(['ping', NAME, '-c', '2', '-i', '1']);
+  assert.equal(code, 0);
+  assert.match(out, new RegExp(`^(.*shown: process ${server.pid} of user ${process.geteuid!()} answered in .*\n){2}2 of 2 answered; `));
+  const { microseconds, server: who } = await json<{ microseconds: number; server: { pid: number } }>('ping', NAME, '-c', '1');
+  assert.ok(microseconds > 0 && who.pid === server.pid);
+  assert.equal((await alpc(['ping', '\\RPC Control\\none', '-c', '1'])).code, 3);
+  server.signal('SIGSTOP');
+  assert.equal((await alpc(['ping', NAME, '-c', '1', '-t', '100'])).code, 6);
+  await server.kill();
+  assert.equal((await alpc(['ping', NAME, '-c', '1'])).code, 3);
+});
+
+test('rm removes what is stale, and a living port only by force', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const dead = await startServer(t, '\\RPC Control\\dead');
+  await startServer(t, NAME);
+  const holder = startProcess(t);
+  await holder.ask({ type: 'hold', event: '\\BaseNamedObjects\\left' }, 'ready');
+  const living = await alpc(['rm', NAME]);
+  assert.deepEqual([living.code, /server lives/.test(living.errors)], [1, true]);
+  assert.deepEqual(await json('rm', '--stale'), { removed: [], failed: [] });
+  await Promise.all([dead.kill(), holder.kill()]);
+  assert.deepEqual(await json('rm', '--stale'), { removed: ['\\BaseNamedObjects\\left', '\\RPC Control\\dead'], failed: [] });
+  assert.deepEqual([(await alpc(['rm', '--force', NAME])).out, (await alpc(['rm', NAME])).code, (await alpc(['rm'])).code], [`removed ${NAME}\n`, 3, 2]);
+});
+
+test('trace tells a call as lines, as JSON, and as a file that is whole for Perfetto, also when it is interrupted', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME);
+  const client = await startClient(t, NAME);
+  const directory = mkdtempSync(join(tmpdir(), 'alpc-trace-'));
+  atEnd(t, () => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'trace.json');
+  const running = alpc(['trace', NAME, '--format', 'perfetto', '-o', file, '-d', '2500']);
+  const lines = alpc(['trace', '--json', '-d', '2500']);
+  const texts = alpc(['trace', NAME], { signalAt: [/receive .*reply 40, 9 bytes/, 'SIGINT'] });
+  for (let i = 0; i < 40; i++) {
+    await client.ask({ type: 'call', data: 'SECRET', count: 1 }, 'done');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.equal((await running).code, 0);
+  const drawn = JSON.parse(readFileSync(file, 'utf8')) as { ph: string; name?: string; args?: { name?: string } }[];
+  assert.ok(drawn.some(({ ph, args }) => ph === 'M' && /scene-actor/.test(args?.name ?? '')));
+  const [begun, ended] = ['b', 'e'].map((ph) => drawn.filter((event) => event.ph === ph).length);
+  assert.ok(begun! > 0 && begun === ended, `${begun} ${ended}`);
+  const events = (await lines).out.trim().split('\n').map((line) => JSON.parse(line) as TraceEvent);
+  assert.ok(events.some(({ event, type }) => event === 'send' && type === 'request'));
+  const shown = await texts;
+  assert.equal(shown.code, 0);
+  assert.match(shown.out, /^\d\d:\d\d:\d\d\.\d{3}  connect /);
+  assert.doesNotMatch(JSON.stringify(drawn) + (await lines).out + shown.out, /SECRET/);
+});
+
+test('top without a terminal writes pictures with rates', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const port = await createPort(NAME);
+  port.on('message', () => undefined);
+  const client = await connectPort(NAME);
+  const timer = setInterval(() => client.tryPost('x'.repeat(100)), 5);
+  atEnd(t, async () => {
+    clearInterval(timer);
+    client.close();
+    await port.close();
+  });
+  const { out } = await alpc(['top', '-c', '2', '-i', '300', '--json']);
+  const pictures = out.trim().split('\n').map((line) => JSON.parse(line) as { ports: { port: string; messagesPerSecond: number; connections: number }[] });
+  assert.equal(pictures.length, 2);
+  assert.deepEqual([pictures[1]!.ports[0]!.port, pictures[1]!.ports[0]!.connections], [NAME, 1]);
+  assert.ok(pictures[1]!.ports[0]!.messagesPerSecond > 1);
+  assert.match((await alpc(['top', '-c', '1', '-i', '100'])).out, /^Messages\/s .*\n +\d+ .*\\RPC Control\\shown/);
+});
+
+test('explorer prints a link that opens, and ends with Ctrl+C', async (t) => {
+  temporaryRoot(t);
+  const child = spawn(process.execPath, [MAIN, 'explorer', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const { link, pid } = JSON.parse(String(line)) as { link: string; pid: number };
+  const [, address, token] = /^(http:.*)#token=(.*)$/.exec(link)!;
+  const status = async (headers: Record<string, string>): Promise<number> => (await fetch(`${address}api/tree`, { headers: { ...headers, Connection: 'close' } })).status;
+  assert.deepEqual([pid, await status({}), await status({ Authorization: `Bearer ${token}` })], [child.pid, 401, 200]);
+  child.kill('SIGINT');
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+});
+
+test('bench gives its four figures', async () => {
+  const figures = await json<Record<string, number>>('bench', '-s', '1');
+  for (const name of ['blockingCallMicroseconds', 'awaitedCallMicroseconds', 'socketEchoMicroseconds', 'oneWayMessagesPerSecond']) assert.ok(figures[name]! > 0, name);
+});

@@ -1,0 +1,211 @@
+/** What the explorer sees of processes that serve, connect and wait: in real processes, stopped and hanging ones among them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connectPort, createPort, createSymbolicLink, createDirectory } from '../../src/index.js';
+import { type ConnectionDetails, inspectGraph, inspectObject, inspectProcesses, inspectTree, inspectWaits, type PortDetails } from '../../src/explorer/index.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import { noOtherUsers, sharedRoot, USERS } from '../support/users.js';
+import { type SceneActor, startCircle, startClient, startServer, until } from './scene.js';
+
+withLedger();
+
+const NAME = '\\RPC Control\\inspected';
+
+function portOf(name = NAME): PortDetails {
+  const { port } = inspectObject(name);
+  assert.ok(port !== undefined);
+  return port;
+}
+
+function only(port: PortDetails): ConnectionDetails {
+  assert.equal(port.connections.length, 1, JSON.stringify(port));
+  return port.connections[0]!;
+}
+
+test('a port shows its server and both ends of its connections, with pid, command, user and since when', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const before = Date.now();
+  const server = await startServer(t, NAME);
+  const client = await startClient(t, NAME);
+  const details = inspectObject(NAME);
+  assert.deepEqual([details.type, details.owner.id, details.permissions, details.security.map(({ who, rights }) => [who, rights])], ['ALPC Port', process.geteuid!(), 'rw-------', [['owner', ['connect']]]]);
+  assert.deepEqual(details.holders.map(({ pid }) => pid), [server.pid]);
+  const port = details.port!;
+  assert.deepEqual([port.state, port.server?.pid, port.backlog], ['listening', server.pid, { waiting: 0, limit: 511 }]);
+  const connection = only(port);
+  assert.equal(connection.problem, undefined);
+  for (const [end, actor] of [[connection.client, client], [connection.server, server]] as const) {
+    assert.deepEqual([end.process?.pid, end.process?.user.id, end.outbox?.ownerPid, end.outbox?.state], [actor.pid, process.geteuid!(), actor.pid, 'open']);
+    assert.match(end.process!.command, /scene-actor\.js/);
+    assert.ok(Math.abs(Date.parse(end.process!.started) - before) < 60_000);
+  }
+  assert.ok(Date.parse(connection.since!) >= before - 20 && Date.parse(connection.since!) <= Date.now(), connection.since);
+  assert.deepEqual(connection.server.outbox?.accepts, ['secure-view', 'view']);
+  assert.deepEqual([port.connectionQuota, connection.server.outbox?.pendingQuota], [{ used: 1, limit: 16_384 }, { used: 0, limit: 4096 }]);
+});
+
+test('messages and bytes are counted in each direction, and the client measures how long its calls take', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME);
+  const client = await startClient(t, NAME);
+  await client.ask({ type: 'call', data: 'a question', count: 100 }, 'done');
+  await client.ask({ type: 'post', data: 'x', count: 3 }, 'done');
+  const { totals, latency } = await until(portOf, ({ totals: { unreadBytes } }) => unreadBytes === 0);
+  assert.deepEqual(totals.clientToServer, { messages: 103, bytes: 1003 });
+  assert.deepEqual(totals.serverToClient, { messages: 100, bytes: 900 });
+  assert.deepEqual([totals.pendingRequests, totals.queuedMessages, totals.hidden], [0, 0, 0]);
+  assert.ok(latency!.count > 80 && latency!.count <= 100, String(latency!.count));
+  assert.equal(latency!.buckets.reduce((sum, { count }) => sum + count, 0), latency!.count);
+  assert.ok(latency!.medianMicroseconds! > 0 && latency!.p99Microseconds! >= latency!.medianMicroseconds!);
+});
+
+for (const [how, hang] of [['stopped by SIGSTOP', 'stop'], ['in an endless loop', 'spin']] as const) {
+  test(`a server ${how} is fully shown, and what waits for it`, async (t) => {
+    temporaryRoot(t, { leftovers: true });
+    const server = await startServer(t, NAME);
+    const client = await startClient(t, NAME, 3);
+    await client.ask({ type: 'call', data: 'a question', count: 5 }, 'done');
+    if (hang === 'stop') {
+      server.signal('SIGSTOP');
+      await until(() => inspectObject(NAME).port!.server!.state, (state) => state === 'stopped');
+    } else await server.ask({ type: 'spin' }, 'done').then(() => new Promise((resolve) => setTimeout(resolve, 100)));
+    await client.ask({ type: 'block', data: 'hang' }, 'done');
+    const port = await until(portOf, ({ waits }) => waits.length > 0);
+    assert.equal(port.server!.pid, server.pid);
+    assert.equal(port.server!.state, hang === 'stop' ? 'stopped' : 'running');
+    assert.deepEqual([port.connections.length, port.totals.hidden, port.totals.pendingRequests], [3, 0, 1]);
+    assert.ok(port.totals.unreadBytes > 0, 'the request lies in the ring');
+    assert.deepEqual([port.totals.clientToServer.messages, port.totals.serverToClient.messages], [6, 5]);
+    const [wait] = port.waits;
+    assert.deepEqual([wait!.thread.pid, wait!.on?.pid, wait!.port, wait!.messageId], [client.pid, server.pid, NAME, 6]);
+    assert.match(wait!.text, new RegExp(`^process ${client.pid} \\(.*\\), thread ${client.pid}, waits for the reply to message 6 on .*inspected, owned by process ${server.pid} \\(.*\\), since \\d+ s$`));
+    await server.kill('SIGKILL');
+  });
+}
+
+test('a request that its server has taken and does not answer is told on both sides', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME);
+  const client = await startClient(t, NAME);
+  await client.ask({ type: 'block', data: 'hang' }, 'done');
+  const connection = only(await until(portOf, (port) => port.connections[0]?.server.outbox?.unansweredRequests === 1));
+  assert.deepEqual([connection.client.outbox!.pendingRequests, connection.server.outbox!.unansweredRequests, connection.client.outbox!.ring.unread], [1, 1, 0]);
+  assert.deepEqual(connection.server.outbox!.pendingQuota, { used: 1, limit: 4096 });
+  assert.ok(connection.client.outbox!.sleepsFor.includes('messages'));
+});
+
+test('views that the peer holds are counted until it releases them', async (t) => {
+  temporaryRoot(t);
+  await using port = await createPort(NAME, { accepts: ['view'] });
+  await using client = await connectPort(NAME);
+  const section = client.createSection(1 << 16);
+  atEnd(t, () => section.close());
+  const view = section.createView(0, 4096);
+  client.postSync('look', { view });
+  const message = await port.receive();
+  assert.ok(message.type === 'datagram');
+  assert.deepEqual(only(portOf()).client.outbox!.views, { used: 1, limit: 64 });
+  message.release();
+  assert.deepEqual(only(portOf()).client.outbox!.views, { used: 0, limit: 64 });
+  view.release();
+});
+
+test('three processes that wait for each other are a circle, of any length, and who waits outside it is not of it', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const names = ['a', 'b', 'c'].map((name) => `\\RPC Control\\${name}`);
+  let outside: SceneActor | undefined;
+  const servers = await startCircle(t, names, async () => void (outside = await startClient(t, names[1]!)));
+  assert.ok(outside !== undefined);
+  await outside.ask({ type: 'block', data: 'hang' }, 'done');
+  const { cycles, waits } = await until(inspectWaits, (graph) => graph.cycles.length > 0 && graph.waits.length === 4);
+  assert.equal(cycles.length, 1);
+  assert.deepEqual(cycles[0]!.waits.map(({ thread }) => thread.pid).toSorted((a, b) => a - b), servers.map(({ pid }) => pid).toSorted((a, b) => a - b));
+  for (const { pid } of servers) assert.match(cycles[0]!.text, new RegExp(`process ${pid} \\(`));
+  for (const [i, wait] of cycles[0]!.waits.entries()) assert.equal(wait.on!.key, cycles[0]!.threads[(i + 1) % 3]);
+  assert.ok(waits.some(({ thread }) => thread.pid === outside!.pid));
+});
+
+test('processes show what they serve and where they are connected, and the picture of the whole is made of them', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME);
+  const client = await startClient(t, NAME, 4);
+  const processes = inspectProcesses();
+  assert.deepEqual(processes.map(({ pid, ports, asClient, asServer }) => ({ pid, ports, asClient, asServer })).toSorted((a, b) => a.pid - b.pid), [
+    { pid: server.pid, ports: [NAME], asClient: 0, asServer: 4 },
+    { pid: client.pid, ports: [], asClient: 4, asServer: 0 },
+  ].toSorted((a, b) => a.pid - b.pid));
+  const graph = inspectGraph();
+  assert.equal(graph.connections.length, 4);
+  for (const connection of graph.connections) assert.deepEqual([connection.client, connection.server, connection.port], [client.pid, server.pid, NAME]);
+  assert.equal(new Set(graph.connections.map(({ id }) => id)).size, 4);
+});
+
+test('a server that was killed leaves a port that is dead; a connection that ended is gone', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME);
+  const client = await startClient(t, NAME);
+  assert.equal(portOf().state, 'listening');
+  await client.kill();
+  assert.equal((await until(portOf, ({ connections }) => connections.length === 0)).connections.length, 0);
+  await server.kill();
+  const { state, server: nobody } = portOf();
+  assert.deepEqual([state, nobody], ['dead', undefined]);
+});
+
+test('the tree has every object, links with what they lead to, and objects are told with what is theirs', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await using port = await createPort(NAME);
+  void port;
+  createSymbolicLink('\\link', '\\RPC Control\\inspected');
+  createSymbolicLink('\\lost', 'nowhere');
+  createDirectory('\\closed');
+  const { objects } = inspectTree();
+  const named = (name: string): unknown => objects.find((object) => object.name === name);
+  assert.deepEqual(named('\\link'), { name: '\\link', type: 'SymbolicLink', target: '\\RPC Control\\inspected', resolved: NAME });
+  assert.deepEqual(named('\\lost'), { name: '\\lost', type: 'SymbolicLink', target: 'nowhere' });
+  assert.deepEqual(named(NAME), { name: NAME, type: 'ALPC Port' });
+  assert.equal(inspectObject('\\').directory?.byType?.['SymbolicLink'], 2);
+  assert.equal(inspectObject('\\link').resolved, NAME);
+  assert.throws(() => inspectObject('\\none'), { code: 'ERR_ALPC_NAME_NOT_FOUND' });
+  assert.throws(() => inspectObject('none'), { code: 'ERR_ALPC_NAME_INVALID' });
+});
+
+test('to look leaves no trace in those who are looked at', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME);
+  await startClient(t, NAME);
+  const figures = (): unknown => {
+    const { totals, connections } = portOf();
+    return [totals, connections.map(({ client, server }) => [client.outbox, server.outbox])];
+  };
+  const first = await until(figures, () => true);
+  for (let i = 0; i < 20; i++) inspectGraph();
+  assert.deepEqual(figures(), first);
+});
+
+test("of another user's processes is shown what the kernel lets see, and it is no error for the whole", { skip: noOtherUsers }, async (t) => {
+  sharedRoot(t);
+  const [ada, grace] = USERS;
+  const theirs = await startServer(t, '\\RPC Control\\theirs', { uid: grace, gid: grace }, true);
+  const own = await startServer(t, '\\RPC Control\\own', { uid: ada, gid: ada }, true);
+  const visitor = await startClient(t, '\\RPC Control\\own', 1, { uid: grace, gid: grace });
+  const looker = await startClient(t, '\\RPC Control\\theirs', 1, { uid: ada, gid: ada });
+  const seen = async (name: string): Promise<PortDetails> => ((await looker.ask({ type: 'look', what: 'object', name }, 'seen')).seen as { port: PortDetails }).port;
+
+  const port = await seen('\\RPC Control\\own');
+  const connection = only(port);
+  assert.deepEqual([port.server?.pid, connection.server.process?.pid], [own.pid, own.pid]);
+  assert.deepEqual([connection.client.process, connection.client.user?.id, connection.client.outbox], [undefined, grace, undefined]);
+  assert.match(connection.problem!, /may not look into/);
+  assert.equal(port.totals.hidden, 1);
+
+  const other = await seen('\\RPC Control\\theirs');
+  assert.deepEqual([other.state, other.server], ['listening', undefined]);
+  assert.equal(only(other).client.process?.pid, looker.pid);
+  const graph = (await looker.ask({ type: 'look', what: 'graph' }, 'seen')).seen as ReturnType<typeof inspectGraph>;
+  assert.equal(graph.connections.length, 2);
+  assert.ok(graph.hiddenProcesses >= 2);
+  assert.ok(graph.processes.every(({ pid }) => pid !== theirs.pid && pid !== visitor.pid));
+});

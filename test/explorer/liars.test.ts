@@ -1,0 +1,133 @@
+/** Processes that show the explorer what is not true: it is told as it is, or not at all, and never harms the rest. */
+import assert from 'node:assert/strict';
+import { readSync } from 'node:fs';
+import { test, type TestContext } from 'node:test';
+import { connectPort, createPort } from '../../src/index.js';
+import { inspectGraph, inspectObject, inspectWaits } from '../../src/explorer/index.js';
+import { findCircles } from '../../src/explorer/waits.js';
+import { outboxInfo, readControlPage, readWaitPage } from '../../src/explorer/pages.js';
+import { Control, MAGIC, PROTOCOL_VERSION } from '../../src/memory/layout.js';
+import { Outbox } from '../../src/memory/outbox.js';
+import { WaitPage } from '../../src/memory/wait-page.js';
+import { closeDescriptor } from '../../src/platform/system.js';
+import { createMemoryFile } from '../../src/platform/memory-file.js';
+import { thisThread } from '../../src/ports/thread.js';
+import { array, assert as assertProperty, boolean, integer, property } from 'fast-check';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+
+withLedger();
+
+const NAME = '\\RPC Control\\honest';
+const PAGE = 4096;
+
+function lie(t: TestContext): Outbox {
+  const outbox = Outbox.create(thisThread().arena, `alpc:${NAME}`, PAGE, 0);
+  atEnd(t, () => outbox.close());
+  return outbox;
+}
+
+function looks(): void {
+  const { port } = inspectObject(NAME);
+  assert.equal(port!.connections.length, 1);
+  assert.equal(port!.connections[0]!.client.outbox?.sent.messages, 0);
+  assert.equal(port!.connections[0]!.problem, undefined);
+  inspectGraph();
+  inspectWaits();
+}
+
+async function scene(t: TestContext): Promise<void> {
+  temporaryRoot(t);
+  const port = await createPort(NAME);
+  const client = await connectPort(NAME);
+  atEnd(t, async () => {
+    client.close();
+    await port.close();
+  });
+}
+
+test('a memory file with the name of a port and anything in it changes nothing of what is told of others', async (t) => {
+  await scene(t);
+  for (const size of [0, 1, 100, PAGE, 2 * PAGE]) {
+    const fd = createMemoryFile(`alpc:${NAME}`, size); // not sealed
+    atEnd(t, () => closeDescriptor(fd));
+  }
+  looks();
+});
+
+test('an outbox that is sealed as it must be, and holds nonsense, is not taken for one', async (t) => {
+  await scene(t);
+  for (const [word, value] of [[Control.magic, 7], [Control.version, 99], [Control.ringLength, 2 ** 30], [Control.ringLength, -1], [Control.role, 77], [Control.controlLength, -5]] as const) {
+    const outbox = lie(t);
+    outbox.words[word] = value;
+  }
+  looks();
+});
+
+test("an outbox that claims another process's socket, or a connection that is not its own, is not believed", async (t) => {
+  await scene(t);
+  const real = inspectObject(NAME).port!.connections[0]!;
+  const outbox = lie(t);
+  outbox.name('socketLow', real.client.socket + 1_000_000);
+  outbox.words[Control.sentMessages] = 1_000_000;
+  const server = lie(t);
+  server.words[Control.role] = 1;
+  server.name('connectionLow', 12_345);
+  server.words[Control.sentMessages] = 1_000_000;
+  looks();
+});
+
+test('whatever stands in a control page, what is told of it is bounded', () => {
+  assertProperty(
+    property(array(integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { minLength: 1024, maxLength: 1024 }), boolean(), (values, isProper) => {
+      const words = Int32Array.from(values);
+      if (isProper) words.set([MAGIC, PROTOCOL_VERSION, PAGE, PAGE, 1, 0]);
+      const page = readControlPage(Buffer.from(words.buffer), 2 * PAGE);
+      assert.equal(typeof page === 'string', !isProper);
+      if (typeof page === 'string') return;
+      const info = outboxInfo(page, page);
+      assert.ok(info.ring.unread >= 0 && info.ring.unread <= info.ring.bytes);
+      for (const figure of [info.sent.messages, info.sent.bytes, info.pendingRequests, info.queuedMessages, info.views!.used]) assert.ok(Number.isSafeInteger(figure) && figure >= 0, String(figure));
+    }),
+  );
+});
+
+test('a page that is too short, or is no wait page, is none', () => {
+  for (const length of [0, 8, 100, PAGE - 1]) {
+    assert.equal(typeof readControlPage(Buffer.alloc(length), 2 * PAGE), 'string');
+    assert.equal(readWaitPage(Buffer.alloc(length)), undefined);
+  }
+  assert.equal(readWaitPage(Buffer.alloc(PAGE)), undefined);
+});
+
+test('a thread that says it waits for itself, or for one that is not there, is told and followed no further', async (t) => {
+  await scene(t);
+  const { arena } = thisThread();
+  const page = new WaitPage(arena, 4711);
+  atEnd(t, () => page.close());
+  page.publish(999_999_999, 888_888_888, 1);
+  assert.deepEqual(inspectWaits().waits.filter(({ thread }) => thread.tid === 4711), [], 'of a connection that is not of this namespace');
+  page.publish(page.inode, 888_888_888, 1);
+  assert.deepEqual(inspectWaits().cycles, []);
+});
+
+test('circles are found wherever they begin, and ways into them are not of them', () => {
+  const circles = (edges: [string, string][]): string[][] => findCircles(new Map(edges)).map((circle) => circle.toSorted());
+  assert.deepEqual(circles([]), []);
+  assert.deepEqual(circles([['a', 'b'], ['b', 'c']]), []);
+  assert.deepEqual(circles([['a', 'a']]), [['a']]);
+  assert.deepEqual(circles([['x', 'a'], ['a', 'b'], ['b', 'a'], ['y', 'x']]), [['a', 'b']]);
+  assert.deepEqual(circles([['a', 'b'], ['b', 'a'], ['c', 'd'], ['d', 'e'], ['e', 'c'], ['z', 'e']]), [['a', 'b'], ['c', 'd', 'e']]);
+});
+
+test('a wait page is read as it was written', (t) => {
+  const page = new WaitPage(thisThread().arena, 4711);
+  atEnd(t, () => page.close());
+  page.publish(5 * 2 ** 32 + 6, 7 * 2 ** 32 + 8, 9);
+  const bytes = Buffer.alloc(PAGE);
+  readSync(page.fd, bytes, 0, PAGE, 0);
+  const read = readWaitPage(bytes)!;
+  assert.deepEqual([read.ownerPid, read.tid, read.sequence, read.on, read.connection, read.messageId], [process.pid, 4711, 1, 5 * 2 ** 32 + 6, 7 * 2 ** 32 + 8, 9]);
+  assert.ok(Math.abs(read.since.getTime() - Date.now()) < 60_000);
+});
