@@ -108,6 +108,7 @@ export interface Waiter {
   fail(error: AlpcError): void;
 }
 
+/** A handle of an event. Each belongs to who created or opened it, in this thread, and is closed by them. */
 export class Event implements HandleSource {
   readonly #tokens: Tokens;
   readonly #named: HeldEvent | undefined;
@@ -128,6 +129,7 @@ export class Event implements HandleSource {
     return this.#named?.name;
   }
 
+  /** Whether it lets everybody go on ('notification') or one for each `set` ('synchronization'); the same for all who have it. */
   get kind(): EventKind {
     return this.#tokens.kind;
   }
@@ -137,6 +139,7 @@ export class Event implements HandleSource {
     return this.tokens.isSet;
   }
 
+  /** Whether this handle has been closed; of others it says nothing. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -169,12 +172,12 @@ export class Event implements HandleSource {
     await waitOnLoop([this], 'any', options);
   }
 
-  /** As `wait`, but blocks this thread. */
+  /** As `wait`, but blocks this thread: nothing else of its event loop runs meanwhile. @throws AlpcError ERR_ALPC_TIMEOUT, ERR_ALPC_CLOSED, ERR_ALPC_INVALID_ARGUMENT */
   waitSync(options?: WaitSyncOptions): void {
     waitBlocking([this], 'any', options);
   }
 
-  /** For another thread of this process, which opens it by `openEvent`. @throws AlpcError ERR_ALPC_CLOSED */
+  /** For another thread of this process, which opens it by `openEvent`, while this one is open. NtDuplicateObject. @throws AlpcError ERR_ALPC_CLOSED */
   share(): SharedEvent {
     return { fd: this.tokens.fd, identity: this.tokens.identity, name: this.#named?.name, root: this.#named?.root };
   }
@@ -186,6 +189,7 @@ export class Event implements HandleSource {
     return this;
   }
 
+  /** Lets the process end while waits are pending. */
   unref(): this {
     this.#referenced = false;
     this.#watch?.unref();

@@ -75,7 +75,7 @@ export class BoundPortName {
     return runAwaited(this.#remove(deadlineAfter(checkTimeout(timeout ?? LOCK_TIMEOUT))), checkSignal(signal));
   }
 
-  /** As `remove`, blocking this thread for at most `timeout`. */
+  /** As `remove`, blocking this thread for at most `timeout`, and throwing what that rejects with. */
   removeSync(options?: Pick<LockOptions, 'timeout'>): boolean {
     const { timeout } = checkOptions(options, 'options', ['timeout']);
     return runBlocking(this.#remove(deadlineAfter(checkTimeout(timeout ?? LOCK_TIMEOUT))));
@@ -113,7 +113,7 @@ export async function bindPortName(name: string, options?: BindOptions): Promise
   return runAwaited(bindSteps(name, checked), checkSignal(checked.signal));
 }
 
-/** As `bindPortName`, blocking this thread for at most `timeout`. */
+/** As `bindPortName`, blocking this thread for at most `timeout`, and throwing what that rejects with. */
 export function bindPortNameSync(name: string, options?: Omit<BindOptions, 'signal'>): BoundPortName {
   return runBlocking(bindSteps(name, checkOptions(options, 'options', ['root', 'mode', 'backlog', 'timeout'])));
 }

@@ -38,11 +38,12 @@ export interface ConnectSyncOptions {
 }
 
 export interface ConnectOptions extends ConnectSyncOptions {
+  /** Ends the wait: the call rejects with its reason, and nothing of the connection stays. */
   signal?: AbortSignal;
 }
 
 /**
- * Connects to a port by its name. NtAlpcConnectPort.
+ * Connects to a port by its name, and waits for the server's answer without blocking the thread. NtAlpcConnectPort.
  * @param name an object name, `\RPC Control\spooler`; symbolic links are followed. Or the descriptor of a port that came with a message
  *   (`{ fd: message.handles.take(0, 'port') }`), which is taken over when it is one
  * @returns the client communication port; the caller owns it and closes it
@@ -75,7 +76,7 @@ export async function connectPort(name: string | DescriptorToOpen, options?: Con
   }
 }
 
-/** As `connectPort`, but blocks this thread until the server answers. */
+/** As `connectPort`, but blocks this thread until the server answers, and throws what `connectPort` rejects with. */
 export function connectPortSync(name: string | DescriptorToOpen, options?: ConnectSyncOptions): ClientPort {
   const checked = checkConnectOptions(options);
   const thread = thisThread();

@@ -50,8 +50,9 @@ export interface RequestOptions extends RequestSyncOptions {
 }
 
 export interface PostOptions extends SendOptions {
-  /** Milliseconds to wait for room. */
+  /** Milliseconds to wait for room: 0 looks once, Infinity (the default) waits for as long as the peer lives. */
   timeout?: number;
+  /** Ends the wait: it rejects with the signal's reason, and nothing has been sent. */
   signal?: AbortSignal;
 }
 
@@ -94,6 +95,7 @@ export interface CommunicationPortEvents {
   close: [reason: string, error: Error | undefined];
 }
 
+/** What the ends of a connection have in common: a name, a peer, and the ways to send. It belongs to one thread. */
 export abstract class CommunicationPort extends EventEmitter<CommunicationPortEvents> {
   readonly #connection: Connection;
 
@@ -137,30 +139,41 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
   }
 
   /**
-   * Sends a request and blocks this thread until the reply is there: under a microsecond when the peer is awake.
-   * NtAlpcSendWaitReceivePort with SYNC_REQUEST. Arguments, result and errors as in `request`; two threads that block on each
-   * other both get ERR_ALPC_DEADLOCK.
+   * Sends a request and blocks this thread until the reply is there: one to two microseconds when both sides are awake, on a core each.
+   * Nothing of its event loop runs meanwhile; the peer's death ends the call at once. NtAlpcSendWaitReceivePort with SYNC_REQUEST.
+   * Arguments, result and errors as in `request`, but that there is no signal; ERR_ALPC_QUOTA_EXCEEDED also when too many messages that
+   * nobody receives stand before the reply; ERR_ALPC_DEADLOCK for two threads that block on each other, both; and what `onCallback` throws.
    */
   requestSync(data: MessageData, options?: RequestSyncOptions): ReplyMessage {
     return this.#connection.requestSync(data, options);
   }
 
   /**
-   * Sends a datagram: no answer is possible. Resolves when it is in the peer's reach; waits for room when the ring is full.
-   * What was posted before an orderly exit arrives. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
+   * Sends a datagram: no answer is possible. Resolves when it is in the peer's reach; waits for room when the ring is full, without
+   * blocking the thread. What was posted before an orderly exit arrives. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
+   * @param data as in `request`
    * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT, ERR_ALPC_QUOTA_EXCEEDED when too much waits for room already,
-   *   ERR_ALPC_DISCONNECTED, ERR_ALPC_MESSAGE_LOST, ERR_ALPC_CLOSED, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT; the signal's reason
+   *   ERR_ALPC_DISCONNECTED, ERR_ALPC_MESSAGE_LOST when the peer dies while it waits, ERR_ALPC_CANCELED when this side closes meanwhile,
+   *   ERR_ALPC_CLOSED, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT; the signal's reason
    */
   post(data: MessageData, options?: PostOptions): Promise<void> {
     return this.#connection.post(data, options);
   }
 
-  /** As `post`, but blocks this thread while there is no room. */
+  /**
+   * As `post`, but blocks this thread while there is no room; messages that come meanwhile are kept to be received.
+   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_DISCONNECTED, also when the peer dies meanwhile; ERR_ALPC_CLOSED; ERR_ALPC_QUOTA_EXCEEDED when
+   *   more messages came than may be kept; ERR_ALPC_DEADLOCK on a port that talks with itself; ERR_ALPC_MESSAGE_TOO_LONG; ERR_ALPC_INVALID_ARGUMENT
+   */
   postSync(data: MessageData, options?: Omit<PostOptions, 'signal'>): void {
     this.#connection.postSync(data, options);
   }
 
-  /** Sends a datagram if there is room now. Never waits. @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT */
+  /**
+   * Sends a datagram if there is room now. Never waits. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
+   * @returns 'sent'; 'full' when there is no room; 'disconnected' when the connection has ended, for whatever reason
+   * @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
+   */
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     return this.#connection.tryPost(data, options);
   }
@@ -188,7 +201,7 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
     return connection.attributes.contexts.create(level);
   }
 
-  /** What is going on here. NtAlpcQueryInformation. */
+  /** What is going on here, now; also after the end. Never waits. NtAlpcQueryInformation. */
   info(): CommunicationPortInformation {
     const connection = this.#connection;
     return { name: connection.portName, role: connection.role, state: connection.state, peer: connection.peer, ...connection.figures };

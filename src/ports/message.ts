@@ -145,7 +145,11 @@ export class RequestMessage extends MessageBase {
     return this.#connection.reply(this, data, options);
   }
 
-  /** Declines: the caller gets ERR_ALPC_CANCELED. @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already */
+  /**
+   * Declines: the caller gets ERR_ALPC_CANCELED. Never blocks.
+   * @returns as `reply`
+   * @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already
+   */
   cancel(): ReplyOutcome {
     return this.#connection.decline(this);
   }
@@ -168,12 +172,12 @@ export class RequestMessage extends MessageBase {
     this.#abort?.abort();
   }
 
-  /** Calls the sender back while it waits for this message: its `onCallback` gets the request. Like `port.request`. */
+  /** Calls the sender back while it waits for the answer to this message: its `onCallback` gets the request. Arguments, result and errors as in `port.request`. */
   callback(data: MessageData, options?: RequestOptions): Promise<ReplyMessage> {
     return this.#connection.request(data, options, this.id);
   }
 
-  /** The blocking form of `callback`. */
+  /** The blocking form of `callback`: as `port.requestSync`. */
   callbackSync(data: MessageData, options?: RequestSyncOptions): ReplyMessage {
     return this.#connection.requestSync(data, options, this.id);
   }
