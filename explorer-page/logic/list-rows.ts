@@ -59,7 +59,7 @@ export function moveInList(rows: readonly ListRow[], at: number, key: string, pa
 
 /** Typing letters leads to the next object whose name begins with them; one letter again and again goes through all of them. */
 export function typeAhead(rows: readonly ListRow[], at: number, typed: string): string | undefined {
-  const again = typed.length > 1 && [...typed].every((letter) => letter === typed[0]);
+  const again = typed.length > 1 && typed === typed[0]!.repeat(typed.length);
   const wanted = (again ? typed[0]! : typed).toLowerCase();
   const from = Math.max(0, wanted.length === 1 ? at + 1 : at);
   for (let step = 0; step < rows.length; step++) {
@@ -82,7 +82,7 @@ function keyOf(object: TreeObject, by: Column): string {
     case 'name': return leafOf(object.name);
     case 'type': return object.type;
     case 'target': return object.target ?? '';
-    case 'directory': return parentOf(object.name) ?? '';
+    default: return parentOf(object.name) ?? ''; // the directory
   }
 }
 
