@@ -34,22 +34,24 @@ export const CONTROL_FIELDS = [
   { name: 'ringLength', offset: 12, meaning: 'bytes of the ring, a power of two' },
   { name: 'ownerPid', offset: 16, meaning: 'pid of the owner, for inspectors' },
   { name: 'role', offset: 20, meaning: '0 client, 1 server, 2 unconnected' },
-  { name: 'accepts', offset: 24, meaning: 'what the owner takes with a message: bit 0 secure views, bit 1 other views, bit 2 views that it may write to' },
+  { name: 'accepts', offset: 24, meaning: 'what the owner takes with a message: bit 0 secure views, bit 1 other views, bit 2 views that it may write to; bit 3 security, bit 4 work on behalf of somebody; bit 7 + n descriptors of kind n' },
   { name: 'maxViews', offset: 28, meaning: 'views that the owner holds at once, at most' },
   { name: 'maxSections', offset: 32, meaning: 'sections that the owner maps at once, at most' },
   { name: 'maxSectionKiB', offset: 36, meaning: 'their bytes, at most, in KiB' },
-  { name: 'connectionLow', offset: 40, meaning: "of a server's: inode number of the client's outbox, which names the connection, for inspectors; the low half" },
-  { name: 'connectionHigh', offset: 44, meaning: 'the high half' },
-  { name: 'socketLow', offset: 48, meaning: "of a client's: inode number of its socket, for inspectors; the low half" },
-  { name: 'socketHigh', offset: 52, meaning: 'the high half' },
-  { name: 'maxPendingMessages', offset: 56, meaning: 'messages that may be pending on this side, for inspectors' },
-  { name: 'maxConnections', offset: 60, meaning: "of a server's: connections that its port holds at once, at most, for inspectors" },
+  { name: 'maxHandles', offset: 40, meaning: 'descriptors that the owner holds at once for messages that are not released, at most' },
+  { name: 'connectionLow', offset: 48, meaning: "of a server's: inode number of the client's outbox, which names the connection, for inspectors; the low half" },
+  { name: 'connectionHigh', offset: 52, meaning: 'the high half' },
+  { name: 'socketLow', offset: 56, meaning: "of a client's: inode number of its socket, for inspectors; the low half" },
+  { name: 'socketHigh', offset: 60, meaning: 'the high half' },
+  { name: 'maxPendingMessages', offset: 64, meaning: 'messages that may be pending on this side, for inspectors' },
+  { name: 'maxConnections', offset: 68, meaning: "of a server's: connections that its port holds at once, at most, for inspectors" },
   { name: 'tail', offset: 128, atomic: true, meaning: 'bytes ever published in this ring, modulo 2^32' },
   { name: 'sentMessages', offset: 132, meaning: 'records published' },
   { name: 'sentKiB', offset: 136, meaning: 'payload published, in KiB' },
   { name: 'sentBytes', offset: 140, meaning: 'payload published, in bytes, modulo 2^32' },
   { name: 'sentViews', offset: 144, meaning: 'views sent; less those that the peer released, so many are out' },
   { name: 'requests', offset: 148, meaning: 'requests of the owner ever begun, modulo 2^32' },
+  { name: 'sentHandles', offset: 152, meaning: 'descriptors sent with messages; less those that the peer is done with, so many are out' },
   { name: 'head', offset: 256, atomic: true, meaning: "bytes ever consumed from the peer's ring, modulo 2^32" },
   { name: 'receivedMessages', offset: 260, meaning: "records consumed from the peer's ring" },
   { name: 'settledRequests', offset: 264, meaning: 'requests of the owner ever answered or given up; those begun and not settled wait for their reply' },
@@ -62,7 +64,9 @@ export const CONTROL_FIELDS = [
   { name: 'lateReplies', offset: 400, meaning: 'replies that came when nobody waited for them any more' },
   { name: 'viewSleep', offset: 412, atomic: true, meaning: 'odd: the owner sleeps until the peer releases a view' },
   { name: 'released', offset: 512, atomic: true, meaning: 'views of the peer ever released, modulo 2^32' },
-  { name: 'latencies', offset: 1024, meaning: 'round trips of requests by their time, a row of 96 counts: place n is for at most 2^((n-4)/4) microseconds, the last for all above' },
+  { name: 'handlesDone', offset: 516, atomic: true, meaning: 'descriptors of the peer ever taken or closed, modulo 2^32' },
+  { name: 'securityContexts', offset: 1024, atomic: true, meaning: 'a row of 64 words: the number of the security context at this place, 0 for none or one that was revoked' },
+  { name: 'latencies', offset: 1280, meaning: 'round trips of requests by their time, a row of 96 counts: place n is for at most 2^((n-4)/4) microseconds, the last for all above' },
   { name: 'releases', offset: 2048, meaning: 'their numbers, a row of 512 words: the nth stands at place n modulo 512' },
 ] as const satisfies readonly Field[];
 export const Control = wordsOf(CONTROL_FIELDS);
@@ -100,10 +104,25 @@ export const OutboxState = { open: 1, closed: 2, protocol: 3, quota: 4 } as cons
  * Attributes stand between the header and the payload, in the order of this table, whole multiples of 8 bytes each. An attribute is
  * there when its bit is set in the header's `attributes`; a bit that is not in the table is a breach of the protocol.
  */
-export const ATTRIBUTES = [{ name: 'view', bit: 0x40000000, length: 40 }] as const satisfies readonly { name: string; bit: number; length: number }[];
-export const VIEW_ATTRIBUTE = ATTRIBUTES[0].bit;
+export const ATTRIBUTES = [
+  { name: 'security', bit: 0x80000000, length: 8 },
+  { name: 'view', bit: 0x40000000, length: 40 },
+  { name: 'handle', bit: 0x10000000, length: 8 },
+  { name: 'work', bit: 0x02000000, length: 40 },
+] as const satisfies readonly { name: string; bit: number; length: number }[];
+export const Attribute = Object.fromEntries(ATTRIBUTES.map(({ name, bit }) => [name, bit])) as { readonly [K in (typeof ATTRIBUTES)[number]['name']]: number };
 /** All of them together, in words. */
 export const MAX_ATTRIBUTE_WORDS = ATTRIBUTES.reduce((sum, { length }) => sum + length / 4, 0);
+
+/** Where an attribute begins, in words, among those whose bits are set. */
+export function attributeStart(bits: number, bit: number): number {
+  let words = 0;
+  for (const attribute of ATTRIBUTES) {
+    if (attribute.bit === bit) return words;
+    if ((bits & attribute.bit) !== 0) words += attribute.length / 4;
+  }
+  return words;
+}
 
 /** Bytes of the attributes whose bits are set; undefined when a bit means nothing. */
 export function attributesLength(bits: number): number | undefined {
@@ -133,8 +152,49 @@ export const VIEW_FIELDS = [
 export const ViewWords = wordsOf(VIEW_FIELDS);
 export const ViewFlag = { secure: 1, writable: 2 } as const;
 
+/** The handle attribute: which packet brought the descriptors. What they are stands in the packet. */
+export const HANDLE_FIELDS = [
+  { name: 'packet', offset: 0, meaning: 'number of the packet of descriptors' },
+  { name: 'count', offset: 4, meaning: 'how many came with it, 1 to 253' },
+] as const satisfies readonly Field[];
+export const HandleWords = wordsOf(HANDLE_FIELDS);
+
+/** The security attribute: what the receiver may do with the sender's identity. */
+export const SECURITY_FIELDS = [
+  { name: 'level', offset: 0, meaning: 'low byte: 0 anonymous, 1 identify, 2 impersonate; above it the place of the context in `securityContexts`' },
+  { name: 'context', offset: 4, meaning: 'the number of the context, 0 for none' },
+] as const satisfies readonly Field[];
+export const SecurityWords = wordsOf(SECURITY_FIELDS);
+/** Security contexts that one side has at once. */
+export const MAX_SECURITY_CONTEXTS = 64;
+
+/** The attribute of work on behalf of somebody: the ticket. */
+export const WORK_FIELDS = [
+  { name: 'pid', offset: 0, meaning: 'of the first caller, as the first receiver knew it; 0 when `hops` is 0' },
+  { name: 'uid', offset: 4, meaning: 'the same' },
+  { name: 'hops', offset: 8, meaning: 'how many have handed the ticket on, 0 to 255' },
+  { name: 'trace', offset: 12, meaning: 'bit 8: there is a W3C trace context; low byte: its flags' },
+  { name: 'traceId', offset: 16, meaning: 'its trace id, four words, bytes in their order' },
+  { name: 'spanId', offset: 32, meaning: 'its parent id, two words' },
+] as const satisfies readonly Field[];
+export const WorkWords = wordsOf(WORK_FIELDS);
+export const WORK_LENGTH = 40;
+
+/** What a descriptor that travels with a message is. The numbers are the protocol's. */
+export const HANDLE_KINDS = { file: 1, directory: 2, device: 3, socket: 4, server: 5, pipe: 6, event: 7, section: 8, port: 9 } as const;
+export type HandleKind = keyof typeof HANDLE_KINDS;
+/** As many descriptors as the kernel passes in one packet. */
+export const MAX_HANDLES_A_MESSAGE = 253;
+/** So many descriptors of one side may be held by the other. */
+export const MAX_HANDLES = 512;
+
 /** `accepts` of a control page. */
-export const Accepts = { secureViews: 1, views: 2, writableViews: 4 } as const;
+export const Accepts = { secureViews: 1, views: 2, writableViews: 4, security: 8, work: 16 } as const;
+
+/** The bit of `accepts` for a kind of descriptor. */
+export function acceptBit(kind: HandleKind): number {
+  return 1 << (7 + HANDLE_KINDS[kind]);
+}
 /** Places in the row of `releases`: so many views of one side may be out at once. */
 export const MAX_VIEWS = 512;
 /** Places in the row of `latencies`, and how many of them double the time. */

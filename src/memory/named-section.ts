@@ -6,14 +6,19 @@
  * `Atomics` and `wait` and `notify`. Not promised: that a process of the same user, or of a user whose section was opened, does not shorten
  * the file under a reader; that ends the reader. Where that matters, send views through a port: those are sealed.
  */
-import { checkBoolean, checkInteger, checkOptions, checkTimeout } from '../base/arguments.js';
+import { checkBoolean, checkInteger, checkOptions, checkTimeout, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { createSecurityDescriptor, type SecurityOptions } from '../objects/index.js';
 import { filePermissions } from '../objects/security-descriptor.js';
-import { makeNamedFile, type NamedFile, openNamedFile } from '../objects/section-name.js';
-import type { RootOptions } from '../objects/root.js';
+import { checkSectionFile, makeNamedFile, type NamedFile, openNamedFile } from '../objects/section-name.js';
+import { openRootToLookUp, type RootOptions } from '../objects/root.js';
+import { type DescriptorToOpen, factsOfDescriptor, factsOfNumber } from '../platform/descriptor-facts.js';
+import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { Descriptor, statOf } from '../platform/directory.js';
+import { inspectMemoryFile } from '../platform/memory-file.js';
 import { libc, translate } from '../platform/system.js';
 import { Window } from '../platform/window.js';
+import { asHandle, type HandleSource } from './handle-source.js';
 import { wholePages } from './section-file.js';
 import { MAX_SECTION_SIZE } from './section.js';
 import { type Lender, MAX_VIEW_LENGTH, View } from './view.js';
@@ -48,30 +53,35 @@ export function createNamedSection(name: string, size: number, options?: CreateN
 }
 
 /**
- * Opens a section by its name, links followed. NtOpenSection.
+ * Opens a section: by its name, links followed, or by the descriptor that came with a message (`{ fd: message.handles.take(0, 'section') }`), which it
+ * takes over when it is a file. Of a received one that can't be shortened any more the owner does not matter. NtOpenSection.
  * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_OBJECT_TYPE_MISMATCH, ERR_ALPC_NAME_INVALID, ERR_ALPC_ACCESS_DENIED (also for one of
  *   another user's, see `owner`), ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_INSUFFICIENT_RESOURCES
  */
-export function openNamedSection(name: string, options?: OpenNamedSectionOptions): NamedSection {
+export function openNamedSection(name: string | DescriptorToOpen, options?: OpenNamedSectionOptions): NamedSection {
   const { root, writable = false, owner } = checkOptions(options, 'options', ['root', 'writable', 'owner']);
   checkBoolean(writable, 'options.writable');
   const owners = [libc().geteuid(), 0, ...(owner === undefined ? [] : [checkInteger(owner, 'options.owner', 0, 0xffffffff)])];
+  if (typeof name === 'object' && name !== null) return openReceivedSection(name, writable, owners, root === undefined ? {} : { root });
   return adopt(openNamedFile(name, writable, owners, root === undefined ? {} : { root }), writable);
 }
 
-export class NamedSection {
-  readonly name: string;
+export class NamedSection implements HandleSource {
+  /** Undefined for one that came with a message. */
+  readonly name: string | undefined;
   /** Bytes of it. */
   readonly size: number;
   /** Whether what is written here is seen by the others. */
   readonly writable: boolean;
+  readonly #fd: number;
   readonly #window: Window;
   readonly #views = new Set<NamedView>();
   #isOpen = true;
 
-  /** Engine room: made by `createNamedSection` and `openNamedSection`. */
-  constructor(name: string, window: Window, writable: boolean) {
+  /** Engine room: made by `createNamedSection` and `openNamedSection`. Takes over the descriptor. */
+  constructor(name: string | undefined, fd: number, window: Window, writable: boolean) {
     this.name = name;
+    this.#fd = fd;
     this.size = window.length;
     this.writable = writable;
     this.#window = window;
@@ -101,14 +111,21 @@ export class NamedSection {
     this.#isOpen = false;
     for (const view of this.#views) view.release();
     this.#window.close();
+    releaseDescriptor(this.#fd);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
+  /** Engine room: as a message's handle. */
+  [asHandle](): { fd: number; kind: 'section' } {
+    if (!this.#isOpen) throw new AlpcError('ERR_ALPC_CLOSED', `${this}: it has been closed`);
+    return { fd: this.#fd, kind: 'section' };
+  }
+
   toString(): string {
-    return `section ${this.name} of ${this.size} bytes`;
+    return `section ${this.name ?? 'without a name'} of ${this.size} bytes`;
   }
 }
 
@@ -125,11 +142,48 @@ class NamedView extends View {
   }
 }
 
-function adopt(named: NamedFile, writable: boolean): NamedSection {
-  using file = named.file;
+function openReceivedSection({ fd }: DescriptorToOpen, writable: boolean, owners: readonly number[], options: RootOptions): NamedSection {
+  const facts = factsOfNumber(fd);
+  if (facts === undefined) throw invalidArgument('name', 'a name, or the descriptor of a section', fd);
+  const { type, access, device } = facts;
+  const what = `section of descriptor ${fd}`;
+  if (type !== 'memory' && type !== 'sealed' && type !== 'file') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: it is a ${type}`);
+  using file = new Descriptor(fd);
   try {
-    return new NamedSection(named.name, new Window(file.fd, named.size, writable ? 'shared' : 'private'), writable);
+    if (access === 'none' || access === 'write' || (writable && access === 'read')) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${what}: it came for access '${access}' only`);
+    if (type === 'file') checkFileSystem(device, options, what);
+    const size = type === 'sealed' ? sealedSize(fd, what) : checkSectionFile(fd, owners, what);
+    return adopt({ file: new Descriptor(file.take()), name: undefined, size }, writable);
   } catch (error) {
-    throw translate(error, `section ${named.name}`);
+    throw translate(error, what);
+  }
+}
+
+/** A file system that a stranger runs says of its files what it likes: whose they are, say. The one that the namespace is on does not. */
+function checkFileSystem(device: bigint, options: RootOptions, what: string): void {
+  using root = openRootToLookUp(options);
+  if (factsOfDescriptor(root.fd).device !== device) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: it is a file of another file system than the namespace's`);
+}
+
+/** The size of a memory file that nobody can shorten, whoever its owner is. */
+function sealedSize(fd: number, what: string): number {
+  const size = Number(statOf(fd).size);
+  const looks = (['owned', 'shared', 'frozen'] as const).map((sealing) => inspectMemoryFile(fd, size, sealing));
+  if (looks.every((look) => typeof look === 'string')) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: ${looks[0]}`);
+  if (size === 0 || size !== wholePages(size) || size > MAX_SECTION_SIZE) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what} has ${size} bytes, a section has whole pages, of at most ${MAX_SECTION_SIZE} bytes`);
+  return size;
+}
+
+function adopt(named: Omit<NamedFile, 'name'> & { name: string | undefined }, writable: boolean): NamedSection {
+  using file = named.file;
+  let window: Window | undefined;
+  try {
+    window = new Window(file.fd, named.size, writable ? 'shared' : 'private');
+    const section = new NamedSection(named.name, adoptDescriptor(file.fd), window, writable);
+    file.take();
+    return section;
+  } catch (error) {
+    window?.close();
+    throw translate(error, `section ${named.name ?? 'without a name'}`);
   }
 }

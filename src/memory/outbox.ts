@@ -36,9 +36,10 @@ export interface Acceptance {
   readonly views: number;
   readonly sections: number;
   readonly sectionBytes: number;
+  readonly handles: number;
 }
 
-const NOTHING: Acceptance = { accepts: 0, pendingMessages: 0, connections: 0, views: 0, sections: 0, sectionBytes: 0 };
+const NOTHING: Acceptance = { accepts: 0, pendingMessages: 0, connections: 0, views: 0, sections: 0, sectionBytes: 0, handles: 0 };
 
 /** One side's view of an outbox, its own or the peer's. */
 export class Outbox {
@@ -79,7 +80,7 @@ export class Outbox {
       const outbox = new Outbox(arena, mapOutbox(arena, fd, controlLength, ringLength, true), ringLength, controlLength, undefined, true);
       try {
         outbox.words.set([MAGIC, PROTOCOL_VERSION, controlLength, ringLength, process.pid, role], Control.magic);
-        if (takes.accepts !== 0) outbox.words.set([takes.accepts, takes.views, takes.sections, Math.floor(takes.sectionBytes / 1024)], Control.accepts);
+        if (takes.accepts !== 0) outbox.words.set([takes.accepts, takes.views, takes.sections, Math.floor(takes.sectionBytes / 1024), takes.handles], Control.accepts);
         outbox.words[Control.maxPendingMessages] = takes.pendingMessages;
         if (role === 1) outbox.words[Control.maxConnections] = takes.connections;
         Atomics.store(outbox.words, Control.state, OutboxState.open);

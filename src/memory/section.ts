@@ -11,6 +11,7 @@
 import { checkInteger, checkTimeout, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { translate } from '../platform/system.js';
+import { asHandle, type HandleSource } from './handle-source.js';
 import { Regions, REGION_ALIGNMENT } from './regions.js';
 import { SectionFile, type SectionKind, wholePages } from './section-file.js';
 import { type ReleaseSource, RegionWaits, type RegionWaitOptions } from './region-waits.js';
@@ -30,7 +31,7 @@ export interface SectionParts {
   readonly onClose: (section: Section) => void;
 }
 
-export class Section {
+export class Section implements HandleSource {
   /** Bytes of it: what was asked for, in whole pages. */
   readonly size: number;
   readonly kind: SectionKind;
@@ -126,6 +127,13 @@ export class Section {
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
+
+  /** As a message's handle: whoever gets it maps all of it. A secure one has no memory of its own. */
+  [asHandle](): { fd: number; kind: 'section' } {
+    this.#checkOpen();
+    if (this.#file === undefined) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${this}: a secure section can't be sent whole; send its views`);
+    return { fd: this.#file.fd, kind: 'section' };
+  }
 
   /** Whether its views may be sent through a connection. */
   goesThrough(connection: object): boolean {

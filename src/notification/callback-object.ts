@@ -80,6 +80,7 @@ interface Registered {
   readonly call: (argument1: unknown, argument2: unknown) => void;
 }
 
+/** A callback object of this thread. Its creator closes it; until then one with a name can be opened by that. */
 export class CallbackObject<A = unknown, B = unknown> implements Disposable {
   readonly #multiple: boolean;
   readonly #registered = new Set<Registered>();
@@ -90,6 +91,7 @@ export class CallbackObject<A = unknown, B = unknown> implements Disposable {
     this.#multiple = multiple;
   }
 
+  /** Whether it has been closed, by whoever had it. */
   get closed(): boolean {
     return this.#closed;
   }

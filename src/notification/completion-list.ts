@@ -10,6 +10,7 @@
  */
 import { checkInteger, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { MAX_DATA_LENGTH } from '../memory/layout.js';
 import type { Consumer, Feed } from '../ports/diversion.js';
 import { Fifo } from '../ports/fifo.js';
 import type { ConnectionMessage, Message } from '../ports/index.js';
@@ -47,7 +48,6 @@ export interface Divertible<M> {
   toString(): string;
 }
 
-const MOST_DATA = 65_503;
 const NONE: LastMessage = { messageId: 0, callbackId: 0 };
 /** Milliseconds between two looks whether the last answer has been given. */
 const RUNDOWN_LOOK = 2;
@@ -81,7 +81,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     const given = checkOptions(options, 'options', ['entries', 'bytes', 'maxDataLength', 'concurrency']);
     this.#entries = given.entries === undefined ? 4096 : checkInteger(given.entries, 'options.entries', 1, 1_000_000);
     this.#bytes = given.bytes === undefined ? 16 * 1024 * 1024 : checkInteger(given.bytes, 'options.bytes', 1, 2 ** 31 - 1);
-    this.#maxDataLength = given.maxDataLength === undefined ? MOST_DATA : checkInteger(given.maxDataLength, 'options.maxDataLength', 0, MOST_DATA);
+    this.#maxDataLength = given.maxDataLength === undefined ? MAX_DATA_LENGTH : checkInteger(given.maxDataLength, 'options.maxDataLength', 0, MAX_DATA_LENGTH);
     this.#concurrency = given.concurrency === undefined ? 1 : checkConcurrency(given.concurrency, 'options.concurrency');
     this.#port = String(port);
     this.#waiters = new Waiters(() => this.#feed.attend());

@@ -10,6 +10,7 @@
 import { checkData, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { MAX_DATA_LENGTH } from '../memory/layout.js';
 import { libc } from '../platform/system.js';
 import type { Message } from '../ports/index.js';
 import { Association } from './association.js';
@@ -57,11 +58,14 @@ export interface CompletionPortInformation {
   readonly queuedBytes: number;
 }
 
-const LONGEST_DATA = 65_503;
 /** A waiting thread looks now and then whether one that should work has ended. */
 const LONGEST_WAIT = 1000;
 const KEEP_ALIVE = 2 ** 30;
 
+/**
+ * This thread's end of a completion port. Its memory lives as long as a thread has it; `close` ends it for all threads, `leave` for this one.
+ * When a thread ends without leaving, the others decline what it held.
+ */
 export class CompletionPort {
   readonly #dispatch: Dispatch;
   #lane: Lane | undefined;
@@ -72,7 +76,11 @@ export class CompletionPort {
   #keepAlive: NodeJS.Timeout | undefined;
   #left = false;
 
-  /** @param memory engine room: of a completion port that is there already; see `open` */
+  /**
+   * Makes a completion port. Never waits. CreateIoCompletionPort without a file.
+   * @param memory engine room: of a completion port that is there already; see `open`
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+   */
   constructor(options?: CompletionPortOptions, memory?: SharedArrayBuffer) {
     const given = checkOptions(options, 'options', ['concurrency', 'packetBytes']);
     const concurrency = given.concurrency === undefined ? 0 : checkInteger(given.concurrency, 'options.concurrency', 0, 256);
@@ -82,8 +90,9 @@ export class CompletionPort {
   }
 
   /**
-   * The completion port that another thread of this process made. Also binds the C library: a thread may not be terminated while that is
-   * done, and may be from here on. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+   * The completion port that another thread of this process made. Never waits. Also binds the C library: a thread may not be terminated
+   * while that is done, and may be from here on.
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_UNSUPPORTED_PLATFORM, ERR_ALPC_INSUFFICIENT_RESOURCES
    */
   static open(handle: CompletionPortHandle): CompletionPort {
     const memory = typeof handle === 'object' && handle !== null ? handle.completionPort : undefined;
@@ -92,15 +101,17 @@ export class CompletionPort {
     return new CompletionPort({}, memory);
   }
 
+  /** What another thread of this process needs for `open`. */
   get handle(): CompletionPortHandle {
     return { completionPort: this.#dispatch.memory };
   }
 
+  /** Whether this thread has left it, or any has closed it. */
   get closed(): boolean {
     return this.#left || this.#dispatch.isClosed;
   }
 
-  /** Threads that may work at once; may be changed at any time, from any thread. */
+  /** Threads that may work at once, 1 to 256; may be changed at any time, from any thread. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
   get concurrency(): number {
     return Atomics.load(this.#dispatch.words, Word.concurrency);
   }
@@ -110,20 +121,27 @@ export class CompletionPort {
   }
 
   /**
-   * Queues a packet of the user's own. PostQueuedCompletionStatus.
-   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when there is no room for it now; ERR_ALPC_CLOSED; ERR_ALPC_INVALID_ARGUMENT
+   * Queues a packet of the user's own. Never waits for room. PostQueuedCompletionStatus.
+   * @param packet `key`: 0 (the default) to 2^32 - 1; `data`: bytes or text (UTF-8), at most 65,503 bytes, none by default, that may be reused at once
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when there is no room for it now, or as many threads use the port as may; ERR_ALPC_MESSAGE_TOO_LONG;
+   *   ERR_ALPC_CLOSED; ERR_ALPC_INVALID_ARGUMENT
    */
   post(packet: { key?: number; data?: MessageData }): void {
     const given = checkOptions(packet, 'packet', ['key', 'data']);
     const key = given.key === undefined ? 0 : checkKey(given.key, 'packet.key');
     const data = given.data === undefined ? '' : checkData(given.data, 'packet.data');
     const dataLength = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
-    if (dataLength > LONGEST_DATA) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `completion port: a packet of ${dataLength} bytes; at most ${LONGEST_DATA} fit`);
+    if (dataLength > MAX_DATA_LENGTH) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `completion port: a packet of ${dataLength} bytes; at most ${MAX_DATA_LENGTH} fit`);
     if (this.closed) throw this.#closedError();
     if (!this.#dispatch.push([Kind.posted, key], data, dataLength)) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `completion port: ${this.#dispatch.queuedBytes} bytes of packets wait already`);
   }
 
-  /** Takes what is there, if there is a place for this thread. Never waits. The thread is done with what it had before. */
+  /**
+   * Takes what is there, if there is a place for this thread; nothing when the port is closed. Never waits. The thread is done with what it had
+   * before. GetQueuedCompletionStatusEx with a timeout of 0.
+   * @param max packets to take at most: 1 to 65,536
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when as many threads use the port as may; ERR_ALPC_INVALID_ARGUMENT
+   */
   tryDequeue(max = 64): Packet[] {
     checkMax(max, 'max');
     if (this.#left) return [];
@@ -132,9 +150,10 @@ export class CompletionPort {
   }
 
   /**
-   * Waits for packets, one at least. By asking the thread says that it is done with what it had; one call at a time in each thread.
-   * GetQueuedCompletionStatusEx.
-   * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_INVALID_ARGUMENT; the signal's reason
+   * Waits for packets, one at least, without blocking the thread. By asking the thread says that it is done with what it had; one call at a
+   * time in each thread. GetQueuedCompletionStatusEx.
+   * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_QUOTA_EXCEEDED when as many threads use the port as may;
+   *   ERR_ALPC_INVALID_ARGUMENT; the signal's reason
    */
   async dequeue(options?: DequeueOptions): Promise<Packet[]> {
     const given = checkOptions(options, 'options', ['max', 'timeout', 'signal']);
@@ -174,7 +193,8 @@ export class CompletionPort {
 
   /**
    * As `dequeue`, but blocks this thread. Not for the thread that owns associated ports: nobody else could drain them meanwhile.
-   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_DEADLOCK; ERR_ALPC_INVALID_ARGUMENT
+   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_DEADLOCK in a thread that owns associated ports; ERR_ALPC_QUOTA_EXCEEDED when as
+   *   many threads use the port as may; ERR_ALPC_INVALID_ARGUMENT
    */
   dequeueSync(options?: DequeueSyncOptions): Packet[] {
     const given = checkOptions(options, 'options', ['max', 'timeout']);
@@ -209,6 +229,7 @@ export class CompletionPort {
     return packet;
   }
 
+  /** What is going on here, now. Never waits. NtQueryIoCompletion. */
   info(): CompletionPortInformation {
     const { words, seats, queuedBytes } = this.#dispatch;
     return {
@@ -230,6 +251,7 @@ export class CompletionPort {
     return this;
   }
 
+  /** Lets this thread end while a `dequeue` waits. */
   unref(): this {
     this.#referenced = false;
     this.#keepAlive?.unref();
@@ -251,7 +273,7 @@ export class CompletionPort {
 
   /**
    * Closes it for all threads: whoever waits gets ERR_ALPC_CLOSED. Requests that no thread has taken are declined, others may still be
-   * answered; packets that nobody took are dropped. Associated ports receive as before.
+   * answered; packets that nobody took are dropped. Associated ports receive as before. A second call does nothing. NtClose of the last handle.
    */
   close(): void {
     this.#dispatch.close();

@@ -11,12 +11,14 @@
  */
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkTimeout, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
-import { type HeldEvent, holdEvent, makeEvent, openHeldEvent, releaseEvent } from '../objects/event-name.js';
+import { asHandle, type HandleSource } from '../memory/handle-source.js';
+import { type HeldEvent, holdEvent, makeEvent, openHeldEvent, openReceivedEvent, releaseEvent } from '../objects/event-name.js';
 import type { RootOptions, SecurityOptions } from '../objects/index.js';
 import { LOCK_TIMEOUT } from '../objects/locked-parent.js';
 import { createSecurityDescriptor, filePermissions } from '../objects/security-descriptor.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
-import { changeMode, type Descriptor, statOf } from '../platform/directory.js';
+import { type DescriptorToOpen, factsOfNumber } from '../platform/descriptor-facts.js';
+import { changeMode, Descriptor, statOf } from '../platform/directory.js';
 import { createPipe, putByte, reopenFifo } from '../platform/fifo.js';
 import { LoopWatch } from '../platform/loop-watch.js';
 import { SystemError, translate } from '../platform/system.js';
@@ -85,15 +87,16 @@ export function createEvent(name?: string, options?: CreateEventOptions): Event 
 }
 
 /**
- * Opens an event: by its name, links followed, or what another thread of this process shares. Waits for a moment at most.
+ * Opens an event: by its name, links followed, what another thread of this process shares, or the descriptor that came with a message
+ * (`{ fd: message.handles.take(0, 'event') }`), which it takes over when it is one. Waits for a moment at most.
  * @returns an event of its own; the caller owns it and closes it
  * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND when there is none, or nobody holds it any more; ERR_ALPC_OBJECT_TYPE_MISMATCH;
  *   ERR_ALPC_ACCESS_DENIED; ERR_ALPC_NAME_INVALID; ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_TIMEOUT; ERR_ALPC_INSUFFICIENT_RESOURCES
  * Windows: NtOpenEvent; for a shared one, NtDuplicateObject.
  */
-export function openEvent(event: string | SharedEvent, options?: RootOptions): Event {
+export function openEvent(event: string | SharedEvent | DescriptorToOpen, options?: RootOptions): Event {
   const { root } = checkOptions(options, 'options', ['root']);
-  if (typeof event === 'object' && event !== null) return openShared(event);
+  if (typeof event === 'object' && event !== null) return 'identity' in event ? openShared(event) : openReceived(event, root === undefined ? {} : { root });
   return adopt(openHeldEvent(event, root === undefined ? {} : { root }));
 }
 
@@ -105,7 +108,8 @@ export interface Waiter {
   fail(error: AlpcError): void;
 }
 
-export class Event {
+/** A handle of an event. Each belongs to who created or opened it, in this thread, and is closed by them. */
+export class Event implements HandleSource {
   readonly #tokens: Tokens;
   readonly #named: HeldEvent | undefined;
   readonly #waiters = new Map<Waiter, { readonly counted: boolean }>();
@@ -125,6 +129,7 @@ export class Event {
     return this.#named?.name;
   }
 
+  /** Whether it lets everybody go on ('notification') or one for each `set` ('synchronization'); the same for all who have it. */
   get kind(): EventKind {
     return this.#tokens.kind;
   }
@@ -134,6 +139,7 @@ export class Event {
     return this.tokens.isSet;
   }
 
+  /** Whether this handle has been closed; of others it says nothing. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -166,12 +172,12 @@ export class Event {
     await waitOnLoop([this], 'any', options);
   }
 
-  /** As `wait`, but blocks this thread. */
+  /** As `wait`, but blocks this thread: nothing else of its event loop runs meanwhile. @throws AlpcError ERR_ALPC_TIMEOUT, ERR_ALPC_CLOSED, ERR_ALPC_INVALID_ARGUMENT */
   waitSync(options?: WaitSyncOptions): void {
     waitBlocking([this], 'any', options);
   }
 
-  /** For another thread of this process, which opens it by `openEvent`. @throws AlpcError ERR_ALPC_CLOSED */
+  /** For another thread of this process, which opens it by `openEvent`, while this one is open. NtDuplicateObject. @throws AlpcError ERR_ALPC_CLOSED */
   share(): SharedEvent {
     return { fd: this.tokens.fd, identity: this.tokens.identity, name: this.#named?.name, root: this.#named?.root };
   }
@@ -183,6 +189,7 @@ export class Event {
     return this;
   }
 
+  /** Lets the process end while waits are pending. */
   unref(): this {
     this.#referenced = false;
     this.#watch?.unref();
@@ -228,6 +235,11 @@ export class Event {
   get tokens(): Tokens {
     if (this.#closed) throw closedError(this);
     return this.#tokens;
+  }
+
+  /** As a message's handle: whoever gets it opens the same event. */
+  [asHandle](): { fd: number; kind: 'event' } {
+    return { fd: this.tokens.fd, kind: 'event' };
   }
 
   /** From now on the waiter is told when there is something to look at. `counted`: sets are for it, too. */
@@ -308,6 +320,20 @@ function openShared(shared: SharedEvent): Event {
   } catch (error) {
     if (error instanceof SystemError && error.errno === 'EBADF') throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `the event that was shared as descriptor ${number} is not open any more`);
     throw translate(error, 'shared event');
+  }
+}
+
+function openReceived({ fd }: DescriptorToOpen, options: RootOptions): Event {
+  const facts = factsOfNumber(fd);
+  if (facts === undefined) throw invalidArgument('event.fd', 'the descriptor of an event', fd);
+  if (facts.type !== 'fifo') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `descriptor ${fd} is a ${facts.type}, not an event`);
+  using received = new Descriptor(fd);
+  try {
+    const held = openReceivedEvent(received.fd, options);
+    using fifo = held.fifo;
+    return handOver(fifo, kindOf(Number(statOf(fifo.fd).mode)), held.name === undefined ? undefined : { fd: fifo.fd, name: held.name, root: held.root });
+  } catch (error) {
+    throw translate(error, `event of descriptor ${fd}`);
   }
 }
 

@@ -91,7 +91,7 @@ export class RequestPacket extends MessagePacket {
     return this.#settle(true, data, dataLength);
   }
 
-  /** Declines: the caller gets ERR_ALPC_CANCELED. @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already */
+  /** Declines: the caller gets ERR_ALPC_CANCELED. Waits and returns as `reply`. @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already */
   cancel(): ReplyOutcome {
     return this.#settle(false, undefined, 0);
   }

@@ -1,5 +1,6 @@
 /**
- * Who works at a completion port, and who comes next: one seat for each thread. Everything but `take` is done under the port's lock.
+ * Who works at a completion port, and who comes next: one seat for each thread. But for `take`, states are changed under the port's
+ * lock; figures that are asked for without it may be old at once.
  *
  * A packet is handed out only while fewer threads run than the concurrency says. Who waits is called last-in first-out: the thread that
  * went to wait last has its caches warm, and those that are not needed sleep on. A thread that was called counts as running at once.

@@ -19,7 +19,7 @@ export async function waitForAny(events: readonly Event[], options?: WaitOptions
   return waitOnLoop(checkEvents(events), 'any', options);
 }
 
-/** As `waitForAny`, but blocks this thread. */
+/** As `waitForAny`, but blocks this thread: there is no signal, and what it rejects with is thrown. */
 export function waitForAnySync(events: readonly Event[], options?: WaitSyncOptions): number {
   return waitBlocking(checkEvents(events), 'any', options);
 }
@@ -32,7 +32,7 @@ export async function waitForAll(events: readonly Event[], options?: WaitOptions
   await waitOnLoop(checkEvents(events), 'all', options);
 }
 
-/** As `waitForAll`, but blocks this thread. */
+/** As `waitForAll`, but blocks this thread: there is no signal, and what it rejects with is thrown. */
 export function waitForAllSync(events: readonly Event[], options?: WaitSyncOptions): void {
   waitBlocking(checkEvents(events), 'all', options);
 }

@@ -17,13 +17,13 @@ export interface ThreadPoolOptions {
   /** The module whose default export handles packets. */
   worker: URL | string;
   completions: CompletionPort;
-  /** Threads that are there also without work: 0 to 256; 1 by default. */
+  /** Threads that are there also without work: 0 to `maxThreads`; 1 by default. */
   minThreads?: number;
-  /** 1 to 256; by default as many as there are processors. */
+  /** Threads that are there at most: 1 to 256; by default as many as there are processors, or `minThreads` if that is more. */
   maxThreads?: number;
-  /** Packets that a thread takes at once: 1 to 65,536; 1 by default. When it crashes it takes all of them with it. */
+  /** Packets that a thread takes at once: 1 to 65,536; 1 by default. A thread that crashes takes all of them with it. */
   max?: number;
-  /** Milliseconds without work after which a thread may leave; 10,000 by default. */
+  /** Milliseconds without work after which a thread may leave: 1 to 2^31 - 1; 10,000 by default. */
   idleTimeout?: number;
   /** Handed to each thread: the handler's module finds it as `workerData.data`. */
   workerData?: unknown;
@@ -64,6 +64,7 @@ interface PoolThread {
   leaving: boolean;
 }
 
+/** The pool: it belongs to the thread that made it, which need not be one that owns associated ports. Its event loop must turn for threads to start and leave. */
 export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   readonly #options: CheckedPoolOptions;
   readonly #threads = new Set<PoolThread>();
@@ -77,7 +78,11 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   #retry: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
+  /**
+   * Starts `minThreads` threads, and more as work wants them. Never waits: a handler's module that can't be loaded is told by `crash`. The
+   * caller owns the pool and closes it; until then its threads keep the process alive. TpAllocAlpcCompletion.
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+   */
   constructor(options: ThreadPoolOptions) {
     super();
     this.#options = checkPoolOptions(options);
@@ -86,6 +91,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     void this.#feed();
   }
 
+  /** How many threads there are and were. Never waits. */
   statistics(): ThreadPoolStatistics {
     let starting = 0;
     let busy = 0;
@@ -99,6 +105,9 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   /**
    * Waits until no packet waits and no thread is busy, then lets all threads leave. After `timeout` milliseconds they are terminated, as
    * soon as they have started, and what they held is declined. The completion port stays open. A second call waits for the first.
+   * TpWaitForAlpcCompletion and TpReleaseAlpcCompletion.
+   * @param options `timeout`: 0 to 2^31 - 1, or Infinity (the default)
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
    */
   close(options?: { timeout?: number }): Promise<void> {
     const timeout = checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');

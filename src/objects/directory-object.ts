@@ -34,7 +34,7 @@ export interface TreeEntry extends DirectoryEntry {
  * What a directory holds, sorted by name. Symbolic links are shown and not followed, except in `name` itself. Does not wait.
  * @param name the directory's full name; `\` is the root
  * @throws AlpcError ERR_ALPC_NAME_INVALID, ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_OBJECT_TYPE_MISMATCH when it is no directory,
- *   ERR_ALPC_ACCESS_DENIED when the user may not read it
+ *   ERR_ALPC_ACCESS_DENIED when the user may not read it, ERR_ALPC_INVALID_ARGUMENT
  * Windows: NtQueryDirectoryObject.
  */
 export function listDirectory(name: string, options?: RootOptions): DirectoryEntry[] {

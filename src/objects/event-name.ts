@@ -80,6 +80,21 @@ export function openHeldEvent(name: string, options?: RootOptions): HeldEvent {
   });
 }
 
+/**
+ * Opens and holds an event whose FIFO came by a descriptor, which stays the caller's; its name is told when it has one in this namespace.
+ * @throws SystemError EACCES for who may not open it
+ */
+export function openReceivedEvent(fd: number, options: RootOptions): { readonly fifo: Descriptor; readonly name: string | undefined; readonly root: string } {
+  using fifo = reopenFifo(fd);
+  const path = pathOf(fifo.fd);
+  if (!path.startsWith('/')) return { fifo: new Descriptor(fifo.take()), name: undefined, root: '' };
+  tryLockRange(fifo.fd, EVENT_LOCKS.holders, 'shared');
+  using root = openRootToLookUp(options);
+  const above = pathOf(root.fd);
+  const name = path.startsWith(`${above}/`) ? parseObjectName(path.slice(above.length)).text : undefined;
+  return { fifo: new Descriptor(fifo.take()), name, root: root.path };
+}
+
 /** Whether somebody else holds the event whose FIFO is open. */
 export function isHeld(fifo: number): boolean {
   return findLock(fifo, EVENT_LOCKS.holders) !== undefined;

@@ -62,7 +62,8 @@ export function createSessionDirectories(session: number, options?: RootOptions)
 /**
  * Makes a symbolic link. The target need not be there. Does not wait.
  * @param target a full name, or one relative to the directory that holds the link
- * @throws AlpcError ERR_ALPC_NAME_IN_USE, ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_NAME_INVALID, ERR_ALPC_ACCESS_DENIED
+ * @throws AlpcError ERR_ALPC_NAME_IN_USE, ERR_ALPC_NAME_NOT_FOUND when the directory that holds it is missing, ERR_ALPC_NAME_INVALID,
+ *   ERR_ALPC_ACCESS_DENIED, ERR_ALPC_INVALID_ARGUMENT
  * Windows: NtCreateSymbolicLinkObject.
  */
 export function createSymbolicLink(name: string, target: string, options?: RootOptions): void {
@@ -75,7 +76,8 @@ export function createSymbolicLink(name: string, target: string, options?: RootO
 
 /**
  * Where a symbolic link leads, as it was said when the link was made. Does not wait.
- * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_OBJECT_TYPE_MISMATCH when it is no link, ERR_ALPC_NAME_INVALID
+ * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_OBJECT_TYPE_MISMATCH when it is no link, ERR_ALPC_NAME_INVALID,
+ *   ERR_ALPC_ACCESS_DENIED, ERR_ALPC_INVALID_ARGUMENT
  * Windows: NtQuerySymbolicLinkObject.
  */
 export function readSymbolicLink(name: string, options?: RootOptions): string {
@@ -89,7 +91,7 @@ export function readSymbolicLink(name: string, options?: RootOptions): string {
 
 /**
  * What can be told of an object; of a symbolic link itself, not of its target. Does not wait.
- * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_NAME_INVALID, ERR_ALPC_ACCESS_DENIED
+ * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_NAME_INVALID, ERR_ALPC_ACCESS_DENIED, ERR_ALPC_INVALID_ARGUMENT
  * Windows: NtQueryObject.
  */
 export function queryObject(name: string, options?: RootOptions): ObjectInformation {
@@ -109,7 +111,8 @@ export function queryObject(name: string, options?: RootOptions): ObjectInformat
 
 /**
  * The name behind symbolic links: that of the object itself, whichever links the given name went through. Does not wait.
- * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_NAME_INVALID (links that lead in a circle), ERR_ALPC_ACCESS_DENIED
+ * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_NAME_INVALID (links that lead in a circle), ERR_ALPC_ACCESS_DENIED,
+ *   ERR_ALPC_INVALID_ARGUMENT
  * Windows: the name that NtQueryObject gives for a handle.
  */
 export function resolveName(name: string, options?: RootOptions): string {

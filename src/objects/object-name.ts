@@ -10,7 +10,9 @@
 import { checkString } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 
+/** The longest name, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 4096;
+/** The longest part of a name, in bytes of UTF-8. */
 export const MAX_PART_BYTES = 255;
 /** What the names of unfinished things begin with. They are in no listing, and no object can be called so. */
 export const RESERVED_PREFIX = '.alpc-';
@@ -71,6 +73,7 @@ export function pathOfName(name: ObjectName): string {
   return name.parts.length === 0 ? '.' : name.parts.join('/');
 }
 
+/** The full name of what is called `part` in the directory of this name. Checks nothing, and does not wait. */
 export function joinName(directory: string, part: string): string {
   return directory === '\\' ? `\\${part}` : `${directory}\\${part}`;
 }

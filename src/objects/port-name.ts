@@ -57,6 +57,13 @@ export class BoundPortName {
     this.#root = root;
   }
 
+  /** A reference to the socket file, as whoever looks the name up gets it. The caller closes it. @throws AlpcError ERR_ALPC_NAME_NOT_FOUND when the name stands for this socket no more */
+  refer(): number {
+    using port = new Descriptor(openPort(this.name, { root: this.#root }).fd);
+    if (!sameFile(statOf(port.fd), this)) throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `'${this.name}' stands for this port no more`);
+    return port.take();
+  }
+
   /**
    * Gives the name back: removes it if it still stands for this socket. Call it while the socket is open: that keeps the
    * file's number from being given to another. Waits for the directory's lock.
@@ -68,7 +75,7 @@ export class BoundPortName {
     return runAwaited(this.#remove(deadlineAfter(checkTimeout(timeout ?? LOCK_TIMEOUT))), checkSignal(signal));
   }
 
-  /** As `remove`, blocking this thread for at most `timeout`. */
+  /** As `remove`, blocking this thread for at most `timeout`, and throwing what that rejects with. */
   removeSync(options?: Pick<LockOptions, 'timeout'>): boolean {
     const { timeout } = checkOptions(options, 'options', ['timeout']);
     return runBlocking(this.#remove(deadlineAfter(checkTimeout(timeout ?? LOCK_TIMEOUT))));
@@ -106,7 +113,7 @@ export async function bindPortName(name: string, options?: BindOptions): Promise
   return runAwaited(bindSteps(name, checked), checkSignal(checked.signal));
 }
 
-/** As `bindPortName`, blocking this thread for at most `timeout`. */
+/** As `bindPortName`, blocking this thread for at most `timeout`, and throwing what that rejects with. */
 export function bindPortNameSync(name: string, options?: Omit<BindOptions, 'signal'>): BoundPortName {
   return runBlocking(bindSteps(name, checkOptions(options, 'options', ['root', 'mode', 'backlog', 'timeout'])));
 }

@@ -49,7 +49,9 @@ export class Root extends Descriptor {
 /**
  * The path of the directory that is `\`; it is made if it is missing, with its standard directories. Does not wait.
  * @throws AlpcError ERR_ALPC_ACCESS_DENIED when it is not to be trusted (somebody else's, a symbolic link, writable for
- *   others) or cannot be made; ERR_ALPC_INVALID_ARGUMENT when `root` or `$ALPC_ROOT` is no absolute path
+ *   others) or cannot be made; ERR_ALPC_OBJECT_TYPE_MISMATCH when something else than a directory stands there; ERR_ALPC_INVALID_ARGUMENT
+ *   when `root` or `$ALPC_ROOT` is no absolute path; ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_UNSUPPORTED_PLATFORM. Everything that takes
+ *   a `root` may fail with these
  * Windows: the root directory object, of which there is one.
  */
 export function namespaceRoot(options?: RootOptions): string {

@@ -53,13 +53,19 @@ export function openNamedFile(name: string, writable: boolean, owners: readonly 
     using root = openRootToLookUp(options);
     using found = openObject(root.fd, parsed, 'Section');
     using file = reopenFile(found.fd, writable);
-    const { uid, mode, size } = statOf(file.fd);
-    const why = !owners.includes(Number(uid)) ? `it belongs to user ${uid}, who could end this process by shortening it` : (mode & 0o022n) !== 0n ? `its mode ${(mode & 0o7777n).toString(8)} lets others than its owner write to it` : undefined;
-    if (why !== undefined) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `'${parsed.text}': ${why}`);
-    const page = BigInt(libc().getpagesize());
-    if (size === 0n || size % page !== 0n) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `'${parsed.text}' is a file of ${size} bytes, a section has whole pages`);
-    return { file: new Descriptor(file.take()), name: parsed.text, size: Number(size) };
+    const size = checkSectionFile(file.fd, owners, `'${parsed.text}'`);
+    return { file: new Descriptor(file.take()), name: parsed.text, size };
   });
+}
+
+/** Whether a file that can't be sealed is one to be mapped: its size. @throws AlpcError ERR_ALPC_ACCESS_DENIED, ERR_ALPC_OBJECT_TYPE_MISMATCH */
+export function checkSectionFile(fd: number, owners: readonly number[], what: string): number {
+  const { uid, mode, size } = statOf(fd);
+  const why = !owners.includes(Number(uid)) ? `it belongs to user ${uid}, who could end this process by shortening it` : (mode & 0o022n) !== 0n ? `its mode ${(mode & 0o7777n).toString(8)} lets others than its owner write to it` : undefined;
+  if (why !== undefined) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${what}: ${why}`);
+  const page = BigInt(libc().getpagesize());
+  if (size === 0n || size % page !== 0n) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what} is a file of ${size} bytes, a section has whole pages`);
+  return Number(size);
 }
 
 function* makeSteps(name: ObjectName, options: MakeSectionOptions, deadline: Deadline): Steps<NamedFile> {

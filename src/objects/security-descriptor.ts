@@ -81,7 +81,7 @@ export function checkAccess(descriptor: SecurityDescriptor, identity: Identity, 
   return !descriptor.deny.some(applies) && descriptor.allow.some(applies);
 }
 
-/** The permission bits that a port's socket file needs: 0o600 when nobody but its user and root is let in, else 0o666. */
+/** The permission bits that a port's socket file needs: 0o600 when nobody but its user and root is let in, else 0o666. Does not wait. Windows: no counterpart. */
 export function fileMode({ allow, owner }: SecurityDescriptor): number {
   return allow.every((entry) => entry.who === 'user' && (entry.id === owner || entry.id === 0)) ? 0o600 : 0o666;
 }

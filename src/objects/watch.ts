@@ -57,6 +57,7 @@ interface Reader {
   reject(error: unknown): void;
 }
 
+/** What `watchDirectory` gives: read it by `for await`. Whoever made it ends it. */
 export class DirectoryWatch implements AsyncIterableIterator<NamespaceEvent>, AsyncDisposable {
   readonly #options: { readonly recursive: boolean; readonly where: RootOptions; readonly signal: AbortSignal | undefined };
   readonly #directories = new Map<string, WatchedDirectory>();
@@ -88,6 +89,7 @@ export class DirectoryWatch implements AsyncIterableIterator<NamespaceEvent>, As
     return this;
   }
 
+  /** The next event, or the end. Reads may be several at once, and are served in their order. Rejects as said at `watchDirectory`. */
   next(): Promise<IteratorResult<NamespaceEvent, undefined>> {
     return new Promise((resolve, reject) => {
       this.#readers.push({ resolve, reject });

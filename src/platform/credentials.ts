@@ -7,7 +7,9 @@ import { check, libc } from './system.js';
 
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
+const SO_PEERSEC = 31;
 const SO_PEERGROUPS = 59;
+const SO_PEERPIDFD = 77;
 
 /** A scratch constant, as long as most lists. */
 const FEW_GROUPS = new Uint32Array(256);
@@ -33,6 +35,21 @@ export function peerGroups(fd: number): number[] {
     check('getsockopt', libc().getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, value, length));
   }
   return Array.from(value.subarray(0, length[0]! / 4));
+}
+
+/** A descriptor for the peer's process itself, which no later process of the same pid is; the caller closes it. Undefined when the process is gone, or the kernel knows none (before 6.5). */
+export function peerProcess(fd: number): number | undefined {
+  const value = new Int32Array(1);
+  return libc().getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, value, Int32Array.of(4)) < 0 ? undefined : value[0];
+}
+
+/** The peer's security label, where a module of the kernel gives any. */
+export function peerLabel(fd: number): string | undefined {
+  const value = Buffer.alloc(1024);
+  const length = Int32Array.of(value.length);
+  if (libc().getsockopt(fd, SOL_SOCKET, SO_PEERSEC, value, length) < 0) return undefined;
+  const label = value.toString('utf8', 0, length[0]).replace(/\0.*$/s, '');
+  return label === '' ? undefined : label;
 }
 
 /** The command name of a process, for messages to people; undefined when it is gone. Never a proof of identity. */

@@ -1,7 +1,7 @@
 /**
- * Every C function that alpc calls, declared once. This is the only file of the project that imports koffi, and the seam
- * where another foreign-function interface (`node:ffi`) could take over: numbers, strings and typed arrays go in, numbers
- * come out, and `failed()` tells the errno of the call just made.
+ * Every C function that alpc calls, declared once. This is the only file of the project that loads koffi (loop-watch.ts knows a
+ * type of it), and the seam where another foreign-function interface (`node:ffi`) could take over: numbers, strings and typed
+ * arrays go in, numbers come out, and `errno()` tells the errno of the call just made.
  *
  * Rules of the ground: pointers into memory that outlives the call are plain numbers (user addresses are below 2^47);
  * errno is read in the statement after the call; no call here is made asynchronously, so every buffer outlives its call.
@@ -60,21 +60,22 @@ export interface Libc {
   mkdirat(directory: number, name: string, mode: number): number;
   symlinkat(target: string, directory: number, name: string): number;
   readlinkat(directory: number, name: string, buffer: Memory, size: number): number;
-  fchmodat(directory: number, name: string, mode: number, flags: number): number;
-  fchownat(directory: number, name: string, uid: number, gid: number, flags: number): number;
   syscall_openat2(number: number, directory: number, path: string, how: Memory, size: number): number;
   syscall_statx(number: number, directory: number, path: string, flags: number, mask: number, facts: Memory): number;
   syscall_gettid(number: number): number;
+  /** setfsuid and setfsgid by number: of this thread alone. What it was before. */
+  syscall_setfsid(number: number, id: number): number;
+  /** getgroups and setgroups by number: of this thread alone. */
+  syscall_groups(number: number, count: number, groups: Memory): number;
   /** futex by number; `timeout` is a struct timespec, or null. */
   syscall_futex(number: number, address: number, operation: number, value: number, timeout: Memory | null): number;
   getuid(): number;
   geteuid(): number;
-  getegid(): number;
   umask(mode: number): number;
 }
 
 /** System call numbers, for calls that old C libraries do not wrap. */
-export const SYS = { openat2: 437, futex: process.arch === 'arm64' ? 98 : 202, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316, statx: process.arch === 'arm64' ? 291 : 332 } as const;
+export const SYS = { openat2: 437, futex: process.arch === 'arm64' ? 98 : 202, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316, setfsuid: process.arch === 'arm64' ? 151 : 122, setfsgid: process.arch === 'arm64' ? 152 : 123, getgroups: process.arch === 'arm64' ? 158 : 115, setgroups: process.arch === 'arm64' ? 159 : 116, statx: process.arch === 'arm64' ? 291 : 332 } as const;
 
 /** The platform floor's hands: the C library, and views of mapped memory. */
 export interface Native {
@@ -153,15 +154,14 @@ function bindLibc(koffi: Koffi): Libc {
     mkdirat: bind('int mkdirat(int directory, const char *name, uint mode)'),
     symlinkat: bind('int symlinkat(const char *target, int directory, const char *name)'),
     readlinkat: bind('long readlinkat(int directory, const char *name, void *buffer, size_t size)'),
-    fchmodat: bind('int fchmodat(int directory, const char *name, uint mode, int flags)'),
-    fchownat: bind('int fchownat(int directory, const char *name, uint uid, uint gid, int flags)'),
     syscall_openat2: bind('long syscall(long number, long directory, const char *path, void *how, size_t size)'),
     syscall_statx: bind('long syscall(long number, long directory, const char *path, long flags, long mask, void *facts)'),
     syscall_gettid: bind('long syscall(long number)'),
+    syscall_setfsid: bind('long syscall(long number, long id)'),
+    syscall_groups: bind('long syscall(long number, long count, void *groups)'),
     syscall_futex: bind('long syscall(long number, intptr_t address, long operation, long value, void *timeout)'),
     getuid: bind('uint getuid()'),
     geteuid: bind('uint geteuid()'),
-    getegid: bind('uint getegid()'),
     umask: bind('uint umask(uint mode)'),
   };
 }

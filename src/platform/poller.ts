@@ -1,6 +1,6 @@
 /**
- * Blocking waits: `waitReadable` for one descriptor, `Poller` (epoll) for many. Both return after at most the time given,
- * early on a signal, and neither allocates. Descriptors are watched level-triggered: what is not read is told again.
+ * Blocking waits: `waitReadable` for one descriptor, `waitAnyReadable` for a few, `Poller` (epoll) for many. All return after at most
+ * the time given, early on a signal, and none allocates. Descriptors are watched level-triggered: what is not read is told again.
  */
 import { adoptDescriptor, releaseDescriptor } from './descriptors.js';
 import { check, closeDescriptor, lastErrno, libc } from './system.js';

@@ -1,6 +1,6 @@
 /**
  * System calls with errors that say what failed: `SystemError` carries the call's name and the errno's, and floors above
- * translate it into an `AlpcError` that names the object. An expected outcome (EAGAIN) is asked for by `failed()`.
+ * translate it into an `AlpcError` that names the object. An expected outcome (EAGAIN) is told by `lastErrno()`.
  *
  * The C library is bound once per thread, at the first call and not at import: so importing alpc works everywhere, and
  * the first call on a foreign platform fails with a clear error.

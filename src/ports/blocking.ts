@@ -15,7 +15,7 @@ import { BlockedCall, Outgoing, type OnCallback } from './calls.js';
 import type { Connection } from './connection.js';
 import { channels } from './diagnostics.js';
 import type { ReplyMessage } from './message.js';
-import type { Attachment } from './outgoing-views.js';
+import type { Attachment } from './attachment.js';
 
 /** Sends a request and blocks this thread until it is settled. */
 export function requestBlocking(connection: Connection, data: MessageData, dataLength: number, callbackId: number, timeout: number, onCallback: OnCallback | undefined, attachment?: Attachment): ReplyMessage {

@@ -7,7 +7,7 @@ import type { AlpcError } from '../base/errors.js';
 import { Control } from '../memory/layout.js';
 import { type Figures, LatencyMeter, UNSEEN } from './latency-meter.js';
 import type { ReplyMessage, RequestMessage } from './message.js';
-import type { Attachment } from './outgoing-views.js';
+import type { Attachment } from './attachment.js';
 
 /** A record that waits for room in the ring. Holds a copy of the data. */
 export class Outgoing {

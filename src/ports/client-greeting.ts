@@ -13,10 +13,10 @@ import { Outbox } from '../memory/outbox.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { openPort, parseObjectName } from '../objects/index.js';
 import { peerCredentials } from '../platform/credentials.js';
-import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
+import { adoptDescriptor, duplicateDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { inodeOf } from '../platform/memory-file.js';
 import { discardDescriptor } from '../platform/foreign-descriptors.js';
-import { Descriptor } from '../platform/directory.js';
+import { Descriptor, pathOf } from '../platform/directory.js';
 import { addressOfSocketFile } from '../platform/listener.js';
 import { waitReadable } from '../platform/poller.js';
 import { closeDescriptor, SystemError, translate } from '../platform/system.js';
@@ -58,6 +58,8 @@ export class ClientGreeting {
    * handles can own such a descriptor: one that a terminated worker had would stay open.
    */
   #file: number | undefined;
+  /** A port that came with a message: a descriptor of the caller's, which outlives the greeting. */
+  readonly #source: Descriptor | undefined;
   #peer: PeerIdentity | undefined;
   #outbox: Outbox | undefined;
   #hello: PreparedPacket | undefined;
@@ -65,10 +67,11 @@ export class ClientGreeting {
   /** Nothing is this greeting's any more. */
   #abandoned = false;
 
-  constructor(thread: Thread, name: string, options: CheckedConnectOptions) {
+  constructor(thread: Thread, name: string | Descriptor, options: CheckedConnectOptions) {
     this.#thread = thread;
     this.#options = options;
-    this.#name = parseObjectName(name).text;
+    this.#source = name instanceof Descriptor ? name : undefined;
+    this.#name = name instanceof Descriptor ? pathOf(name.fd) : parseObjectName(name).text;
     if (options.data !== undefined) checkMessage(options.data, MAX_DATA_LENGTH, this);
     using file = new Descriptor(this.#openFile());
     try {
@@ -162,6 +165,7 @@ export class ClientGreeting {
   }
 
   #openFile(): number {
+    if (this.#source !== undefined) return duplicateDescriptor(this.#source.fd);
     const { root } = this.#options;
     return openPort(this.#name, root === undefined ? {} : { root }).fd;
   }

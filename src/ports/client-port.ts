@@ -5,6 +5,8 @@
 import { checkData, checkFunction, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { type DescriptorToOpen, factsOfNumber } from '../platform/descriptor-facts.js';
+import { Descriptor } from '../platform/directory.js';
 import { waitReadable, yieldProcessor } from '../platform/poller.js';
 import { LoopWatch } from '../platform/loop-watch.js';
 import { translate } from '../platform/system.js';
@@ -36,24 +38,27 @@ export interface ConnectSyncOptions {
 }
 
 export interface ConnectOptions extends ConnectSyncOptions {
+  /** Ends the wait: the call rejects with its reason, and nothing of the connection stays. */
   signal?: AbortSignal;
 }
 
 /**
- * Connects to a port by its name. NtAlpcConnectPort.
- * @param name an object name, `\RPC Control\spooler`; symbolic links are followed
+ * Connects to a port by its name, and waits for the server's answer without blocking the thread. NtAlpcConnectPort.
+ * @param name an object name, `\RPC Control\spooler`; symbolic links are followed. Or the descriptor of a port that came with a message
+ *   (`{ fd: message.handles.take(0, 'port') }`), which is taken over when it is one
  * @returns the client communication port; the caller owns it and closes it
  * @throws AlpcError (as rejections) ERR_ALPC_NAME_NOT_FOUND when there is no such name or its server died; ERR_ALPC_ACCESS_DENIED;
  *   ERR_ALPC_REFUSED with the server's payload in `data`; ERR_ALPC_SERVER_MISMATCH; ERR_ALPC_OBJECT_TYPE_MISMATCH; ERR_ALPC_QUOTA_EXCEEDED
  *   when the server holds as many connections as it may, or one side's ring is longer than the other takes; ERR_ALPC_DISCONNECTED when it ends meanwhile; ERR_ALPC_TIMEOUT;
  *   ERR_ALPC_NAME_INVALID, ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_INSUFFICIENT_RESOURCES; the signal's reason
  */
-export async function connectPort(name: string, options?: ConnectOptions): Promise<ClientPort> {
+export async function connectPort(name: string | DescriptorToOpen, options?: ConnectOptions): Promise<ClientPort> {
   const checked = checkConnectOptions(options);
   const signal = checkSignal(options?.signal, 'options.signal');
   signal?.throwIfAborted();
   const deadline = deadlineAfter(checked.timeout);
-  const greeting = new ClientGreeting(thisThread(), name, checked);
+  using received = typeof name === 'object' && name !== null ? receivedPort(name) : undefined;
+  const greeting = new ClientGreeting(thisThread(), received ?? (name as string), checked);
   try {
     while (!greeting.connect()) await nap(Math.min(greeting.backoff(), leftOrThrow(greeting, deadline, checked.timeout)), signal);
     const patience = performance.now() + checked.spin.linger * 2;
@@ -71,12 +76,13 @@ export async function connectPort(name: string, options?: ConnectOptions): Promi
   }
 }
 
-/** As `connectPort`, but blocks this thread until the server answers. */
-export function connectPortSync(name: string, options?: ConnectSyncOptions): ClientPort {
+/** As `connectPort`, but blocks this thread until the server answers, and throws what `connectPort` rejects with. */
+export function connectPortSync(name: string | DescriptorToOpen, options?: ConnectSyncOptions): ClientPort {
   const checked = checkConnectOptions(options);
   const thread = thisThread();
   const deadline = deadlineAfter(checked.timeout);
-  const greeting = new ClientGreeting(thread, name, checked);
+  using received = typeof name === 'object' && name !== null ? receivedPort(name) : undefined;
+  const greeting = new ClientGreeting(thread, received ?? (name as string), checked);
   try {
     while (!greeting.connect()) sleepUntilReadable(thread, -1, Math.min(greeting.backoff(), leftOrThrow(greeting, deadline, checked.timeout)));
     for (;;) {
@@ -88,6 +94,14 @@ export function connectPortSync(name: string, options?: ConnectSyncOptions): Cli
     greeting.abandon();
     throw translate(error, String(greeting));
   }
+}
+
+/** A port's name in the file system that came with a message: closed when the connection is made, or is not. */
+function receivedPort({ fd }: DescriptorToOpen): Descriptor {
+  const facts = factsOfNumber(fd);
+  if (facts === undefined) throw invalidArgument('name', 'a name, or the descriptor of a port', fd);
+  if (facts.type !== 'name') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `descriptor ${fd} is a ${facts.type}, not a port`);
+  return new Descriptor(fd);
 }
 
 /** Meanwhile the thread's place at a completion port is another's. */

@@ -4,13 +4,16 @@
  */
 import { EventEmitter } from 'node:events';
 import type { MessageData } from '../base/arguments.js';
-import type { Section } from '../memory/section.js';
+import type { OwnView, Section } from '../memory/section.js';
 import type { View } from '../memory/view.js';
 import type { OnCallback } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
+import type { ReducedHandle, Sendable } from './handles-to-send.js';
 import type { ReplyMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { SectionOptions } from './port-sections.js';
+import type { SecurityContext, SecurityLevel } from './security.js';
+import type { WorkTicket } from './work-ticket.js';
 
 /** What can go with a message besides its bytes. */
 export interface SendOptions {
@@ -18,6 +21,15 @@ export interface SendOptions {
   view?: View;
   /** Releases the view here once it is on its way: its region comes back when the peer has released it. */
   autoRelease?: boolean;
+  /**
+   * Descriptors for the peer, which takes their kinds when its `accepts` says so: files, sockets, servers, pipes, events, sections, directories,
+   * ports. It gets descriptors of its own; these stay the caller's, who may close them as soon as the call has returned.
+   */
+  handles?: readonly (Sendable | ReducedHandle)[];
+  /** What the receiver may do with this side's identity; without it, 'identify'. The peer's `accepts` must have 'security'. */
+  security?: SecurityLevel | SecurityContext;
+  /** For whom the work is done: the ticket of a message that came, or one of `createWorkTicket`. The peer's `accepts` must have 'work'. */
+  workOnBehalfOf?: WorkTicket;
 }
 
 export interface ReplyOptions extends SendOptions {
@@ -38,8 +50,9 @@ export interface RequestOptions extends RequestSyncOptions {
 }
 
 export interface PostOptions extends SendOptions {
-  /** Milliseconds to wait for room. */
+  /** Milliseconds to wait for room: 0 looks once, Infinity (the default) waits for as long as the peer lives. */
   timeout?: number;
+  /** Ends the wait: it rejects with the signal's reason, and nothing has been sent. */
   signal?: AbortSignal;
 }
 
@@ -67,6 +80,12 @@ export interface CommunicationPortInformation {
   readonly mappedBytes: number;
   /** Views of the peer that nobody here released, found by the collector. */
   readonly forgottenViews: number;
+  /** Handles of this side that the peer has neither taken nor closed. */
+  readonly handlesOut: number;
+  /** Handles of the peer that messages hold here. */
+  readonly heldHandles: number;
+  /** Handles of the peer that nobody here took or released, found by the collector. */
+  readonly forgottenHandles: number;
 }
 
 export interface CommunicationPortEvents {
@@ -76,6 +95,7 @@ export interface CommunicationPortEvents {
   close: [reason: string, error: Error | undefined];
 }
 
+/** What the ends of a connection have in common: a name, a peer, and the ways to send. It belongs to one thread. */
 export abstract class CommunicationPort extends EventEmitter<CommunicationPortEvents> {
   readonly #connection: Connection;
 
@@ -119,30 +139,41 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
   }
 
   /**
-   * Sends a request and blocks this thread until the reply is there: under a microsecond when the peer is awake.
-   * NtAlpcSendWaitReceivePort with SYNC_REQUEST. Arguments, result and errors as in `request`; two threads that block on each
-   * other both get ERR_ALPC_DEADLOCK.
+   * Sends a request and blocks this thread until the reply is there: one to two microseconds when both sides are awake, on a core each.
+   * Nothing of its event loop runs meanwhile; the peer's death ends the call at once. NtAlpcSendWaitReceivePort with SYNC_REQUEST.
+   * Arguments, result and errors as in `request`, but that there is no signal; ERR_ALPC_QUOTA_EXCEEDED also when too many messages that
+   * nobody receives stand before the reply; ERR_ALPC_DEADLOCK for two threads that block on each other, both; and what `onCallback` throws.
    */
   requestSync(data: MessageData, options?: RequestSyncOptions): ReplyMessage {
     return this.#connection.requestSync(data, options);
   }
 
   /**
-   * Sends a datagram: no answer is possible. Resolves when it is in the peer's reach; waits for room when the ring is full.
-   * What was posted before an orderly exit arrives. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
+   * Sends a datagram: no answer is possible. Resolves when it is in the peer's reach; waits for room when the ring is full, without
+   * blocking the thread. What was posted before an orderly exit arrives. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
+   * @param data as in `request`
    * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT, ERR_ALPC_QUOTA_EXCEEDED when too much waits for room already,
-   *   ERR_ALPC_DISCONNECTED, ERR_ALPC_MESSAGE_LOST, ERR_ALPC_CLOSED, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT; the signal's reason
+   *   ERR_ALPC_DISCONNECTED, ERR_ALPC_MESSAGE_LOST when the peer dies while it waits, ERR_ALPC_CANCELED when this side closes meanwhile,
+   *   ERR_ALPC_CLOSED, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT; the signal's reason
    */
   post(data: MessageData, options?: PostOptions): Promise<void> {
     return this.#connection.post(data, options);
   }
 
-  /** As `post`, but blocks this thread while there is no room. */
+  /**
+   * As `post`, but blocks this thread while there is no room; messages that come meanwhile are kept to be received.
+   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_DISCONNECTED, also when the peer dies meanwhile; ERR_ALPC_CLOSED; ERR_ALPC_QUOTA_EXCEEDED when
+   *   more messages came than may be kept; ERR_ALPC_DEADLOCK on a port that talks with itself; ERR_ALPC_MESSAGE_TOO_LONG; ERR_ALPC_INVALID_ARGUMENT
+   */
   postSync(data: MessageData, options?: Omit<PostOptions, 'signal'>): void {
     this.#connection.postSync(data, options);
   }
 
-  /** Sends a datagram if there is room now. Never waits. @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT */
+  /**
+   * Sends a datagram if there is room now. Never waits. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
+   * @returns 'sent'; 'full' when there is no room; 'disconnected' when the connection has ended, for whatever reason
+   * @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
+   */
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     return this.#connection.tryPost(data, options);
   }
@@ -159,7 +190,27 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
     return connection.sections.create(size, options);
   }
 
-  /** What is going on here. NtAlpcQueryInformation. */
+  /** Engine room: whether the peer takes views at all, and whether it would take this one now. */
+  get takesViews(): boolean {
+    return this.#connection.state === 'open' && this.#connection.attributes.outgoing.takesViews;
+  }
+
+  takes(view: OwnView): boolean {
+    return this.#connection.state === 'open' && this.#connection.attributes.outgoing.takes(view);
+  }
+
+  /**
+   * A permission for the messages that are sent with it, which can be taken back. At most 64 at once; those of a connection end with it.
+   * NtAlpcCreateSecurityContext.
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED
+   */
+  createSecurityContext(level: SecurityLevel): SecurityContext {
+    const connection = this.#connection;
+    if (connection.state !== 'open') throw connection.closedError();
+    return connection.attributes.contexts.create(level);
+  }
+
+  /** What is going on here, now; also after the end. Never waits. NtAlpcQueryInformation. */
   info(): CommunicationPortInformation {
     const connection = this.#connection;
     return { name: connection.portName, role: connection.role, state: connection.state, peer: connection.peer, ...connection.figures };

@@ -4,11 +4,12 @@
  *
  * Each client has a ring of its own; the port takes from those that have something in turn, a few messages at a time, so
  * that no client starves another. Clients that were active a moment ago are looked at directly; all others are armed and
- * come through one epoll descriptor, so ten thousand idle ones cost nothing.
+ * come through one epoll descriptor, so nobody looks at idle ones, be there ten thousand.
  */
 import { EventEmitter } from 'node:events';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { asHandle, type HandleSource } from '../memory/handle-source.js';
 import type { Section } from '../memory/section.js';
 import { bindPortName, bindPortNameSync, type BoundPortName, createSecurityDescriptor, fileMode, type SecurityDescriptor, type SecurityOptions } from '../objects/index.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
@@ -53,13 +54,15 @@ export interface CreatePortSyncOptions {
 }
 
 export interface CreatePortOptions extends CreatePortSyncOptions {
+  /** Ends the wait for the directory's lock; the call rejects with its reason. */
   signal?: AbortSignal;
 }
 
 /**
- * Creates a connection port under a name. A name that a dead server left is taken over. NtAlpcCreatePort.
+ * Creates a connection port under a name. A name that a dead server left is taken over. Waits for the directory's lock at most, without
+ * blocking the thread. NtAlpcCreatePort.
  * @param name an object name, `\RPC Control\spooler`; its directory must be there
- * @returns the port; the caller owns it and closes it, or its name goes when the process ends
+ * @returns the port; the caller owns it and closes it; a process that ends without that leaves a name with no server, which keeps nobody out
  * @throws AlpcError (as rejections) ERR_ALPC_NAME_IN_USE when a server lives there; ERR_ALPC_NAME_NOT_FOUND when its directory is
  *   missing; ERR_ALPC_ACCESS_DENIED; ERR_ALPC_OBJECT_TYPE_MISMATCH; ERR_ALPC_NAME_INVALID; ERR_ALPC_TIMEOUT; ERR_ALPC_INVALID_ARGUMENT;
  *   ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_UNSUPPORTED_PLATFORM; the signal's reason
@@ -78,7 +81,7 @@ export async function createPort(name: string, options?: CreatePortOptions): Pro
   }
 }
 
-/** As `createPort`, but blocks this thread while another process holds the directory's lock. */
+/** As `createPort`, but blocks this thread while another process holds the directory's lock, and throws what `createPort` rejects with. */
 export function createPortSync(name: string, options?: CreatePortSyncOptions): ConnectionPort {
   const checked = checkCreateOptions(options);
   const bound = bindPortNameSync(name, checked.binding);
@@ -109,7 +112,7 @@ export interface ConnectionPortEvents {
 }
 
 /** A server's port. */
-export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implements Attentive {
+export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implements Attentive, HandleSource {
   readonly linger: Linger;
   readonly #thread: Thread;
   readonly #bound: BoundPortName;
@@ -159,11 +162,18 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     }
   }
 
+  /** Engine room: as a message's handle, with which its receiver can connect wherever the name stands. */
+  [asHandle](): { fd: number; kind: 'port'; isOwned: true } {
+    if (this.#closed) throw this.#closedError();
+    return { fd: this.#bound.refer(), kind: 'port', isOwned: true };
+  }
+
   /** The port's full name. */
   get name(): string {
     return this.#bound.name;
   }
 
+  /** Whether `close` has been called. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -173,12 +183,16 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     return this.#connections.list();
   }
 
-  /** Takes the next message that is there, without waiting. */
+  /** Takes the next message that is there; undefined when there is none, or the port is closed. Never waits. NtAlpcSendWaitReceivePort, receive only, with a timeout of 0. */
   tryReceive(): Message | undefined {
     return this.#closed ? undefined : this.#intake.tryReceive();
   }
 
-  /** Waits for the next message. @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED when the port is closed; the signal's reason */
+  /**
+   * Waits for the next message of any client, without blocking the thread. A client's end or death is its last message, `port-closed`.
+   * NtAlpcSendWaitReceivePort, receive only.
+   * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED when the port is closed; ERR_ALPC_INVALID_ARGUMENT; the signal's reason
+   */
   receive(options?: ReceiveOptions): Promise<Message> {
     return this.#intake.receive(options);
   }
@@ -225,18 +239,22 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     return this;
   }
 
+  /** Lets the process end while the port is open, whoever is connected. */
   unref(): this {
     this.#watch?.unref();
     return this;
   }
 
+  /** Whether the open port keeps the process alive. */
   hasRef(): boolean {
     return this.#watch?.hasRef() ?? false;
   }
 
   /**
-   * Closes: the name goes first, then every client is disconnected; whoever waits for a message is told. A second call does nothing.
-   * NtClose of the connection port's last handle.
+   * Closes: the name goes first, then every client is disconnected; whoever waits for a message is told. Waits for the directory's lock while
+   * another process holds it, 5 s at most. A second call does nothing. NtClose of the connection port's last handle.
+   * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT, ERR_ALPC_ACCESS_DENIED when the name could not be removed: then it is left without
+   *   a server, and the port is closed all the same
    */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -248,7 +266,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     }
   }
 
-  /** As `close`, but blocks this thread while another process holds the directory's lock. */
+  /** As `close`, but blocks this thread while another process holds the directory's lock. Throws what `close` rejects with. */
   closeSync(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -28,6 +28,7 @@ export interface ConnectionRequestActions {
   reject(data: Uint8Array): void;
 }
 
+/** Decide once, now or later: until then the client waits, for as long as its own timeout lets it. */
 export class ConnectionRequestMessage {
   readonly type = 'connection-request';
   readonly id = 0;

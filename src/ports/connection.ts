@@ -15,18 +15,19 @@ import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
 import { pause } from '../platform/poller.js';
 import { emptyBells, emptySocket, receiveBytes } from '../platform/unix-socket.js';
-import { requestBlocking, postBlocking } from './blocking.js';
-import { Calls, type OnCallback, Outgoing, PendingCall } from './calls.js';
+import { Lookout, postAwaited, requestAwaited } from './awaited.js';
+import { postBlocking, requestBlocking } from './blocking.js';
+import { Calls, type OnCallback, Outgoing } from './calls.js';
 import type { CommunicationPort, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
 import { type ConnectionFigures, type ConnectionOwner, type ConnectionParts, reasonOf } from './connection-parts.js';
 import { channels } from './diagnostics.js';
 import { Inbound } from './inbound.js';
 import type { Limits } from './limits.js';
 import { type EndReason, PLACE_ANSWERED, type ReplyMessage, type ReplyOutcome, type RequestMessage } from './message.js';
-import { type CheckedRequestOptions, checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
-import { MessageAttributes, type ViewFigures } from './message-attributes.js';
+import { ATTRIBUTE_OPTIONS, checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
+import { type AttributeFigures, MessageAttributes } from './message-attributes.js';
 import { copyOf, Outbound } from './outbound.js';
-import type { Attachment } from './outgoing-views.js';
+import type { Attachment } from './attachment.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { PortSections } from './port-sections.js';
 import type { Thread } from './thread.js';
@@ -34,10 +35,6 @@ import type { ConnectedUser } from './turns.js';
 
 export type { ConnectionMessage, ConnectionOwner, ConnectionParts } from './connection-parts.js';
 
-/** Looks at memory while replies are awaited, before or in a turn of the event loop: a few microseconds, while it pays. */
-const LOOKS_FOR_REPLIES = 300;
-/** Awaited calls that may be answered before the event loop must turn. */
-const IN_A_ROW = 64;
 /** A socket holds some 280 packets, unless the peer asked for more. */
 export const BELLS_AT_ONCE = 320;
 /** A scratch constant: what stands in a packet is never used. */
@@ -54,10 +51,8 @@ export class Connection {
   readonly role: 'client' | 'server' | 'unconnected';
   /** Looks at memory before a blocking call sleeps. */
   readonly looks: AdaptiveSpin;
-  readonly #looksForReplies: AdaptiveSpin;
-  /** Awaited calls that were answered before the event loop turned on from its `#turn`th turn. */
-  #answeredAtOnce = 0;
-  #turn = 0;
+  /** Looks for the replies that are awaited. */
+  readonly lookout: Lookout;
   readonly calls: Calls;
   readonly outbound: Outbound;
   readonly inbound: Inbound;
@@ -97,7 +92,7 @@ export class Connection {
     this.portName = parts.portName;
     this.role = parts.role;
     this.looks = new AdaptiveSpin(parts.spin.looks);
-    this.#looksForReplies = new AdaptiveSpin(parts.spin.linger > 0 ? LOOKS_FOR_REPLIES : 0);
+    this.lookout = new Lookout(this, parts.spin);
     this.#owner = parts.owner;
     this.#limits = parts.limits;
     this.attributes = new MessageAttributes(this, parts.limits);
@@ -112,19 +107,7 @@ export class Connection {
   // ---- sending -----------------------------------------------------------------------------------------------------
 
   request(data: MessageData, options?: RequestOptions, callbackId = 0): Promise<ReplyMessage> {
-    const call = new PendingCall();
-    let attachment: Attachment | undefined;
-    try {
-      const dataLength = this.prepare(data);
-      const checked = checkRequestOptions(options, 'awaited');
-      checked.signal?.throwIfAborted();
-      attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
-      this.#startCall(call, data, dataLength, checked, callbackId, attachment);
-    } catch (error) {
-      attachment?.undo();
-      call.reject(error);
-    }
-    return call.promise;
+    return requestAwaited(this, data, options, callbackId);
   }
 
   requestSync(data: MessageData, options?: RequestSyncOptions, callbackId = 0): ReplyMessage {
@@ -146,7 +129,7 @@ export class Connection {
     const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
     if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return;
     try {
-      await this.#queueForRoom(data, dataLength, timeout, signal, attachment);
+      await postAwaited(this, data, dataLength, timeout, signal, attachment);
     } finally {
       attachment?.undo();
     }
@@ -166,7 +149,8 @@ export class Connection {
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') return 'disconnected';
-    const attachment = options === undefined ? undefined : this.attributes.attach(checkOptions(options, 'options', ['view', 'autoRelease']), dataLength);
+    if (options !== undefined && !this.attributes.mayAttach(checkOptions(options, 'options', ATTRIBUTE_OPTIONS), dataLength)) return this.state === 'open' ? 'full' : 'disconnected';
+    const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
     if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
     attachment?.undo();
     return this.state === 'open' ? 'full' : 'disconnected';
@@ -175,7 +159,7 @@ export class Connection {
   reply(message: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (options === undefined) return this.#settle(message, ReplyStatus.ok, data, dataLength);
-    const given = checkOptions(options, 'options', ['view', 'autoRelease', 'unmapExisting']);
+    const given = checkOptions(options, 'options', [...ATTRIBUTE_OPTIONS, 'unmapExisting']);
     const unmaps = given.unmapExisting !== undefined && checkBoolean(given.unmapExisting, 'options.unmapExisting');
     const attachment = message.place < 0 || this.state !== 'open' ? undefined : this.attributes.attach(given, dataLength);
     if (unmaps && message.place !== PLACE_ANSWERED) message.release(); // before the answer: whoever gets it can use the region again
@@ -264,17 +248,6 @@ export class Connection {
     this.link.disarm();
     this.link.disarmForSpace();
     this.link.disarmForViews();
-  }
-
-  /** Looks for replies a little longer than once: a turn of the event loop costs more than a hundred looks, and an object of the collector's. */
-  lookForReplies(): boolean {
-    const { reader } = this.link;
-    const budget = this.#looksForReplies.next();
-    let looks = budget;
-    while (looks > 0 && !reader.hasData()) looks--;
-    if (looks > 0) this.#looksForReplies.paid();
-    else if (budget > 0) this.#looksForReplies.wasted();
-    return this.inbound.pump();
   }
 
   /**
@@ -374,7 +347,7 @@ export class Connection {
   }
 
   /** Figures for people and tests. */
-  get figures(): ConnectionFigures & ViewFigures {
+  get figures(): ConnectionFigures & AttributeFigures {
     return {
       pendingRequests: this.calls.count,
       unansweredRequests: this.inbound.unanswered,
@@ -386,79 +359,6 @@ export class Connection {
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
-
-  #startCall(call: PendingCall, data: MessageData, dataLength: number, { timeout, signal, onCallback }: CheckedRequestOptions, callbackId: number, attachment: Attachment | undefined): void {
-    const id = this.calls.nextId();
-    call.id = id;
-    call.onCallback = onCallback;
-    const { position } = this.outbound;
-    if (this.outbound.transmit(RecordType.request, id, callbackId, 0, data, dataLength, attachment)) call.position = position;
-    else {
-      if (this.state !== 'open') throw this.closedError();
-      this.outbound.checkQuota(dataLength);
-      call.outgoing = new Outgoing(RecordType.request, id, callbackId, 0, copyOf(data), dataLength, (at) => void (call.position = at), undefined, attachment);
-      this.outbound.enqueue(call.outgoing);
-    }
-    this.calls.add(call);
-    if (call.position !== undefined && this.#isAnsweredAtOnce(call)) return;
-    if (timeout !== Infinity) {
-      call.timer = setTimeout(() => this.#giveUp(call, () => new AlpcError('ERR_ALPC_TIMEOUT', `${this}: request ${id} was not answered within ${timeout} ms`)), timeout);
-      if (!this.port.hasRef()) call.timer.unref();
-    }
-    if (signal !== undefined) {
-      call.signal = signal;
-      call.onAbort = () => this.#giveUp(call, () => signal.reason as Error);
-      signal.addEventListener('abort', call.onAbort, { once: true });
-    }
-    this.#owner.wake(this);
-  }
-
-  /** Whether the reply came before the event loop turned. Only for a call that is alone, and not for ever: the loop must turn. */
-  #isAnsweredAtOnce(call: PendingCall): boolean {
-    const { turns } = this.thread.attention;
-    if (turns !== this.#turn) {
-      this.#turn = turns;
-      this.#answeredAtOnce = 0;
-    }
-    if (this.calls.awaited !== 1 || this.link.rang || this.#answeredAtOnce >= IN_A_ROW) return false;
-    this.#answeredAtOnce++;
-    if (!this.lookForReplies() || this.calls.findPending(call.id) === call) return false;
-    if (this.inbound.queued > 0) this.#owner.wake(this);
-    return true;
-  }
-
-  #giveUp(call: PendingCall, makeError: () => Error): void {
-    if (this.state === 'open') this.inbound.pump(); // the reply may be there already: then it wins
-    if (this.calls.take(call.id) === undefined) return;
-    this.outbound.cancelRequest(call.id, call.position, call.outgoing);
-    call.reject(makeError());
-  }
-
-  #queueForRoom(data: MessageData, dataLength: number, timeout: number, signal: AbortSignal | undefined, attachment: Attachment | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.state !== 'open') throw this.closedError();
-      this.outbound.checkQuota(dataLength);
-      let timer: NodeJS.Timeout | undefined;
-      const settle = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const outgoing = new Outgoing(
-        RecordType.datagram, 0, 0, 0, copyOf(data), dataLength,
-        () => { settle(); resolve(); },
-        (error) => { settle(); reject(error); },
-        attachment,
-      );
-      const giveUp = (error: Error): void => {
-        this.outbound.withdraw(outgoing);
-        outgoing.failed!(error);
-      };
-      const onAbort = (): void => giveUp(signal!.reason as Error);
-      if (timeout !== Infinity) timer = setTimeout(() => giveUp(new AlpcError('ERR_ALPC_TIMEOUT', `${this}: there was no room for a message within ${timeout} ms`)), timeout);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.outbound.enqueue(outgoing);
-    });
-  }
 
   #settle(message: RequestMessage, status: number, data: MessageData | undefined, dataLength: number, attachment?: Attachment): ReplyOutcome {
     if (message.place < 0) {

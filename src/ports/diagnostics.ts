@@ -1,6 +1,6 @@
 /**
  * What happens on ports, for whoever listens on `node:diagnostics_channel`: the five events that Windows traces for ALPC
- * (send, receive, wait, unwait, and what ends them), and connect and disconnect. Payloads are never published. A channel
+ * (send, receive, wait for a reply, wait for a message, unwait; here the two waits are one), and connect and disconnect. Payloads are never published. A channel
  * that nobody listens to costs one property look-up.
  */
 import { channel } from 'node:diagnostics_channel';
@@ -10,17 +10,19 @@ import type { Connection } from './connection.js';
 export const channels = {
   /** A connection was made: { port, peer, role }. */
   connect: channel('alpc:connect'),
-  /** A connection ended: { port, peer, reason, error? }. */
+  /** A connection ended, or never came to be, for one side turned the other away: { port, peer, role, reason, error? }. */
   disconnect: channel('alpc:disconnect'),
-  /** A message was published: { port, type, id, length }. */
+  /** A message was published: { port, role, type, id, length }. */
   send: channel('alpc:send'),
-  /** A message was taken: { port, type, id, length }. */
+  /** A message was taken: { port, role, type, id, length }. */
   receive: channel('alpc:receive'),
-  /** A thread goes to sleep in a blocking call: { port, id }. */
+  /** A thread goes to sleep in a blocking call: { port, role, id }; in a wait for events { role, id, events }. */
   wait: channel('alpc:wait'),
   /** A received view was collected as garbage, and nobody had released it: { port, peer, length }. */
   forgotten: channel('alpc:view-forgotten'),
-  /** It woke: { port, id }. */
+  /** Received handles were collected as garbage, and nobody had taken or released them: { port, peer, count }. */
+  forgottenHandles: channel('alpc:handles-forgotten'),
+  /** It woke: the same. */
   unwait: channel('alpc:unwait'),
 } as const;
 

@@ -8,12 +8,12 @@
 import { AlpcError } from '../base/errors.js';
 import { Control, ProtocolViolation, RecordType, ReplyStatus, RETRACTED } from '../memory/layout.js';
 import { Run } from '../memory/run.js';
+import type { Arrival } from './arrival.js';
 import type { OnCallback, PendingCall } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
 import { channels, tellReceive } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import type { Limits } from './limits.js';
-import type { ReceivedView } from './incoming-views.js';
 import { CanceledMessage, ClientDiedMessage, DatagramMessage, type EndReason, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
 
 /** Records in a row that are no messages, late replies say: a peer can publish them as fast as they are read, and others must have their turn. */
@@ -173,21 +173,21 @@ export class Inbound {
     try {
       for (let silent = 0; silent < SILENT_IN_A_ROW && reader.next(); silent++) {
         let message: ConnectionMessage | undefined;
-        const view = reader.attributes === 0 ? undefined : this.#readView();
+        const arrival = reader.attributes === 0 ? undefined : this.#readAttributes();
         if (connection.state !== 'open') return undefined;
         switch (reader.type) {
           case RecordType.request:
-            message = this.#readRequest(view);
+            message = this.#readRequest(arrival);
             break;
           case RecordType.reply:
-            this.#readReply(view);
+            this.#readReply(arrival);
             break;
           case RecordType.datagram: {
             const { copies } = connection.thread;
             reader.copyData(copies);
             link.release();
             message = new DatagramMessage(connection, reader.messageId, copies.memory, copies.start, reader.dataLength, ++this.#sequence);
-            if (view !== undefined) message.take(view);
+            if (arrival !== undefined) message.take(arrival);
             break;
           }
           case RecordType.cancel:
@@ -231,7 +231,7 @@ export class Inbound {
   }
 
   /** What comes with a record that has attributes. Who may have them carries bytes, and this side has said that it takes them. */
-  #readView(): ReceivedView | undefined {
+  #readAttributes(): Arrival | undefined {
     const connection = this.#connection;
     const { type } = connection.link.reader;
     if (type !== RecordType.request && type !== RecordType.reply && type !== RecordType.datagram) throw new ProtocolViolation(`a record of type ${type} has attributes`);
@@ -242,21 +242,21 @@ export class Inbound {
     const connection = this.#connection;
     const { messageId, callbackId } = connection.link.reader;
     connection.link.release();
-    connection.attributes.forgetSection(messageId, callbackId);
+    connection.attributes.forget(messageId, callbackId);
   }
 
-  #readRequest(view: ReceivedView | undefined): RequestMessage | undefined {
+  #readRequest(arrival: Arrival | undefined): RequestMessage | undefined {
     const connection = this.#connection;
     const { link } = connection;
     const { messageId, callbackId, flags, dataLength } = link.reader;
     if ((flags & RETRACTED) !== 0) {
       link.release();
-      view?.release();
+      arrival?.release();
       return undefined;
     }
     if (this.#unanswered.length >= this.#limits.pendingMessages || this.#unansweredBytes + dataLength > this.#limits.pendingBytes) {
       link.release();
-      view?.release();
+      arrival?.release();
       connection.answer(messageId, callbackId, ReplyStatus.quota, undefined, 0);
       return undefined;
     }
@@ -264,7 +264,7 @@ export class Inbound {
     link.reader.copyData(copies);
     link.release();
     const message = new RequestMessage(connection, messageId, callbackId, copies.memory, copies.start, dataLength, ++this.#sequence, this.#unanswered.length);
-    if (view !== undefined) message.take(view);
+    if (arrival !== undefined) message.take(arrival);
     this.#remember(message);
     const call = callbackId === 0 ? undefined : connection.calls.findPending(callbackId);
     if (call?.onCallback === undefined) return message;
@@ -278,7 +278,7 @@ export class Inbound {
     return undefined;
   }
 
-  #readReply(view: ReceivedView | undefined): void {
+  #readReply(arrival: Arrival | undefined): void {
     const connection = this.#connection;
     const { link } = connection;
     const { messageId, status } = link.reader;
@@ -287,14 +287,14 @@ export class Inbound {
     const call = blocked ?? connection.calls.take(messageId);
     if (call === undefined) {
       link.release();
-      view?.release();
+      arrival?.release();
       link.own.words[Control.lateReplies] = ++this.#lateReplies;
       return;
     }
     if (status !== ReplyStatus.ok) {
       const { dataLength } = link.reader;
       link.release();
-      view?.release();
+      arrival?.release();
       if (channels.receive.hasSubscribers) tellReceive(connection, { type: 'reply', id: messageId, dataLength });
       const error = errorOf(connection, status, messageId);
       if (status === ReplyStatus.deadlock) connection.outbound.cancelRequest(messageId, call.position, call.outgoing);
@@ -306,7 +306,7 @@ export class Inbound {
     link.reader.copyData(copies);
     link.release();
     const reply = new ReplyMessage(connection, messageId, copies.memory, copies.start, link.reader.dataLength, ++this.#sequence);
-    if (view !== undefined) reply.take(view);
+    if (arrival !== undefined) reply.take(arrival);
     if (blocked !== undefined) blocked.reply = reply;
     else (call as PendingCall).resolve(reply);
     if (channels.receive.hasSubscribers) tellReceive(connection, reply); // who is told may close the port

@@ -60,9 +60,8 @@ export class IncomingViews {
     return new ReceivedView(new Holding(this, section, number, offset), length);
   }
 
-  /** The peer will not send views of this section any more. @throws ProtocolViolation */
-  forgetSection(id: number, packet: number): void {
-    this.#connection.attributes.packets.discard(packet);
+  /** The peer will not send views of this section any more. */
+  forgetSection(id: number): void {
     const section = this.#sections.get(id);
     if (section === undefined) return; // none of its views was ever sent
     section.isForgotten = true;
@@ -112,10 +111,10 @@ export class IncomingViews {
       return known;
     }
     const { accepts, sections, sectionBytes } = this.#limits;
-    const descriptors = this.#connection.attributes.packets.claim(block[V.packet]!);
-    if (descriptors.length !== 1) {
+    const { descriptors, kinds } = this.#connection.attributes.packets.claim(block[V.packet]!);
+    if (descriptors.length !== 1 || kinds !== undefined) {
       descriptors.forEach(discardDescriptor);
-      throw new ProtocolViolation(`a section came with ${descriptors.length} descriptors, expected 1`);
+      throw new ProtocolViolation(kinds === undefined ? `a section came with ${descriptors.length} descriptors, expected 1` : 'a section came in a packet of handles');
     }
     const fd = descriptors[0]!;
     const size = this.#sections.size >= sections ? undefined : within(lengthIn(block, V.sizeLow), 1, sectionBytes - this.#bytes);

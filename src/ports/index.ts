@@ -15,6 +15,14 @@ export { CanceledMessage, ClientDiedMessage, DatagramMessage, PortClosedMessage,
 export type { EndReason, ReplyOutcome } from './message.js';
 export type { PeerIdentity } from './peer-identity.js';
 export type { AcceptedKind, PortLimits } from './limits.js';
+export type { HandleKind } from '../memory/layout.js';
+export type { HandleSource } from '../memory/handle-source.js';
+export type { Access, DescriptorToOpen } from '../platform/descriptor-facts.js';
+export type { ReducedHandle, Sendable } from './handles-to-send.js';
+export { createWorkTicket, WorkTicket, type WorkTicketOptions } from './work-ticket.js';
+export { SecurityContext, type SecurityLevel } from './security.js';
+export type { AccessToken } from './access-token.js';
+export type { ReceivedHandles } from './incoming-handles.js';
 export type { SectionOptions } from './port-sections.js';
 export { Section } from '../memory/section.js';
 export { createNamedSection, type CreateNamedSectionOptions, NamedSection, openNamedSection, type OpenNamedSectionOptions } from '../memory/named-section.js';

@@ -3,7 +3,7 @@
  * stricter of the two holds for the length of a message.
  */
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../base/arguments.js';
-import { Accepts, MAX_MESSAGE_LENGTH, MAX_VIEWS, RECORD_HEADER } from '../memory/layout.js';
+import { acceptBit, Accepts, HANDLE_KINDS, type HandleKind, MAX_HANDLES, MAX_MESSAGE_LENGTH, MAX_VIEWS, RECORD_HEADER } from '../memory/layout.js';
 import { type Acceptance, DEFAULT_PEER_RING_LENGTH, DEFAULT_RING_LENGTH, isRingLength, MAX_RING_LENGTH, MIN_RING_LENGTH } from '../memory/outbox.js';
 import { pageSize } from '../platform/descriptors.js';
 
@@ -28,16 +28,18 @@ export interface PortLimits {
   sections?: number;
   /** Bytes of these sections, and of those that the port makes itself. 4,096 to 2^36; 1 GiB by default. */
   sectionBytes?: number;
+  /** Descriptors of the peer that one connection holds at once, for messages that were not released. 1 to 512; 64 by default. */
+  handles?: number;
 }
 
 /** What a port takes with a message; nothing by default. */
-export type AcceptedKind = 'secure-view' | 'view' | 'writable-view';
+export type AcceptedKind = 'secure-view' | 'view' | 'writable-view' | 'security' | 'work' | HandleKind;
 
 export type Limits = Required<PortLimits> & Acceptance;
 
 /** @param accepts what the port takes: bits of `Accepts` */
 export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits {
-  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'connections', 'connectionsPerUser', 'views', 'sections', 'sectionBytes'] as const;
+  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'connections', 'connectionsPerUser', 'views', 'sections', 'sectionBytes', 'handles'] as const;
   const {
     maxMessageLength = MAX_MESSAGE_LENGTH,
     ringLength = DEFAULT_RING_LENGTH,
@@ -49,6 +51,7 @@ export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits 
     views = 64,
     sections = 16,
     sectionBytes = 2 ** 30,
+    handles = 64,
   } = checkOptions(value, 'limits', known);
   const limits: Limits = {
     maxMessageLength: checkInteger(maxMessageLength, 'limits.maxMessageLength', RECORD_HEADER * 2, MAX_MESSAGE_LENGTH),
@@ -61,13 +64,18 @@ export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits 
     views: checkInteger(views, 'limits.views', 1, MAX_VIEWS),
     sections: checkInteger(sections, 'limits.sections', 1, MAX_VIEWS),
     sectionBytes: checkInteger(sectionBytes, 'limits.sectionBytes', 4096, 2 ** 36),
+    handles: checkInteger(handles, 'limits.handles', 1, MAX_HANDLES),
     accepts,
   };
   if (!isRingLength(limits.ringLength)) throw invalidArgument('limits.ringLength', `a power of two from ${pageSize()} to ${MAX_RING_LENGTH}`, limits.ringLength);
   return limits;
 }
 
+const HANDLES = Object.fromEntries((Object.keys(HANDLE_KINDS) as HandleKind[]).map((kind) => [kind, acceptBit(kind)])) as Record<HandleKind, number>;
 const ACCEPTED: Record<AcceptedKind, number> = {
+  ...HANDLES,
+  security: Accepts.security,
+  work: Accepts.work,
   'secure-view': Accepts.secureViews,
   view: Accepts.secureViews | Accepts.views,
   'writable-view': Accepts.secureViews | Accepts.views | Accepts.writableViews,

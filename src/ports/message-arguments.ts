@@ -6,7 +6,10 @@ import { OwnView } from '../memory/section.js';
 import { View } from '../memory/view.js';
 import type { OnCallback } from './calls.js';
 import type { PostOptions, RequestOptions, SendOptions } from './communication-port.js';
+import type { ReducedHandle, Sendable } from './handles-to-send.js';
 
+/** The options of whatever sends a message. */
+export const ATTRIBUTE_OPTIONS = ['view', 'autoRelease', 'handles', 'security', 'workOnBehalfOf'] as const;
 
 /** The data's length in bytes, checked. */
 export function checkMessage(data: MessageData, maxDataLength: number, port: { toString(): string }): number {
@@ -28,7 +31,7 @@ const NONE: CheckedRequestOptions = { timeout: Infinity, signal: undefined, onCa
 /** `waits` names what is there for a call of this kind: a blocking one can't be ended by a signal. */
 export function checkRequestOptions(options: RequestOptions | undefined, waits: 'awaited' | 'blocking'): CheckedRequestOptions {
   if (options === undefined) return NONE;
-  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', 'onCallback', 'view', 'autoRelease'] : ['timeout', 'onCallback', 'view', 'autoRelease']);
+  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', 'onCallback', ...ATTRIBUTE_OPTIONS] : ['timeout', 'onCallback', ...ATTRIBUTE_OPTIONS]);
   return {
     timeout: checkTimeout(given.timeout, 'options.timeout'),
     signal: checkSignal(given.signal, 'options.signal'),
@@ -38,7 +41,7 @@ export function checkRequestOptions(options: RequestOptions | undefined, waits: 
 
 export function checkWaitOptions(options: PostOptions | undefined, waits: 'awaited' | 'blocking'): CheckedRequestOptions {
   if (options === undefined) return NONE;
-  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', 'view', 'autoRelease'] : ['timeout', 'view', 'autoRelease']);
+  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', ...ATTRIBUTE_OPTIONS] : ['timeout', ...ATTRIBUTE_OPTIONS]);
   return { timeout: checkTimeout(given.timeout, 'options.timeout'), signal: checkSignal(given.signal, 'options.signal'), onCallback: undefined };
 }
 
@@ -48,4 +51,11 @@ export function checkView({ view, autoRelease }: SendOptions): { view: OwnView; 
   if (view === undefined) return undefined;
   if (view instanceof OwnView) return { view, autoRelease: releases };
   throw invalidArgument('options.view', view instanceof View ? "a view of a section of this side's; a received one is its sender's" : 'a view of a section', view);
+}
+
+/** The handles that are to go with a message; undefined for none. */
+export function checkHandles({ handles }: SendOptions): readonly (Sendable | ReducedHandle)[] | undefined {
+  if (handles === undefined) return undefined;
+  if (!Array.isArray(handles)) throw invalidArgument('options.handles', 'an array', handles);
+  return handles.length === 0 ? undefined : Array.from(handles as readonly (Sendable | ReducedHandle)[]);
 }

@@ -5,17 +5,24 @@
  * A bad attribute fails the whole send: all is checked and prepared before the record is written, and undone when it is not.
  */
 import { AlpcError } from '../base/errors.js';
-import { attributesLength, ProtocolViolation, RECORD_HEADER, VIEW_ATTRIBUTE } from '../memory/layout.js';
+import { Attribute, attributesLength, attributeStart, HandleWords, MAX_ATTRIBUTE_WORDS, ProtocolViolation, RECORD_HEADER } from '../memory/layout.js';
 import { SystemError, translate } from '../platform/system.js';
+import { AccessToken } from './access-token.js';
+import { Arrival } from './arrival.js';
+import { Attachment, type AttachmentPart } from './attachment.js';
 import type { SendOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
 import { DescriptorPackets } from './descriptor-packets.js';
+import { IncomingHandles, type ReceivedHandles } from './incoming-handles.js';
 import { IncomingViews, type ReceivedView } from './incoming-views.js';
 import type { Limits } from './limits.js';
-import { checkView } from './message-arguments.js';
-import { type Attachment, OutgoingViews } from './outgoing-views.js';
+import { checkHandles, checkView } from './message-arguments.js';
+import { OutgoingHandles } from './outgoing-handles.js';
+import { OutgoingViews } from './outgoing-views.js';
+import { attachSecurity, ReceivedSecurity, SecurityContexts } from './security.js';
+import { attachWork, receiveWork } from './work-ticket.js';
 
-export interface ViewFigures {
+export interface AttributeFigures {
   /** Views of this side that the peer has not released. */
   readonly viewsOut: number;
   /** Views of the peer that this side holds. */
@@ -24,17 +31,30 @@ export interface ViewFigures {
   readonly mappedBytes: number;
   /** Views of the peer that nobody here released, found by the collector. */
   readonly forgottenViews: number;
+  /** Handles of this side that the peer has neither taken nor closed. */
+  readonly handlesOut: number;
+  /** Handles of the peer that messages hold here. */
+  readonly heldHandles: number;
+  /** Handles of the peer that nobody here took or released, found by the collector. */
+  readonly forgottenHandles: number;
 }
 
-const VIEW_LENGTH = attributesLength(VIEW_ATTRIBUTE)!;
+/** All of them together. */
+const ATTRIBUTES_LENGTH = 4 * MAX_ATTRIBUTE_WORDS;
 const NO_VIEWS = { heldViews: 0, mappedBytes: 0, forgottenViews: 0 } as const;
+const NO_HANDLES = { heldHandles: 0, forgottenHandles: 0 } as const;
 
+/** There is each part from its first use on. */
 export class MessageAttributes {
   readonly #connection: Connection;
   readonly #limits: Limits;
+  #contexts: SecurityContexts | undefined;
+  #token: AccessToken | undefined;
   #packets: DescriptorPackets | undefined;
-  #incoming: IncomingViews | undefined;
-  #outgoing: OutgoingViews | undefined;
+  #incomingViews: IncomingViews | undefined;
+  #outgoingViews: OutgoingViews | undefined;
+  #incomingHandles: IncomingHandles | undefined;
+  #outgoingHandles: OutgoingHandles | undefined;
 
   constructor(connection: Connection, limits: Limits) {
     this.#connection = connection;
@@ -47,46 +67,86 @@ export class MessageAttributes {
 
   /** Views that go to the peer. */
   get outgoing(): OutgoingViews {
-    return (this.#outgoing ??= new OutgoingViews(this.#connection));
+    return (this.#outgoingViews ??= new OutgoingViews(this.#connection));
   }
 
-  get figures(): ViewFigures {
-    this.#outgoing?.collect();
-    return { viewsOut: this.#outgoing?.count ?? 0, ...(this.#incoming?.figures ?? NO_VIEWS) };
+  /** Everything that the kernel says of the peer. */
+  get token(): AccessToken {
+    return (this.#token ??= new AccessToken(this.#connection));
+  }
+
+  /** Security contexts of this side. */
+  get contexts(): SecurityContexts {
+    return (this.#contexts ??= new SecurityContexts(this.#connection));
+  }
+
+  get figures(): AttributeFigures {
+    this.#outgoingViews?.collect();
+    this.#outgoingHandles?.collect();
+    return {
+      viewsOut: this.#outgoingViews?.count ?? 0,
+      ...(this.#incomingViews?.figures ?? NO_VIEWS),
+      handlesOut: this.#outgoingHandles?.count ?? 0,
+      ...(this.#incomingHandles?.figures ?? NO_HANDLES),
+    };
+  }
+
+  /** Whether there is room now for a message with these: descriptors go ahead of their record, and to call them back takes a record, too. */
+  mayAttach(options: SendOptions, dataLength: number): boolean {
+    return options.handles === undefined || this.#connection.outbound.hasRoom(dataLength + ATTRIBUTES_LENGTH);
   }
 
   /**
    * What is to travel with a message, checked and prepared: it must be sent or undone. Undefined for nothing.
-   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_MESSAGE_TOO_LONG, and what `OutgoingViews.attach` throws
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_MESSAGE_TOO_LONG, and what the parts' `attach` throw; then nothing is prepared
    */
   attach(options: SendOptions, dataLength: number): Attachment | undefined {
-    const given = checkView(options);
-    if (given === undefined) return undefined;
+    const view = checkView(options);
+    const handles = checkHandles(options);
+    const { security, workOnBehalfOf } = options;
+    if (view === undefined && handles === undefined && security === undefined && workOnBehalfOf === undefined) return undefined;
     const connection = this.#connection;
-    const { view, autoRelease } = given;
-    if (dataLength + VIEW_LENGTH > connection.maxDataLength) {
-      throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${connection}: a payload of ${dataLength} bytes and a view (${VIEW_LENGTH}) do not fit into a message of at most ${connection.maxDataLength + RECORD_HEADER} bytes, header included`);
+    const bits = (view === undefined ? 0 : Attribute.view) | (handles === undefined ? 0 : Attribute.handle) | (security === undefined ? 0 : Attribute.security) | (workOnBehalfOf === undefined ? 0 : Attribute.work);
+    const length = attributesLength(bits)!;
+    if (dataLength + length > connection.maxDataLength) {
+      throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${connection}: a payload of ${dataLength} bytes and ${view === undefined ? 'attributes' : 'a view'} (${length}) do not fit into a message of at most ${connection.maxDataLength + RECORD_HEADER} bytes, header included`);
     }
-    if (!view.region.section.goesThrough(connection)) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${connection}: ${view} is of another port's section, which is meant for that port's peers`);
-    return this.outgoing.attach(view, autoRelease);
+    if (view !== undefined && !view.view.region.section.goesThrough(connection)) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${connection}: ${view.view} is of another port's section, which is meant for that port's peers`);
+    const parts: AttachmentPart[] = [];
+    try {
+      if (security !== undefined) parts.push(attachSecurity(connection, security));
+      if (workOnBehalfOf !== undefined) parts.push(attachWork(connection, workOnBehalfOf));
+      // A view comes last: a secure one is frozen by that.
+      if (handles !== undefined) parts.push((this.#outgoingHandles ??= new OutgoingHandles(connection)).attach(handles));
+      if (view !== undefined) parts.push(this.outgoing.attach(view.view, view.autoRelease));
+      return new Attachment(parts);
+    } catch (error) {
+      for (const part of parts) part.undo?.();
+      throw error;
+    }
   }
 
-  /** The view that came with the record at hand. Undefined when this process has no room for it: then the connection has ended. @throws ProtocolViolation */
-  receive(): ReceivedView | undefined {
+  /** What came with the record at hand. Undefined when this process has no room for it: then the connection has ended. @throws ProtocolViolation */
+  receive(): Arrival | undefined {
+    let handles: ReceivedHandles | undefined;
     try {
-      this.#incoming ??= new IncomingViews(this.#connection, this.#limits);
-      return this.#incoming.receive(this.#connection.link.reader.block);
+      const security = this.#receive(Attribute.security, (block) => new ReceivedSecurity(block, this.#limits.accepts));
+      const work = this.#receive(Attribute.work, (block) => receiveWork(this.#connection, block, this.#limits.accepts));
+      handles = this.#receive(Attribute.handle, (block) => this.#receiveHandles(block));
+      return new Arrival(this.#receive(Attribute.view, (block) => this.#receiveView(block)), handles, security, work);
     } catch (error) {
+      handles?.release();
       this.#endForWant(error);
       return undefined;
     }
   }
 
-  /** The peer closed a section, or gave up sending it. */
-  forgetSection(id: number, packet: number): void {
+  /** The peer will not use what a packet of descriptors brought: it closed the section, or gave up a message. */
+  forget(section: number, packet: number): void {
     if (this.#limits.accepts === 0) throw new ProtocolViolation('a section is forgotten that this side did not take');
-    if (this.#incoming !== undefined) this.#incoming.forgetSection(id, packet);
-    else this.packets.discard(packet);
+    const handles = this.packets.discard(packet);
+    if (handles > 0) this.#handles.tellDone(handles);
+    this.#incomingViews?.forgetSection(section);
   }
 
   /** Reads one packet from the socket, where descriptors may come: 1 for a bell, and for descriptors that were put aside. */
@@ -103,14 +163,35 @@ export class MessageAttributes {
 
   /** This side has closed the connection: what was received is released. */
   drop(): void {
-    this.#incoming?.drop();
+    this.#incomingViews?.drop();
+    this.#incomingHandles?.drop();
   }
 
   /** The connection has ended, its memory is still there. */
   end(): void {
-    this.#outgoing?.end();
-    this.#incoming?.end();
+    this.#outgoingViews?.end();
+    this.#incomingViews?.end();
     this.#packets?.close();
+  }
+
+  get #handles(): IncomingHandles {
+    return (this.#incomingHandles ??= new IncomingHandles(this.#connection, this.#limits));
+  }
+
+  /** What one attribute of the record at hand says, if it is there. */
+  #receive<T>(bit: number, read: (block: Int32Array) => T): T | undefined {
+    const { attributes, block } = this.#connection.link.reader;
+    return (attributes & bit) === 0 ? undefined : read(block.subarray(attributeStart(attributes, bit)));
+  }
+
+  #receiveHandles(block: Int32Array): ReceivedHandles {
+    const count = block[HandleWords.count]!;
+    return this.#handles.receive(this.packets.claim(block[HandleWords.packet]!), count);
+  }
+
+  #receiveView(block: Int32Array): ReceivedView {
+    this.#incomingViews ??= new IncomingViews(this.#connection, this.#limits);
+    return this.#incomingViews.receive(block);
   }
 
   /** This process has no room for what the peer may send: the connection can't go on. Passes on what is anything else. */

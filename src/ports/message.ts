@@ -4,8 +4,13 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import type { View } from '../memory/view.js';
+import type { Arrival } from './arrival.js';
 import type { CommunicationPort, ReplyOptions, RequestOptions, RequestSyncOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
+import type { AccessToken } from './access-token.js';
+import { impersonate, type SecurityLevel } from './security.js';
+import type { WorkTicket } from './work-ticket.js';
+import { NO_HANDLES, type ReceivedHandles } from './incoming-handles.js';
 import type { PeerIdentity } from './peer-identity.js';
 
 /** What every message has. */
@@ -21,7 +26,7 @@ abstract class MessageBase {
   readonly #memory: ArrayBuffer;
   readonly #start: number;
   #data: Buffer | undefined;
-  #view: View | undefined;
+  #arrival: Arrival | undefined;
 
   /** The payload is `dataLength` bytes at `start` of `memory`, which belong to this message alone. */
   constructor(connection: Connection, id: number, memory: ArrayBuffer, start: number, dataLength: number, sequence: number) {
@@ -38,20 +43,57 @@ abstract class MessageBase {
     return (this.#data ??= Buffer.from(this.#memory, this.#start, this.dataLength));
   }
 
+  /** Engine room: where the payload lies, for who reads it in place. Nothing else in there may be looked at. */
+  get memory(): ArrayBuffer {
+    return this.#memory;
+  }
+
+  get start(): number {
+    return this.#start;
+  }
+
   /**
    * The view that came with it, if any: shared memory of the sender's, seen without a copy. Undefined again when the message has been released.
    * Release it when done; the sender waits for that to use the memory anew.
    */
   get view(): View | undefined {
-    return this.#view;
+    return this.#arrival?.view;
   }
 
-  /** Gives back what came with the message: its view. Its payload stays. A second call does nothing. */
+  /** The descriptors that came with it: files, sockets, events. Take those that are wanted; the others are closed when the message is released. */
+  get handles(): ReceivedHandles {
+    return this.#arrival?.handles ?? NO_HANDLES;
+  }
+
+  /** What its sender lets the receiver do with its identity: 'identify' when it said nothing. */
+  get securityLevel(): SecurityLevel {
+    return this.#arrival?.security?.level ?? 'identify';
+  }
+
+  /**
+   * Runs a function as the sender, as far as files go: this thread's file-system user, group and groups are the sender's until the function
+   * returns or throws. Use the `Sync` forms of `node:fs` in it; what runs later, or on another thread, runs as this process. NtAlpcImpersonateClientOfPort.
+   * @returns what the function returns
+   * @throws AlpcError ERR_ALPC_ACCESS_DENIED when the message does not allow it (it must say `security: 'impersonate'`), its sender has taken that back,
+   *   the message was released, or this process may not act as that user; ERR_ALPC_INVALID_ARGUMENT for a function that gives a promise
+   */
+  impersonate<T>(action: () => T): T {
+    return impersonate(this.#connection, this.#arrival?.security, action);
+  }
+
+  /** For whom it was sent, in the end: the ticket that came with it. For accounts and traces, never for decisions on access. */
+  get workOnBehalfOf(): WorkTicket | undefined {
+    return this.#arrival?.work;
+  }
+
+  /** Everything that the kernel says of the sender. */
+  get token(): AccessToken {
+    return this.#connection.attributes.token;
+  }
+
+  /** Gives back what came with the message: its view, and the handles that were not taken. Its payload stays. A second call does nothing. */
   release(): void {
-    if (this.#view === undefined) return;
-    const view = this.#view;
-    this.#view = undefined;
-    view.release();
+    this.#arrival?.release();
   }
 
   [Symbol.dispose](): void {
@@ -59,8 +101,8 @@ abstract class MessageBase {
   }
 
   /** Engine room: what came with it. */
-  take(view: View): void {
-    this.#view = view;
+  take(arrival: Arrival): void {
+    this.#arrival = arrival;
   }
 
   /** The communication port that it came through: for a server, the way to this one client. */
@@ -89,6 +131,8 @@ export class RequestMessage extends MessageBase {
   readonly callbackId: number;
   /** Engine room: where it stands among the unanswered ones of its connection, or why it no longer does. */
   place: number;
+  /** The receiver's own: whatever belongs to this request, there again when it is canceled. */
+  messageContext: unknown;
   readonly #connection: Connection;
   #abort: AbortController | undefined;
 
@@ -110,7 +154,11 @@ export class RequestMessage extends MessageBase {
     return this.#connection.reply(this, data, options);
   }
 
-  /** Declines: the caller gets ERR_ALPC_CANCELED. @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already */
+  /**
+   * Declines: the caller gets ERR_ALPC_CANCELED. Never blocks.
+   * @returns as `reply`
+   * @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already
+   */
   cancel(): ReplyOutcome {
     return this.#connection.decline(this);
   }
@@ -133,12 +181,12 @@ export class RequestMessage extends MessageBase {
     this.#abort?.abort();
   }
 
-  /** Calls the sender back while it waits for this message: its `onCallback` gets the request. Like `port.request`. */
+  /** Calls the sender back while it waits for the answer to this message: its `onCallback` gets the request. Arguments, result and errors as in `port.request`. */
   callback(data: MessageData, options?: RequestOptions): Promise<ReplyMessage> {
     return this.#connection.request(data, options, this.id);
   }
 
-  /** The blocking form of `callback`. */
+  /** The blocking form of `callback`: as `port.requestSync`. */
   callbackSync(data: MessageData, options?: RequestSyncOptions): ReplyMessage {
     return this.#connection.requestSync(data, options, this.id);
   }

@@ -12,7 +12,7 @@ import type { Connection } from './connection.js';
 import { channels, tellSend } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import type { Limits } from './limits.js';
-import type { Attachment } from './outgoing-views.js';
+import type { Attachment } from './attachment.js';
 
 export class Outbound {
   readonly #connection: Connection;
@@ -50,6 +50,16 @@ export class Outbound {
   /** Where the next record will begin; names it for `cancelRequest`. */
   get position(): number {
     return this.#writer.position;
+  }
+
+  /** Whether a record of so many bytes behind its header would go into the ring now. */
+  hasRoom(length: number): boolean {
+    try {
+      return this.#waiting.length === 0 && this.#writer.hasRoomFor(length);
+    } catch (error) {
+      this.#connection.violate(error);
+      return false;
+    }
   }
 
   /** Publishes one record now, behind everything that waits. False when there is no room, or the connection just ended. */

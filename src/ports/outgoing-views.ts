@@ -6,48 +6,16 @@
  * no trace. The peer's word on what it released is checked against what it was sent.
  */
 import { AlpcError } from '../base/errors.js';
-import { Accepts, Control, MAX_VIEWS, ProtocolViolation, RecordType, VIEW_ATTRIBUTE, VIEW_FIELDS, ViewFlag, ViewWords as V } from '../memory/layout.js';
+import { Accepts, Attribute, Control, MAX_VIEWS, ProtocolViolation, RecordType, VIEW_FIELDS, ViewFlag, ViewWords as V } from '../memory/layout.js';
 import type { ReleaseSource } from '../memory/region-waits.js';
 import { ReleaseReader } from '../memory/releases.js';
-import type { OwnView, Region } from '../memory/section.js';
+import type { OwnView, Region, Section } from '../memory/section.js';
 import type { SectionFile } from '../memory/section-file.js';
+import type { AttachmentPart } from './attachment.js';
 import type { Connection } from './connection.js';
 
 const HALF = 2 ** 32;
 const BLOCK_WORDS = VIEW_FIELDS.length;
-
-/** What travels with one message besides its bytes. It comes to nothing, or is sent, once. */
-export class Attachment {
-  readonly attributes = VIEW_ATTRIBUTE;
-  readonly block: Int32Array;
-  #views: OutgoingViews | undefined;
-  readonly #view: OwnView;
-  readonly #releases: boolean;
-
-  constructor(views: OutgoingViews, view: OwnView, block: Int32Array, releases: boolean) {
-    this.#views = views;
-    this.#view = view;
-    this.block = block;
-    this.#releases = releases;
-  }
-
-  get byteLength(): number {
-    return this.block.byteLength;
-  }
-
-  /** The record is in the ring. */
-  sent(): void {
-    this.#views?.onSent(this.block[V.view]!);
-    this.#views = undefined;
-    if (this.#releases) this.#view.release();
-  }
-
-  /** The record will not be sent. Does nothing when it has been. */
-  undo(): void {
-    this.#views?.takeBack(this.block[V.view]!);
-    this.#views = undefined;
-  }
-}
 
 /** A section's file as the peer knows it. */
 interface Announced {
@@ -95,15 +63,26 @@ export class OutgoingViews implements ReleaseSource {
     return this.#connection.socket;
   }
 
+  /** Whether the peer takes any that are not secure. */
+  get takesViews(): boolean {
+    return (this.#accepts & Accepts.views) !== 0;
+  }
+
+  /** Whether it would take this one now. */
+  takes({ region: { section, file } }: OwnView): boolean {
+    this.collect();
+    return (this.#accepts & acceptsFor(section)) !== 0 && this.#out.size < this.#maxViews && this.#hasRoom(file);
+  }
+
   /**
    * Prepares a view to be sent: it is the peer's from now on, unless the attachment is undone.
    * @throws AlpcError ERR_ALPC_NOT_ACCEPTED, ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_CLOSED, ERR_ALPC_INSUFFICIENT_RESOURCES
    */
-  attach(view: OwnView, releases: boolean): Attachment {
+  attach(view: OwnView, releases: boolean): AttachmentPart {
     const connection = this.#connection;
     const { region } = view;
     const { section, file } = region;
-    if ((this.#accepts & (section.kind === 'secure' ? Accepts.secureViews : Accepts.views)) === 0) {
+    if ((this.#accepts & acceptsFor(section)) === 0) {
       throw new AlpcError('ERR_ALPC_NOT_ACCEPTED', `${connection}: the peer (${connection.peer}) takes no ${section.kind === 'secure' ? 'views' : this.#accepts === 0 ? 'views' : 'views that are not secure'}; it must say so in its option 'accepts'`);
     }
     this.collect();
@@ -124,16 +103,11 @@ export class OutgoingViews implements ReleaseSource {
     this.#out.set(number, { region, announced });
     announced.users++;
     region.hold(this);
-    return new Attachment(this, view, block, releases);
-  }
-
-  /** The record that carries it is in the ring. A secure view's file is the peer's for this one message. */
-  onSent(number: number): void {
-    this.#connection.link.own.words[Control.sentViews] = ++this.#sent;
-    const out = this.#out.get(number);
-    if (out?.region.section.kind !== 'secure') return;
-    out.announced.isForgotten = true;
-    this.#drop(out.region.file);
+    const sent = (): void => {
+      this.#onSent(number);
+      if (releases) view.release();
+    };
+    return { attribute: Attribute.view, words: block, sent, undo: () => this.takeBack(number) };
   }
 
   /** The peer does not have the view, or no more. */
@@ -209,6 +183,15 @@ export class OutgoingViews implements ReleaseSource {
     if (this.#connection.state === 'open') this.#connection.outbound.transmitOrQueue(RecordType.forget, announced.id, announced.packet, 0, undefined, 0);
   }
 
+  /** The record that carries it is in the ring. A secure view's file is the peer's for this one message. */
+  #onSent(number: number): void {
+    this.#connection.link.own.words[Control.sentViews] = ++this.#sent;
+    const out = this.#out.get(number);
+    if (out?.region.section.kind !== 'secure') return;
+    out.announced.isForgotten = true;
+    this.#drop(out.region.file);
+  }
+
   /** Makes sure that the peer can map the file. */
   #announce(file: SectionFile): Announced {
     const known = this.#announced.get(file);
@@ -224,11 +207,13 @@ export class OutgoingViews implements ReleaseSource {
 
   /** Whether the peer takes the file, unless it has it. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
   #checkRoom(file: SectionFile): void {
-    if (this.#announced.has(file)) return;
+    if (this.#hasRoom(file)) return;
     const connection = this.#connection;
-    if (this.#sections >= this.#maxSections || this.#bytes + file.size > this.#maxBytes) {
-      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#sections} sections of ${this.#bytes} bytes, and takes ${this.#maxSections} of ${this.#maxBytes}; another of ${file.size} is too much`);
-    }
+    throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#sections} sections of ${this.#bytes} bytes, and takes ${this.#maxSections} of ${this.#maxBytes}; another of ${file.size} is too much`);
+  }
+
+  #hasRoom(file: SectionFile): boolean {
+    return this.#announced.has(file) || (this.#sections < this.#maxSections && this.#bytes + file.size <= this.#maxBytes);
   }
 
   #drop(file: SectionFile): void {
@@ -248,6 +233,10 @@ export class OutgoingViews implements ReleaseSource {
     while (this.#out.has(this.#lastView));
     return this.#lastView;
   }
+}
+
+function acceptsFor(section: Section): number {
+  return section.kind === 'secure' ? Accepts.secureViews : Accepts.views;
 }
 
 function split(block: Int32Array, low: number, value: number): void {

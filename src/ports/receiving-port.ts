@@ -72,17 +72,25 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     }
   }
 
-  /** Takes the next message that is there, without waiting. */
+  /** Takes the next message that is there; undefined when there is none, also after the end. Never waits. NtAlpcSendWaitReceivePort, receive only, with a timeout of 0. */
   tryReceive(): ConnectionMessage | undefined {
     return this.#intake.tryReceive();
   }
 
-  /** Waits for the next message of the peer. @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED when none will come; the signal's reason */
+  /**
+   * Waits for the next message of the peer, without blocking the thread. When the peer ends or dies, what it sent comes first, then
+   * `port-closed`. NtAlpcSendWaitReceivePort, receive only.
+   * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED when none will come; ERR_ALPC_INVALID_ARGUMENT;
+   *   the signal's reason
+   */
   receive(options?: ReceiveOptions): Promise<ConnectionMessage> {
     return this.#intake.receive(options);
   }
 
-  /** As `receive`, but blocks this thread. */
+  /**
+   * As `receive`, but blocks this thread: nothing else of its event loop runs meanwhile.
+   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED when none will come; ERR_ALPC_INVALID_ARGUMENT
+   */
   receiveSync(options?: { timeout?: number }): ConnectionMessage {
     const timeout = checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
     const connection = this.#connection;
@@ -134,6 +142,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     return this;
   }
 
+  /** Whether the open connection keeps the process alive. */
   hasRef(): boolean {
     return this.#watch?.hasRef() ?? false;
   }
@@ -195,7 +204,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     const { outbound, calls } = this.#connection;
     let any = outbound.length > 0 && outbound.flush();
     if (this.#isWanted) any = this.#deliver() || any;
-    else if (calls.awaited > 0) any = this.#connection.lookForReplies() || any;
+    else if (calls.awaited > 0) any = this.#connection.lookout.look() || any;
     // The message was there before its bell: whom it wakes goes on first, and the socket has the next turn.
     if (this.#rung && any && !this.#answered) this.#answered = true;
     else if (this.#rung) {

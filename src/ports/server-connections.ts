@@ -1,5 +1,6 @@
 /**
- * All connections of one connection port: who is active, who rests behind the poller; whose turn it is is for turns.ts to say.
+ * All connections of one connection port: who is active, who rests behind the poller. Whose turn it is
+ * is for turns.ts to say, and who is heard when many ring at once for hearing.ts.
  *
  * Invariant: every open connection is either active (its doorbell is not armed, somebody looks at its ring) or armed
  * and watched by the poller; its socket is watched in both cases, for its end. A connection that has ended stays active
@@ -22,6 +23,7 @@ import type { Diversion } from './diversion.js';
 import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
 import { HeadCount } from './head-count.js';
+import { chooseInTurn } from './hearing.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { Reception, type RefusalReason } from './reception.js';
@@ -190,8 +192,8 @@ export class ServerConnections implements ConnectionOwner {
     // Woken: a message was there before its bell, which is told again until it is read.
     if (milliseconds !== 0 && count > 0 && this.activateRecent()) return true;
     this.#bells = Math.ceil(BELLS_AT_ONCE / Math.min(Math.max(count, 1), HEARD_AT_ONCE));
-    if (count > HEARD_AT_ONCE) this.#hearInTurn(count);
-    else for (let i = 0; i < count && !this.#closed; i++) this.#hear(this.#poller.at(i));
+    if (count <= HEARD_AT_ONCE) for (let i = 0; i < count; i++) this.#hear(this.#poller.at(i));
+    else for (const socket of chooseInTurn(this.#poller, count, HEARD_AT_ONCE, this.#userOf)) this.#hear(socket);
     if (this.#closed) return true;
     this.#reception.showOutSilent();
     return count > 0;
@@ -284,30 +286,12 @@ export class ServerConnections implements ConnectionOwner {
     if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
   }
 
+  readonly #userOf = (socket: number): number => this.#bySocket.get(socket)?.peer.uid ?? NOBODY_YET;
+
   #hear(socket: number): void {
+    if (this.#closed) return; // by whoever was told of the one before
     if (socket === this.#parts.listener) this.#reception.accept();
     else if (!this.#reception.hear(socket)) this.#ring(socket);
-  }
-
-  /** More have something to say than are heard in one go. Users take turns here, too: else who has a thousand sockets is heard a thousand times before anybody else. The others are told of again. */
-  #hearInTurn(count: number): void {
-    const ofUsers = new Map<number, number[]>();
-    for (let i = 0; i < count; i++) {
-      const socket = this.#poller.at(i);
-      const uid = this.#bySocket.get(socket)?.peer.uid ?? NOBODY_YET;
-      const sockets = ofUsers.get(uid);
-      if (sockets === undefined) ofUsers.set(uid, [socket]);
-      else if (sockets.length < HEARD_AT_ONCE) sockets.push(socket);
-    }
-    let left = HEARD_AT_ONCE;
-    for (let turn = 0; turn < HEARD_AT_ONCE && left > 0; turn++) {
-      for (const sockets of ofUsers.values()) {
-        const socket = sockets[turn];
-        if (socket === undefined || left-- <= 0) continue;
-        this.#hear(socket);
-        if (this.#closed) return;
-      }
-    }
   }
 
   /** A bell or the end came from a client. */

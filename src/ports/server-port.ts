@@ -25,7 +25,7 @@ export class ServerPort extends CommunicationPort {
     return this.#connection.context;
   }
 
-  /** Gets the client's requests while a blocking call of this port waits; undefined leaves them to be received. */
+  /** Gets the client's requests while a blocking call of this port waits; undefined leaves them to be received. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
   set onCallback(handler: Connection['onCallback']) {
     this.#connection.onCallback = handler === undefined ? undefined : checkFunction(handler, 'onCallback');
   }

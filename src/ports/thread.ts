@@ -1,7 +1,7 @@
 /**
  * What a JavaScript thread has once: its arena of mappings, its wait page, the wait pages of the threads it talks with, the
- * connections that it holds, and its attention. A thread is a thing of the operating system and ends with it, so this is
- * the one place where state outlives every object of the user (see docs/decisions/0003-one-thread-object.md).
+ * connections that it holds, and its attention. A thread is a thing of the operating system and ends with it, so its object
+ * outlives every object of the user (see docs/decisions/0003-one-thread-object.md).
  */
 import { isMainThread } from 'node:worker_threads';
 import { SlabCopies } from '../memory/copies.js';

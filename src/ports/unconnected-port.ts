@@ -50,6 +50,7 @@ export function createUnconnectedPort(options?: UnconnectedPortOptions): Unconne
   }
 }
 
+/** The unconnected port: both ends of one connection, in one thread. Its maker closes it. */
 export class UnconnectedPort extends ReceivingPort {
   readonly #bell: number;
 

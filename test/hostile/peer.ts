@@ -29,17 +29,17 @@ export const RECORD_TYPE = { request: 1, reply: 2, datagram: 3, cancel: 12, forg
 export const RETRACTED = 0x100;
 export const RECORD_HEADER = 32;
 /** Bits of a record's `attributes`, and the bytes that they stand for. */
-export const ATTRIBUTE = { view: 0x40000000 } as const;
-export const VIEW_LENGTH = 40;
+export const ATTRIBUTE = { security: 0x80000000 | 0, view: 0x40000000, handle: 0x10000000, work: 0x02000000 } as const;
+export const ATTRIBUTE_LENGTHS = { security: 8, view: 40, handle: 8, work: 40 } as const;
 export const MAX_MESSAGE_LENGTH = 65_535;
 
 /** Bytes from the start of the control page. */
 export const CONTROL = {
-  magic: 0, version: 4, controlLength: 8, ringLength: 12, ownerPid: 16, role: 20, accepts: 24, maxViews: 28, maxSections: 32, maxSectionKiB: 36,
+  magic: 0, version: 4, controlLength: 8, ringLength: 12, ownerPid: 16, role: 20, accepts: 24, maxViews: 28, maxSections: 32, maxSectionKiB: 36, maxHandles: 40,
   tail: 128, sentMessages: 132, sentKiB: 136,
   head: 256, receivedMessages: 260,
   dataSleep: 384, spaceSleep: 388, state: 392, bellsRung: 396, lateReplies: 400, pendingRequests: 404, queuedMessages: 408, viewSleep: 412,
-  released: 512, releases: 2048,
+  released: 512, handlesDone: 516, securityContexts: 1024, releases: 2048,
 } as const;
 export type ControlWord = keyof typeof CONTROL;
 

@@ -190,7 +190,7 @@ test('B8: descriptors that never came are not waited for, and those that nobody 
     ['a packet of another kind', /a packet of 16 bytes came/, (peer) => void sendRaw(peer.socket, packet(1, 1, 9), [fd()])],
     ['a packet that is too long', /a packet of 20 bytes came/, (peer) => void sendRaw(peer.socket, Buffer.alloc(20), [fd()])],
     ['more than anybody claims', /packets of descriptors came that no message claims/, async (peer, stage) => {
-      for (let i = 1; i <= 513; i++) {
+      for (let i = 1; i <= 1025; i++) {
         for (let outcome = ''; outcome !== 'ok'; ) {
           outcome = sendRaw(peer.socket, packet(i), [peer.page.fd]);
           if (outcome === 'EPIPE' || outcome === 'ECONNRESET') return;

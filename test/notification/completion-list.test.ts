@@ -3,34 +3,17 @@
  * Clients here are of this very process, or of others where it matters.
  */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { array, assert as check, asyncProperty, constant, integer, nat, oneof, record } from 'fast-check';
-import { type ClientPort, CompletionList, connectPort, type ConnectionPort, createPort, type CreatePortOptions, type Message } from '../../src/index.js';
+import { CompletionList, createPort, type Message } from '../../src/index.js';
 import { libc } from '../../src/platform/system.js';
 import { failsWith, numbers, until } from '../process/expect.js';
 import { ownRoot, startClient } from '../process/serving.js';
-import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { temporaryRoot } from '../support/root.js';
-import { turn, turnsUntil } from '../support/turns.js';
+import { turn } from '../support/turns.js';
+import { NAME, open, texts } from './listed.js';
 
 withLedger();
-
-const NAME = '\\RPC Control\\list';
-
-async function open(t: TestContext, clients: number, options: CreatePortOptions = {}): Promise<{ port: ConnectionPort; clients: ClientPort[] }> {
-  temporaryRoot(t);
-  const port = await createPort(NAME, options);
-  atEnd(t, () => port.close());
-  const connected = await Promise.all(numbers(clients).map(() => connectPort(NAME)));
-  for (const client of connected) atEnd(t, () => client.close());
-  await turnsUntil(() => port.connections.length === clients);
-  return { port, clients: connected };
-}
-
-function texts(messages: readonly Message[]): string[] {
-  return messages.map((message) => String(message.data));
-}
 
 /** How many system calls this library makes in this thread while `work` runs. */
 function systemCalls(work: () => void): number {
@@ -317,67 +300,6 @@ test('who waits is released only when a worker has a place', async (t) => {
   assert.equal(released, false);
   list.leave();
   await waited;
-});
-
-test('rundown stops taking, drains, and detaches: the port receives as before', async (t) => {
-  const { port, clients } = await open(t, 1);
-  const list = port.registerCompletionList({ maxDataLength: 5 });
-  const reply = clients[0]!.request('ask');
-  clients[0]!.tryPost('short');
-  clients[0]!.tryPost('too long');
-  assert.equal(String(port.tryReceive()!.data), 'too long'); // the two before it are in the list now
-  await list.wait(); // something is there
-  assert.ok(list.enter());
-  const waiting = assert.rejects(list.wait(), failsWith('ERR_ALPC_CLOSED'));
-  await assert.rejects(list.rundown({ timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT', /2 messages, 1 workers and 0 requests/));
-  await waiting;
-  assert.equal(list.state, 'rundown');
-  clients[0]!.tryPost('after');
-  assert.equal(list.enter(), false);
-  const messages = list.poll();
-  assert.deepEqual(texts(messages), ['ask', 'short']);
-  assert.equal(String((await port.receive()).data), 'after');
-  let down = false;
-  const rundown = list.rundown().then(() => (down = true));
-  list.leave();
-  await turn();
-  assert.equal(down, false, 'a request is outstanding');
-  if (messages[0]!.type === 'request') messages[0]!.reply('answer');
-  await rundown;
-  assert.equal(String((await reply).data), 'answer');
-  assert.equal(list.state, 'detached');
-  clients[0]!.tryPost('ordinary');
-  assert.equal(String((await port.receive()).data), 'ordinary');
-  assert.deepEqual(list.poll(), []);
-  await assert.rejects(list.wait(), failsWith('ERR_ALPC_CLOSED'));
-});
-
-test('what the list holds when it is unregistered comes first in the ordinary queue', async (t) => {
-  const { port, clients } = await open(t, 1);
-  {
-    using list = port.registerCompletionList({ maxDataLength: 5 });
-    for (const text of ['1', '2', 'too long', '4', 'longer still']) clients[0]!.tryPost(text);
-    assert.deepEqual(texts(list.poll(2)), ['1', '2']);
-    assert.equal(String(port.tryReceive()!.data), 'too long');
-    assert.equal(String(port.tryReceive()!.data), 'longer still');
-  }
-  clients[0]!.tryPost('6');
-  const received: string[] = [];
-  port.on('message', (message) => received.push(String(message.data)));
-  await turnsUntil(() => received.length === 2);
-  assert.deepEqual(received, ['4', '6']);
-});
-
-test('a closed port closes its list: who waits is told, and there is nothing to poll', async (t) => {
-  const { port, clients } = await open(t, 1);
-  const list = port.registerCompletionList();
-  const waited = assert.rejects(list.wait(), failsWith('ERR_ALPC_CLOSED'));
-  clients[0]!.tryPost('too late');
-  await port.close();
-  await waited;
-  assert.deepEqual(list.poll(), []);
-  assert.equal(list.state, 'closed');
-  await list.rundown();
 });
 
 test('a client has a list too: what the server sends lies there, and its end is the last message', async (t) => {

@@ -70,7 +70,8 @@ async function run(actors: readonly SoakActor[], { messages, seed, patience, onR
   let hang: (error: Error) => void;
   const hung = new Promise<never>((_, reject) => (hang = reject));
   hung.catch(() => {}); // told by whoever waits in the race
-  const stop = watch([client.pid, server.pid], NAME, patience, () => void describe(actors).then((text) => hang(new Error(`nothing moved for ${patience} ms\n${text}`))));
+  const describeHang = (): void => void describe(actors).then((text) => hang(new Error(`nothing moved for ${patience} ms\n${text}`)), (error: Error) => hang(error));
+  const stop = watch([client.pid, server.pid], NAME, patience, describeHang, (error) => hang(error));
   try {
     let done = 0;
     for (let phase = 1; done < messages; ) {

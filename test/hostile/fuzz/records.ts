@@ -1,5 +1,5 @@
 /** Records by hand: rows of them with something wrong, and how the page says that a ring is read. */
-import { ATTRIBUTE, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED, VIEW_LENGTH } from '../peer.js';
+import { ATTRIBUTE, ATTRIBUTE_LENGTHS, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED } from '../peer.js';
 import { mutate, type Random } from './random.js';
 
 const WORDS = Object.values(RECORD);
@@ -57,8 +57,12 @@ export function readRecords(ring: Buffer, start: number, tail: number, maxMessag
     const length = wordAt(head);
     if ((tail & 7) !== 0 || published > ring.length || length < RECORD_HEADER || length > maxMessageLength || length > published) return { records, end: 'violation', position: head };
     const attributes = wordAt(head + RECORD.attributes);
-    const behind = attributes === ATTRIBUTE.view ? VIEW_LENGTH : 0;
-    if ((attributes & ~ATTRIBUTE.view) !== 0 || length < RECORD_HEADER + behind) return { records, end: 'violation', position: head };
+    let [behind, unknown] = [0, attributes];
+    for (const [name, bit] of Object.entries(ATTRIBUTE)) {
+      if ((attributes & bit) !== 0) behind += ATTRIBUTE_LENGTHS[name as keyof typeof ATTRIBUTE];
+      unknown &= ~bit;
+    }
+    if (unknown !== 0 || length < RECORD_HEADER + behind) return { records, end: 'violation', position: head };
     const data = Buffer.alloc(length - RECORD_HEADER - behind);
     for (let i = 0; i < data.length; i++) data[i] = byteAt(head + RECORD_HEADER + behind + i);
     records.push({ type: wordAt(head + RECORD.type), messageId: wordAt(head + RECORD.messageId), callbackId: wordAt(head + RECORD.callbackId), status: wordAt(head + RECORD.status), attributes, data });

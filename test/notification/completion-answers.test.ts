@@ -1,0 +1,184 @@
+/**
+ * Requests that come as packets: whoever answers, whenever and in whichever thread, each has exactly one end, also when its
+ * thread is terminated, its caller gives up, or the completion port is closed.
+ */
+import assert from 'node:assert/strict';
+import { on, once } from 'node:events';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import type { Packet, SharedRequest } from '../../src/index.js';
+import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { withLedger } from '../support/ledger.js';
+import type { Told } from './completion-worker.js';
+import { crew, serve } from './crew.js';
+
+// What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
+withLedger({ except: ['mappings'] });
+
+test('an answer may come later than the next dequeue, once, and not to a caller that gave up', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const replies = [client.request('a'), client.request('b')];
+  const abort = new AbortController();
+  const givenUp = client.request('c', { signal: abort.signal });
+  const requests: Packet[] = [];
+  while (requests.length < 3) requests.push(...(await completions.dequeue({ max: 1 })));
+  const [a, b, c] = requests;
+  assert.ok(a?.type === 'request' && b?.type === 'request' && c?.type === 'request');
+  assert.deepEqual([b.reply('B'), a.reply('A')], ['sent', 'sent']);
+  assert.throws(() => a.reply('again'), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+  assert.throws(() => c.reply('x'.repeat(65_504)), failsWith('ERR_ALPC_MESSAGE_TOO_LONG'));
+  assert.deepEqual((await Promise.all(replies)).map((reply) => String(reply.data)), ['A', 'B']);
+  assert.ok(c.isPending);
+  abort.abort();
+  await assert.rejects(givenUp, { name: 'AbortError' });
+  const [canceled] = await completions.dequeue();
+  assert.ok(canceled?.type === 'canceled' && canceled.id === c.id && canceled.connection === c.connection);
+  assert.equal(c.isPending, false);
+  assert.equal(c.reply('late'), 'canceled');
+  const declined = outcomeOf(client.request('d'));
+  const [d] = await completions.dequeue();
+  if (d?.type === 'request') d.cancel();
+  assert.equal(await declined, 'ERR_ALPC_CANCELED');
+});
+
+/** The request that a thread was told to hand over. */
+async function handedBy(thread: Worker): Promise<SharedRequest> {
+  for await (const [told] of on(thread, 'message') as AsyncIterable<[Told]>) if (told.type === 'shared') return told.request;
+  throw new Error('unreachable');
+}
+
+test('an answer may come from any thread: one that takes the request over, after the handler has returned and the thread that took it has gone', async (t) => {
+  const { completions, start } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const thread = await start();
+  const shared = handedBy(thread);
+  const reply = client.request('hand over');
+  const packet = completions.takeOver(await shared);
+  assert.deepEqual([packet.type, packet.key, String(packet.data), packet.isPending, packet.sender.pid], ['request', 7, 'hand over', true, process.pid]);
+  await thread.terminate();
+  completions.reap();
+  assert.equal(packet.reply('from another thread'), 'sent');
+  assert.equal(String((await reply).data), 'from another thread');
+  assert.throws(() => packet.reply('again'), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+});
+
+test('of several threads that have a request only the first answers it', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const reply = client.request('one of us');
+  const [first] = await completions.dequeue();
+  assert.ok(first?.type === 'request');
+  const [second, third] = [completions.takeOver(structuredClone(first.share())), completions.takeOver(first.share())];
+  assert.equal(first.reply('the first'), 'sent');
+  assert.deepEqual([second.isPending, third.isPending], [false, false]);
+  assert.throws(() => second.reply('the second'), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+  assert.equal(String((await reply).data), 'the first');
+  assert.equal(third.reply('later'), 'canceled');
+});
+
+test('a request that was shared and not taken over is declined when its thread ends, and one that was, when the other does', async (t) => {
+  const { completions, start } = crew(t, 2);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const thread = await start();
+  const shared = handedBy(thread);
+  const outcome = outcomeOf(client.request('hand over'));
+  const request = await shared;
+  await thread.terminate();
+  assert.equal(await outcome, 'ERR_ALPC_CANCELED');
+  const late = completions.takeOver(request);
+  assert.deepEqual([late.isPending, late.reply('late')], [false, 'canceled']);
+  const held = outcomeOf(client.request('held'));
+  const [packet] = await completions.dequeue();
+  assert.ok(packet?.type === 'request');
+  const code = `const { CompletionPort } = await import(${JSON.stringify(import.meta.resolve('../../src/index.js'))});
+    const { workerData, parentPort } = await import('node:worker_threads');
+    CompletionPort.open(workerData.handle).takeOver(workerData.shared);
+    parentPort.postMessage('taken over');`;
+  const other = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: { handle: completions.handle, shared: packet.share() } });
+  await once(other, 'exit');
+  completions.reap();
+  assert.equal(await held, 'ERR_ALPC_CANCELED');
+});
+
+test('a request that is given up before any thread takes it is never seen', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const abort = new AbortController();
+  const outcomes = numbers(2).map((number) => outcomeOf(client.request(`${number}`, { signal: abort.signal })));
+  await until('both are queued', () => completions.info().queued === 2);
+  abort.abort();
+  assert.deepEqual(await Promise.all(outcomes), ['AbortError', 'AbortError']);
+  client.tryPost('after');
+  await until('it is queued', () => completions.info().queued === 3);
+  const texts: string[] = [];
+  while (!texts.includes('after')) for (const { type, data } of await completions.dequeue()) texts.push(type === 'datagram' ? String(data) : type);
+  assert.deepEqual(texts, ['after']);
+});
+
+test('requests that a terminated thread held are declined, and others are served', async (t) => {
+  const { completions, start } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const thread = await start();
+  const held = outcomeOf(client.request('gate 1'));
+  await until('it is held', () => completions.info().dequeued === 1); // a thread that was called runs already, and may not have it yet
+  const next = outcomeOf(client.request('echo 2'));
+  await thread.terminate();
+  assert.equal(await held, 'ERR_ALPC_CANCELED');
+  await start({}, 'busy');
+  assert.equal(await next, '2 by 7');
+});
+
+test('close declines what no thread has taken; what one holds may still be answered; the port receives as before', async (t) => {
+  const { completions } = crew(t, 1);
+  const { port, connect } = await serve(t, completions);
+  const client = await connect();
+  const held = outcomeOf(client.request('held'));
+  const [packet] = await completions.dequeue();
+  const queued = outcomeOf(client.request('queued'));
+  await until('it is queued', () => completions.info().queuedBytes > 0);
+  completions.close();
+  assert.equal(await queued, 'ERR_ALPC_CANCELED');
+  if (packet?.type === 'request') assert.equal(packet.reply('late'), 'sent');
+  assert.equal(await held, 'late');
+  client.tryPost('ordinary');
+  assert.equal(String((await port.receive()).data), 'ordinary');
+});
+
+test('answers that fill the way back wait for room there, and all arrive', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const replies = numbers(60).map((number) => client.request(`${number}`));
+  const packets: Packet[] = [];
+  while (packets.length < 60) packets.push(...(await completions.dequeue()));
+  for (const packet of packets) if (packet.type === 'request') packet.reply(String(packet.data).padEnd(40_000, '.'));
+  assert.deepEqual((await Promise.all(replies)).map((reply) => parseInt(String(reply.data))), numbers(60));
+});
+
+test('every request gets exactly one end while threads are terminated at random', async (t) => {
+  const { completions, start } = crew(t, 2);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const state = { over: false };
+  const dying = (async () => {
+    const threads = [await start({}, 'busy'), await start({ max: 8 }, 'busy')];
+    while (!state.over) {
+      await new Promise((resolve) => void setTimeout(resolve, Math.random() * 30));
+      await threads.shift()!.terminate();
+      threads.push(await start({ how: Math.random() < 0.5 ? 'dequeue' : 'dequeueSync', max: 4 }, 'busy'));
+    }
+  })();
+  const outcomes: string[] = [];
+  for (const _ of numbers(30)) outcomes.push(...(await Promise.all(numbers(50).map((number) => outcomeOf(client.request(`echo ${number}`))))));
+  state.over = true;
+  await dying;
+  const ends = tally(outcomes.map((outcome) => (outcome.endsWith('by 7') ? 'answered' : outcome)));
+  assert.equal((ends['answered'] ?? 0) + (ends['ERR_ALPC_CANCELED'] ?? 0), 1500, JSON.stringify(ends));
+});

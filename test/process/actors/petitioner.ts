@@ -1,0 +1,19 @@
+/** A client of some user that sends one request with a security level, and tells how it was answered. */
+import { connectPort, type SecurityLevel } from '../../../src/index.js';
+import { actorArguments, obey, tell } from '../../support/actor.js';
+
+export type Order = { type: 'ask'; text: string; level: SecurityLevel | undefined; revoked: boolean };
+export type News = { type: 'ready' } | { type: 'answered'; text: string };
+
+const [name, root] = actorArguments() as [string, string];
+const port = await connectPort(name, { root });
+obey<Order>({
+  ask: async ({ text, level, revoked }) => {
+    const context = level === undefined || !revoked ? undefined : port.createSecurityContext(level);
+    const call = port.request(text, level === undefined ? {} : { security: context ?? level });
+    context?.revoke();
+    const { data } = await call;
+    tell<News>({ type: 'answered', text: data.toString() });
+  },
+});
+tell<News>({ type: 'ready' });

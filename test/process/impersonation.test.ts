@@ -1,0 +1,51 @@
+/** A server that acts as its client, who is another user: only where the message says so, only as that user, and itself again behind it. */
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { AlpcError, createPort, type RequestMessage } from '../../src/index.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { startActor } from '../support/processes.js';
+import { noOtherUsers, sharedRoot, USERS } from '../support/users.js';
+import type { News, Order } from './actors/petitioner.js';
+
+withLedger();
+
+const NAME = '\\RPC Control\\office';
+
+test('a server impersonates another user\'s process: it makes files as that user, can\'t read what that user can\'t, and is refused without permission or with one that was revoked', { skip: noOtherUsers }, async (t) => {
+  const root = sharedRoot(t);
+  const port = await createPort(NAME, { root, accepts: ['security'], security: { allow: [{ user: 'everyone', rights: ['connect'] }] } });
+  atEnd(t, () => port.close());
+  const folder = mkdtempSync(join(tmpdir(), 'alpc-office-'));
+  atEnd(t, () => rmSync(folder, { recursive: true }));
+  chmodSync(folder, 0o777);
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, 'of root', { mode: 0o600 });
+  const serve = (message: RequestMessage): string => {
+    try {
+      return message.impersonate(() => {
+        writeFileSync(join(folder, message.data.toString()), '');
+        return readFileSync(secret, 'utf8');
+      });
+    } catch (error) {
+      return AlpcError.is(error) ? `${error.code}: ${error.message}` : String((error as NodeJS.ErrnoException).code);
+    }
+  };
+  port.on('message', (message) => void (message.type === 'request' && message.reply(serve(message))));
+  const [uid] = USERS;
+  const actor = startActor<Order, News>(t, new URL('./actors/petitioner.js', import.meta.url), [NAME, root], {}, { uid, gid: uid });
+  await actor.until('ready');
+  const ask = async (text: string, level: 'anonymous' | 'identify' | 'impersonate' | undefined, revoked = false): Promise<string> => (await actor.ask({ type: 'ask', text, level, revoked }, 'answered')).text;
+  assert.equal(await ask('theirs', 'impersonate'), 'EACCES');
+  assert.deepEqual([statSync(join(folder, 'theirs')).uid, statSync(join(folder, 'theirs')).gid], [uid, uid]);
+  assert.equal(readFileSync(secret, 'utf8'), 'of root', 'the server is root again');
+  assert.match(await ask('none', undefined), /ERR_ALPC_ACCESS_DENIED.*does not allow it/);
+  assert.match(await ask('none', 'identify'), /ERR_ALPC_ACCESS_DENIED.*allows 'identify'/);
+  assert.match(await ask('none', 'anonymous'), /ERR_ALPC_ACCESS_DENIED.*allows 'anonymous'/);
+  assert.match(await ask('none', 'impersonate', true), /ERR_ALPC_ACCESS_DENIED.*has taken its permission back/);
+  assert.throws(() => statSync(join(folder, 'none')), /ENOENT/);
+  await actor.kill();
+});
