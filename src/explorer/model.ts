@@ -187,8 +187,8 @@ export interface OutboxInfo {
   bellsRung: number;
   /** What this side sleeps for, and must be rung for. Nothing: it is awake. */
   sleepsFor: ('messages' | 'room' | 'views')[];
-  /** What it takes with messages. */
-  accepts: ('secure-view' | 'view' | 'writable-view')[];
+  /** What it takes with messages: `view`, `file`, `socket` and so on. */
+  accepts: string[];
   /** Messages pending (asked and not answered, taken and not received) against the limit. */
   pendingQuota?: Usage;
   /** Views of this side that the peer holds, against what the peer takes. */

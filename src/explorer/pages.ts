@@ -2,7 +2,7 @@
  * Reading what processes say of themselves: the control page of an outbox, the wait page of a thread. Both are claims. They are
  * copies by the time they come here; what is impossible is told in words, what is merely false can't be told from the truth.
  */
-import { Accepts, Control, LATENCY_PLACES, LATENCY_STEPS, MAGIC, OutboxState, PROTOCOL_VERSION, WaitPageWords } from '../memory/layout.js';
+import { acceptBit, Accepts, Control, HANDLE_KINDS, type HandleKind, LATENCY_PLACES, LATENCY_STEPS, MAGIC, OutboxState, PROTOCOL_VERSION, WaitPageWords } from '../memory/layout.js';
 import { isRingLength } from '../memory/outbox.js';
 import { pageSize } from '../platform/descriptors.js';
 import type { LatencyHistogram, OutboxInfo } from './model.js';
@@ -82,7 +82,7 @@ export function unreadBytes(from: ControlPage, to: ControlPage): number | undefi
 export function outboxInfo(own: ControlPage, peer: ControlPage | undefined): OutboxInfo {
   const { words } = own;
   const count = (word: number): number => words[word]! >>> 0;
-  const released = peer?.words[Control.released];
+  const [released, done] = [peer?.words[Control.released], peer?.words[Control.handlesDone]];
   const [accepts, limit] = [words[Control.accepts]!, peer === undefined ? 0 : peer.words[Control.maxViews]! >>> 0];
   const pending = count(Control.unansweredRequests) + count(Control.queuedMessages);
   return {
@@ -100,6 +100,7 @@ export function outboxInfo(own: ControlPage, peer: ControlPage | undefined): Out
     accepts: ACCEPTED.flatMap(([bit, what]) => ((accepts & bit) === 0 ? [] : [what])),
     ...(count(Control.maxPendingMessages) === 0 ? {} : { pendingQuota: { used: pending, limit: count(Control.maxPendingMessages) } }),
     ...(released === undefined ? {} : { views: { used: Math.max(0, (words[Control.sentViews]! - released) | 0), limit } }),
+    ...(done === undefined ? {} : { handles: Math.max(0, (words[Control.sentHandles]! - done) | 0) }),
   };
 }
 
@@ -139,11 +140,14 @@ const SLEEPS = [
   [Control.viewSleep, 'views'],
 ] as const;
 
-const ACCEPTED = [
+const ACCEPTED: readonly (readonly [number, string])[] = [
   [Accepts.secureViews, 'secure-view'],
   [Accepts.views, 'view'],
   [Accepts.writableViews, 'writable-view'],
-] as const;
+  [Accepts.security, 'security'],
+  [Accepts.work, 'work'],
+  ...Object.keys(HANDLE_KINDS).map((kind) => [acceptBit(kind as HandleKind), kind] as const),
+];
 
 /** Both words say how many bytes: the first in KiB, the second what is missing to the byte. */
 function bytesSent(kib: number, modulo: number): number {

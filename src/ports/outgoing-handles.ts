@@ -63,6 +63,7 @@ export class OutgoingHandles {
     const connection = this.#connection;
     const packet = connection.attributes.packets.send(handles.map(({ fd }) => fd), handles.map(({ kind }) => HANDLE_KINDS[kind]));
     this.#sent += handles.length;
+    this.#connection.link.own.words[Control.sentHandles] = this.#sent;
     const words = new Int32Array(HANDLE_FIELDS.length);
     words[HandleWords.packet] = packet;
     words[HandleWords.count] = handles.length;

@@ -141,7 +141,7 @@ test('the man page is the one that is kept, and has every subcommand, option and
   assert.equal((await alpc(['man'])).out, page);
   for (const command of COMMANDS) {
     assert.ok(page.includes(`.SS alpc ${command.name()}`), command.name());
-    for (const { long } of command.options) assert.ok(page.includes(long!.replaceAll('-', '\\-')), long);
+    for (const { long } of command.options) assert.ok(page.includes(String(long).replaceAll('-', '\\-')), long);
   }
   for (const { code } of EXIT_CODES) assert.match(page, new RegExp(`^\\.B ${code}$`, 'm'));
   assert.doesNotMatch(page, /^[.'](?!TH|SH|SS|TP|B|I)/m);
