@@ -1,7 +1,7 @@
 /** The page's tree: what is asked for once, and kept true by events, whatever their order. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ancestorsOf, compareNames, isWithin, leafOf, parentOf } from '../../explorer-page/logic/names.js';
 import { Namespace } from '../../explorer-page/logic/namespace.js';
 import { moveInTree, openTo, treeRows } from '../../explorer-page/logic/tree-rows.js';

@@ -1,7 +1,7 @@
 /** The page's side of the HTTP interface: the stream however it is cut, the token, what comes after a stream that ended. Against the server of the fixture. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Api, ApiError, type LinkState, type LiveEvent } from '../../explorer-page/logic/api.js';
 import { EventStreamParser } from '../../explorer-page/logic/event-stream.js';
 import { readHash, writeHash } from '../../explorer-page/logic/location.js';
