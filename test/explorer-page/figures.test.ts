@@ -58,7 +58,7 @@ test('the picture has a node for each process and one for what can not be seen, 
   for (const { pid } of graph.processes) assert.ok(nodes.some(({ id }) => id === String(pid)), String(pid));
   for (const { source, target } of edges) assert.ok([source, target].every((end) => nodes.some(({ id }) => id === end)));
   const inCycle = edges.filter(({ isInCycle }) => isInCycle).map(({ source, target }) => [source, target]);
-  assert.deepEqual(inCycle.toSorted(), graph.cycles[0]!.waits.map(({ thread, on }) => [String(thread.pid), String(on!.pid)]).toSorted());
+  assert.deepEqual(new Set(inCycle.map(String)), new Set(graph.cycles[0]!.waits.map(({ thread, on }) => `${thread.pid},${on!.pid}`)));
   assert.ok(edges.every(({ isInCycle, isWaiting }) => !isInCycle || isWaiting));
   assert.ok(nodes.find(({ pid }) => pid === graph.cycles[0]!.waits[0]!.thread.pid)!.isStuck);
 });
@@ -98,7 +98,7 @@ test('settings are remembered, and a storage that holds anything else or fails i
   for (const text of ['', 'null', '[]', '7', '{', '{"path":7,"theme":"pink","sorting":{"by":"x"},"quickAccess":[1,"no"],"treeWidth":"wide"}']) {
     kept.set([...kept.keys()][0]!, text);
     const { quickAccess, ...rest } = new Settings(store).data;
-    assert.deepEqual(rest, (({ quickAccess: _, ...others }) => others)(defaults), text);
+    assert.deepEqual(rest, Object.fromEntries(Object.entries(defaults).filter(([name]) => name !== 'quickAccess')), text);
     assert.ok(quickAccess.every((name) => name.startsWith('\\')));
   }
   const broken = { getItem: () => { throw new Error('forbidden'); }, setItem: () => { throw new Error('forbidden'); } };
