@@ -55,6 +55,7 @@ export const BUDGETS: readonly Budget[] = [
   { what: 'typed call, awaited', figure: roundTrip('rpc awaited'), relation: 'at most', limit: 1 / 15, against: roundTrip('grpc-js') },
   { what: 'typed call, awaited', figure: roundTrip('rpc awaited'), relation: 'at most', limit: 1 / 4, against: roundTrip('net JSON') },
   { what: 'typed call, blocking', figure: roundTrip('rpc blocking'), relation: 'at most', limit: 1 / 10, against: roundTrip('synckit (thread)') },
+  { what: 'typed call with a validator, awaited', figure: roundTrip('rpc awaited, validated'), relation: 'at most', limit: 1.25, against: roundTrip('rpc awaited') },
   { what: '64 typed calls in flight', figure: inFlight('rpc awaited', 64), relation: 'at least', limit: 5, against: inFlight('grpc-js', 64) },
   { what: 'streamed items, server to client', figure: download('rpc awaited'), relation: 'at least', limit: 10, against: download('grpc-js') },
   { what: 'connect, accept and close', figure: connect('alpc awaited, on'), relation: 'at most', limit: 3, against: connect('net echo') },

@@ -143,7 +143,7 @@ export const PEERS = [
   },
   {
     name: 'rpc awaited',
-    scenarios: ['round trip', 'in flight', 'download', 'garbage'],
+    scenarios: ['round trip', 'in flight', 'download', 'garbage', 'large'],
     load: async () => (await import('./rpc.js')).rpcPeer('awaited'),
   },
   {

@@ -4,6 +4,7 @@
  */
 import { bind, bindSync, call, defineInterface, serve as serveRpc, stream, type } from '../../src/rpc/index.js';
 import type { Schema } from '../../src/rpc/index.js';
+import { MiB } from '../core/large.js';
 import { Server } from '../core/server-process.js';
 import type { Peer } from '../peer.js';
 
@@ -25,6 +26,9 @@ export async function serve(name: string, form: string): Promise<void> {
   await serveRpc(form === 'validated' ? Checked : Echo, handlers, { endpoint: name });
 }
 
+const mebibyte = new Uint8Array(MiB).fill(7);
+const small = Buffer.alloc(64, 1);
+
 let names = 0;
 
 export function rpcPeer(form: Form): Peer {
@@ -38,6 +42,14 @@ export function rpcPeer(form: Form): Peer {
         ...(form === 'blocking' ? { echoSync: (data: Buffer) => client.echo.sync(data) } : { echo: (data: Buffer) => client.echo(data) }),
         server,
         address,
+        large: {
+          async echo() {
+            if ((await client.echo(mebibyte)).length !== MiB) throw new Error('something else came back');
+          },
+          async small() {
+            await client.echo(small);
+          },
+        },
         async download(count, data) {
           let seen = 0;
           for await (const item of client.items({ count, data })) seen += item.length > 0 ? 1 : 0;

@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { MessageData } from '../base/arguments.js';
-import type { Section } from '../memory/section.js';
+import type { OwnView, Section } from '../memory/section.js';
 import type { View } from '../memory/view.js';
 import type { OnCallback } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
@@ -188,6 +188,15 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
     const connection = this.#connection;
     if (connection.state !== 'open') throw connection.closedError();
     return connection.sections.create(size, options);
+  }
+
+  /** Engine room: whether the peer takes views at all, and whether it would take this one now. */
+  get takesViews(): boolean {
+    return this.#connection.state === 'open' && this.#connection.attributes.outgoing.takesViews;
+  }
+
+  takes(view: OwnView): boolean {
+    return this.#connection.state === 'open' && this.#connection.attributes.outgoing.takes(view);
   }
 
   /**

@@ -43,6 +43,15 @@ abstract class MessageBase {
     return (this.#data ??= Buffer.from(this.#memory, this.#start, this.dataLength));
   }
 
+  /** Engine room: where the payload lies, for who reads it in place. Nothing else in there may be looked at. */
+  get memory(): ArrayBuffer {
+    return this.#memory;
+  }
+
+  get start(): number {
+    return this.#start;
+  }
+
   /**
    * The view that came with it, if any: shared memory of the sender's, seen without a copy. Undefined again when the message has been released.
    * Release it when done; the sender waits for that to use the memory anew.

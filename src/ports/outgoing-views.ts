@@ -9,7 +9,7 @@ import { AlpcError } from '../base/errors.js';
 import { Accepts, Attribute, Control, MAX_VIEWS, ProtocolViolation, RecordType, VIEW_FIELDS, ViewFlag, ViewWords as V } from '../memory/layout.js';
 import type { ReleaseSource } from '../memory/region-waits.js';
 import { ReleaseReader } from '../memory/releases.js';
-import type { OwnView, Region } from '../memory/section.js';
+import type { OwnView, Region, Section } from '../memory/section.js';
 import type { SectionFile } from '../memory/section-file.js';
 import type { AttachmentPart } from './attachment.js';
 import type { Connection } from './connection.js';
@@ -62,6 +62,17 @@ export class OutgoingViews implements ReleaseSource {
     return this.#connection.socket;
   }
 
+  /** Whether the peer takes any that are not secure. */
+  get takesViews(): boolean {
+    return (this.#accepts & Accepts.views) !== 0;
+  }
+
+  /** Whether it would take this one now. */
+  takes({ region: { section, file } }: OwnView): boolean {
+    this.collect();
+    return (this.#accepts & acceptsFor(section)) !== 0 && this.#out.size < this.#maxViews && this.#hasRoom(file);
+  }
+
   /**
    * Prepares a view to be sent: it is the peer's from now on, unless the attachment is undone.
    * @throws AlpcError ERR_ALPC_NOT_ACCEPTED, ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_CLOSED, ERR_ALPC_INSUFFICIENT_RESOURCES
@@ -70,7 +81,7 @@ export class OutgoingViews implements ReleaseSource {
     const connection = this.#connection;
     const { region } = view;
     const { section, file } = region;
-    if ((this.#accepts & (section.kind === 'secure' ? Accepts.secureViews : Accepts.views)) === 0) {
+    if ((this.#accepts & acceptsFor(section)) === 0) {
       throw new AlpcError('ERR_ALPC_NOT_ACCEPTED', `${connection}: the peer (${connection.peer}) takes no ${section.kind === 'secure' ? 'views' : this.#accepts === 0 ? 'views' : 'views that are not secure'}; it must say so in its option 'accepts'`);
     }
     this.collect();
@@ -194,11 +205,13 @@ export class OutgoingViews implements ReleaseSource {
 
   /** Whether the peer takes the file, unless it has it. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
   #checkRoom(file: SectionFile): void {
-    if (this.#announced.has(file)) return;
+    if (this.#hasRoom(file)) return;
     const connection = this.#connection;
-    if (this.#sections >= this.#maxSections || this.#bytes + file.size > this.#maxBytes) {
-      throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#sections} sections of ${this.#bytes} bytes, and takes ${this.#maxSections} of ${this.#maxBytes}; another of ${file.size} is too much`);
-    }
+    throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${connection}: the peer (${connection.peer}) has ${this.#sections} sections of ${this.#bytes} bytes, and takes ${this.#maxSections} of ${this.#maxBytes}; another of ${file.size} is too much`);
+  }
+
+  #hasRoom(file: SectionFile): boolean {
+    return this.#announced.has(file) || (this.#sections < this.#maxSections && this.#bytes + file.size <= this.#maxBytes);
   }
 
   #drop(file: SectionFile): void {
@@ -218,6 +231,10 @@ export class OutgoingViews implements ReleaseSource {
     while (this.#out.has(this.#lastView));
     return this.#lastView;
   }
+}
+
+function acceptsFor(section: Section): number {
+  return section.kind === 'secure' ? Accepts.secureViews : Accepts.views;
 }
 
 function split(block: Int32Array, low: number, value: number): void {

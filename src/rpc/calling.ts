@@ -9,9 +9,10 @@ import type { CommunicationPort, ReplyMessage } from '../ports/index.js';
 import type { CallOptions, ItemsOptions, SyncCallOptions } from './client-types.js';
 import type { Conversation, OpenStream } from './conversation.js';
 import { describeFault, faultError } from './faults.js';
-import { extraOf, Flag, flagsOf, HEADER, Kind, kindOf, numberOf, timeoutToWire, header } from './frame.js';
+import { extraOf, Flag, flagsOf, header, HEADER, Kind, kindOf, numberOf, procedureOf, timeoutToWire } from './frame.js';
 import { Inflow } from './inflow.js';
 import { checksOf, type Interface, type Method, type MethodChecks } from './interface.js';
+import { joinLarge, largeLength, longest, type Packed } from './large-values.js';
 import { Outflow } from './outflow.js';
 import { partLength } from './transfers.js';
 
@@ -52,32 +53,50 @@ export class Calling {
   }
 
   call(bound: BoundMethod, input: unknown, options?: CallOptions): Promise<unknown> {
+    const runs: Uint8Array[] = [];
     let frame: Buffer;
     try {
-      frame = this.#frame(Kind.call, bound, 0, options?.timeout, input);
+      frame = this.#frame(Kind.call, bound, 0, options?.timeout, input, runs);
     } catch (error) {
       return Promise.reject(error);
     }
     const deadline = deadlineOf(options);
-    if (frame.length > this.#port.maxDataLength) return this.#callLong(bound, Buffer.from(frame), options, deadline);
-    return this.#port.request(frame, options).then((reply) => this.#result(bound, reply.data, options, deadline));
+    if (this.#isLarge(frame, runs)) return this.#callLarge(bound, frame, runs, options, deadline);
+    return this.#port.request(frame, options).then((reply) => {
+      const memory = this.#conversation.terms.codec.memoryOf(reply);
+      return isPlain(bound, memory, reply) ? this.#valueOf(memory, reply) : this.#result(bound, reply, options, deadline);
+    });
   }
 
   callSync(bound: BoundMethod, input: unknown, options?: SyncCallOptions): unknown {
-    const frame = this.#frame(Kind.call, bound, 0, options?.timeout, input);
+    const runs: Uint8Array[] = [];
+    const frame = this.#frame(Kind.call, bound, 0, options?.timeout, input, runs);
     const deadline = deadlineOf(options);
-    const { data } = frame.length > this.#port.maxDataLength ? this.#callLongSync(Buffer.from(frame), deadline) : this.#port.requestSync(frame, options);
-    if (kindOf(data) === Kind.response && (flagsOf(data) & Flag.long) === 0 && bound.checks.output === undefined) return this.#conversation.terms.codec.value(data);
-    return this.#resultSync(bound, data, deadline);
+    const reply = this.#isLarge(frame, runs) ? this.#callLargeSync(frame, runs, deadline) : this.#port.requestSync(frame, options);
+    const memory = this.#conversation.terms.codec.memoryOf(reply);
+    return isPlain(bound, memory, reply) ? this.#valueOf(memory, reply) : this.#resultSync(bound, reply, deadline);
   }
 
   async oneWay(bound: BoundMethod, input: unknown, options?: CallOptions): Promise<void> {
-    const frame = this.#oneWayFrame(bound, input);
-    await this.#port.post(frame, options);
+    const runs: Uint8Array[] = [];
+    const frame = this.#frame(Kind.oneWay, bound, 0, undefined, input, runs);
+    if (!this.#isLarge(frame, runs)) return this.#port.post(frame, options);
+    const packed = this.#pack(bound, frame, runs);
+    const sent = this.#port.post(viewed(frame), { ...options, view: packed.view });
+    packed.done();
+    await sent;
   }
 
   oneWaySync(bound: BoundMethod, input: unknown, options?: SyncCallOptions): void {
-    this.#port.postSync(this.#oneWayFrame(bound, input), options);
+    const runs: Uint8Array[] = [];
+    const frame = this.#frame(Kind.oneWay, bound, 0, undefined, input, runs);
+    if (!this.#isLarge(frame, runs)) return this.#port.postSync(frame, options);
+    const packed = this.#pack(bound, frame, runs);
+    try {
+      this.#port.postSync(viewed(frame), { ...options, view: packed.view });
+    } finally {
+      packed.done();
+    }
   }
 
   stream(bound: BoundMethod, input: unknown, options: Partial<ItemsOptions<unknown>> = {}): Inflow {
@@ -87,7 +106,9 @@ export class Calling {
     const signal = checkSignal(options.signal, 'options.signal');
     signal?.throwIfAborted();
     const number = (this.#lastStream = (this.#lastStream + 1) >>> 0);
-    const frame = this.#frame(Kind.stream, bound, number, timeout, input);
+    const runs: Uint8Array[] = [];
+    const frame = this.#frame(Kind.stream, bound, number, timeout, input, runs);
+    const packed = this.#isLarge(frame, runs) ? this.#pack(bound, frame, runs) : undefined;
     const inflow = new Inflow(codec, bound.checks.output, {
       credit: (bytes) => conversation.tell(Kind.credit, Flag.opener, number, bytes),
       stop: () => conversation.isEnded || conversation.tell(Kind.stop, Flag.opener, number),
@@ -102,7 +123,9 @@ export class Calling {
     const giveUp = (): void => inflow.cancel(signal?.aborted === true ? signal.reason : new AlpcError('ERR_ALPC_TIMEOUT', `${bound.what} did not end within ${timeout} ms`));
     const timer = timeout === Infinity ? undefined : setTimeout(giveUp, timeout);
     signal?.addEventListener('abort', giveUp, { once: true });
-    this.#port.request(frame).then(
+    const answered = packed === undefined ? this.#port.request(frame) : this.#port.request(viewed(frame), { view: packed.view });
+    packed?.done();
+    answered.then(
       ({ data }) => {
         stream.outflow?.stop();
         this.#finish(bound, number, stream, data);
@@ -118,6 +141,10 @@ export class Calling {
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
+
+  #valueOf(memory: Buffer, { start, dataLength }: ReplyMessage): unknown {
+    return this.#conversation.terms.codec.value(memory, start + HEADER, start + dataLength);
+  }
 
   #bindFrame({ name, version, uuid, methods }: Interface): Buffer {
     const { codec, table } = this.#conversation.terms;
@@ -141,17 +168,9 @@ export class Calling {
     return bound;
   }
 
-  #frame(kind: number, bound: BoundMethod, number: number, timeout: number | undefined, input: unknown): Buffer {
+  #frame(kind: number, bound: BoundMethod, number: number, timeout: number | undefined, input: unknown, runs: Uint8Array[]): Buffer {
     if (bound.procedure < 0) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', `${this.#port}: the other side has no method ${bound.what} of this kind`);
-    const frame = this.#conversation.terms.codec.frame(kind, 0, bound.procedure, number, timeoutToWire(timeout), input);
-    if (kind !== Kind.call && frame.length > this.#port.maxDataLength) {
-      throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${bound.what}: the input has ${frame.length - HEADER} bytes; for a ${bound.method.kind} method at most ${partLength(this.#port.maxDataLength)} fit`);
-    }
-    return frame;
-  }
-
-  #oneWayFrame(bound: BoundMethod, input: unknown): Buffer {
-    return this.#frame(Kind.oneWay, bound, 0, undefined, input);
+    return this.#conversation.terms.codec.frame(kind, 0, bound.procedure, number, timeoutToWire(timeout), input, runs);
   }
 
   #finish(bound: BoundMethod, number: number, stream: OpenStream, data: Buffer): void {
@@ -174,22 +193,33 @@ export class Calling {
     );
   }
 
-  #result(bound: BoundMethod, data: Buffer, options: CallOptions | undefined, deadline: Deadline): unknown {
-    if (kindOf(data) !== Kind.response) throw this.#fault(bound.what, data);
+  #result(bound: BoundMethod, reply: ReplyMessage, options: CallOptions | undefined, deadline: Deadline): unknown {
     const { output } = bound.checks;
-    if ((flagsOf(data) & Flag.long) !== 0) return this.#pull(data, options, deadline).then((value) => (output === undefined ? value : output(value)));
-    const value = this.#conversation.terms.codec.value(data);
+    if (isLong(reply.data)) return this.#pull(reply.data, options, deadline).then((value) => (output === undefined ? value : output(value)));
+    const value = this.#here(bound, reply);
     return output === undefined ? value : output(value);
   }
 
-  #resultSync(bound: BoundMethod, data: Buffer, deadline: Deadline): unknown {
-    if (kindOf(data) !== Kind.response) throw this.#fault(bound.what, data);
-    const { codec } = this.#conversation.terms;
-    const value = (flagsOf(data) & Flag.long) === 0 ? codec.value(data) : this.#pullSync(data, deadline);
+  #resultSync(bound: BoundMethod, reply: ReplyMessage, deadline: Deadline): unknown {
+    const value = isLong(reply.data) ? this.#pullSync(reply.data, deadline) : this.#here(bound, reply);
     const checked = bound.checks.output === undefined ? value : bound.checks.output(value);
     if (!(checked instanceof Promise)) return checked;
     checked.catch(() => {});
     throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${bound.what}: the output's schema is asynchronous, and a blocking call can't wait for it`);
+  }
+
+  /** The value of an answer that is in the message or in its view. */
+  #here(bound: BoundMethod, reply: ReplyMessage): unknown {
+    const { codec } = this.#conversation.terms;
+    const { data, view } = reply;
+    try {
+      if (kindOf(data) !== Kind.response) throw this.#fault(bound.what, data);
+      if ((flagsOf(data) & Flag.viewed) === 0) return codec.value(data);
+      if (view === undefined) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this.#port}: the answer to ${bound.what} says that it is in a view, and none came with it`);
+      return codec.large(view.bytes);
+    } finally {
+      reply.release();
+    }
   }
 
   #fault(what: string, data: Buffer): Error {
@@ -200,35 +230,67 @@ export class Calling {
 
   // ---- values that do not fit into one message ---------------------------------------------------------------------
 
-  async #callLong(bound: BoundMethod, frame: Buffer, options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
-    this.#conversation.terms.codec.trim();
+  #isLarge(frame: Buffer, runs: readonly Uint8Array[]): boolean {
+    return frame.length > this.#port.maxDataLength || runs.length > 0;
+  }
+
+  /** For what goes by view or not at all. @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG */
+  #pack({ what, method }: BoundMethod, frame: Buffer, runs: readonly Uint8Array[]): Packed {
+    const packed = this.#conversation.large.pack(frame, runs);
+    if (packed !== undefined) return packed;
+    throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${what}: the input has ${largeLength(frame, runs)} bytes and can't go by view; for a ${method.kind} method at most ${partLength(this.#port.maxDataLength)} fit`);
+  }
+
+  #callLarge(bound: BoundMethod, frame: Buffer, runs: readonly Uint8Array[], options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
+    const { large, terms } = this.#conversation;
+    const packed = large.pack(frame, runs);
+    const call = viewed(frame);
+    if (packed === undefined) return this.#callInParts(bound, call, joinLarge(frame, runs), options, deadline);
+    const answered = this.#port.request(call, { ...until(deadline, options), view: packed.view });
+    packed.done();
+    terms.codec.trim();
+    return answered.then((reply) => this.#result(bound, reply, options, deadline));
+  }
+
+  #callLargeSync(frame: Buffer, runs: readonly Uint8Array[], deadline: Deadline): ReplyMessage {
+    const { large, terms } = this.#conversation;
+    const packed = large.pack(frame, runs);
+    const call = viewed(frame);
+    if (packed === undefined) return this.#callInPartsSync(call, joinLarge(frame, runs), deadline);
+    terms.codec.trim();
+    try {
+      return this.#port.requestSync(call, { ...until(deadline), view: packed.view });
+    } finally {
+      packed.done();
+    }
+  }
+
+  async #callInParts(bound: BoundMethod, call: Buffer, bytes: Buffer, options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
     const number = this.#conversation.transfers.nextNumber();
     try {
-      for (const part of this.#parts(frame, number)) this.#expectResponse((await this.#port.request(part, until(deadline, options))).data, bound.what);
+      for (const part of this.#parts(bytes, number)) this.#expectResponse((await this.#port.request(part, until(deadline, options))).data, bound.what);
     } catch (error) {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, Flag.opener, number);
       throw error;
     }
-    const reply = await this.#port.request(longCall(frame, number), until(deadline, options));
-    return this.#result(bound, reply.data, options, deadline);
+    const reply = await this.#port.request(longCall(call, number), until(deadline, options));
+    return this.#result(bound, reply, options, deadline);
   }
 
-  #callLongSync(frame: Buffer, deadline: Deadline): ReplyMessage {
-    this.#conversation.terms.codec.trim();
+  #callInPartsSync(call: Buffer, bytes: Buffer, deadline: Deadline): ReplyMessage {
     const number = this.#conversation.transfers.nextNumber();
     try {
-      for (const part of this.#parts(frame, number)) this.#expectResponse(this.#port.requestSync(part, until(deadline)).data, 'a long call');
+      for (const part of this.#parts(bytes, number)) this.#expectResponse(this.#port.requestSync(part, until(deadline)).data, 'a long call');
     } catch (error) {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, Flag.opener, number);
       throw error;
     }
-    return this.#port.requestSync(longCall(frame, number), until(deadline));
+    return this.#port.requestSync(longCall(call, number), until(deadline));
   }
 
-  *#parts(frame: Buffer, number: number): Generator<Buffer> {
-    const total = frame.length - HEADER;
+  *#parts(bytes: Buffer, number: number): Generator<Buffer> {
     const length = partLength(this.#port.maxDataLength);
-    for (let at = HEADER; at < frame.length; at += length) yield Buffer.concat([header(Kind.push, 0, 0, number, total), frame.subarray(at, at + length)]);
+    for (let at = 0; at < bytes.length; at += length) yield Buffer.concat([header(Kind.push, 0, 0, number, bytes.length), bytes.subarray(at, at + length)]);
   }
 
   async #pull(data: Buffer, options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
@@ -239,7 +301,7 @@ export class Calling {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, 0, number);
       throw error;
     }
-    return this.#conversation.terms.codec.value(bytes, 0);
+    return this.#conversation.terms.codec.large(bytes);
   }
 
   #pullSync(data: Buffer, deadline: Deadline): unknown {
@@ -250,14 +312,14 @@ export class Calling {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, 0, number);
       throw error;
     }
-    return this.#conversation.terms.codec.value(bytes, 0);
+    return this.#conversation.terms.codec.large(bytes);
   }
 
   #roomFor(data: Buffer): { bytes: Buffer; number: number } {
     const { valueLength } = this.#conversation.terms.limits;
     const length = extraOf(data);
     const number = numberOf(data);
-    if (length <= valueLength) return { bytes: Buffer.allocUnsafeSlow(length), number };
+    if (length <= longest(valueLength)) return { bytes: Buffer.allocUnsafeSlow(length), number };
     this.#conversation.tell(Kind.drop, 0, number);
     throw new AlpcError('ERR_ALPC_BAD_VALUE', `${this.#port}: the answer has ${length} bytes; the limit 'valueLength' here is ${valueLength}`);
   }
@@ -276,6 +338,15 @@ export class Calling {
   }
 }
 
+/** Most answers: a value, all of it here, and nothing that checks it. */
+function isPlain({ checks }: BoundMethod, memory: Buffer, { start, dataLength }: ReplyMessage): boolean {
+  return checks.output === undefined && kindOf(memory, start, dataLength) === Kind.response && (flagsOf(memory, start) & (Flag.long | Flag.viewed)) === 0;
+}
+
+function isLong(data: Buffer): boolean {
+  return kindOf(data) === Kind.response && (flagsOf(data) & Flag.long) !== 0;
+}
+
 function deadlineOf(options: SyncCallOptions | undefined): Deadline {
   return options?.timeout === undefined ? Infinity : deadlineAfter(options.timeout);
 }
@@ -284,6 +355,11 @@ function until(deadline: Deadline, options?: CallOptions): CallOptions {
   return { ...options, timeout: timeLeft(deadline) };
 }
 
+/** The header of a frame whose value goes by view. */
+function viewed(frame: Buffer): Buffer {
+  return header(kindOf(frame), Flag.viewed, procedureOf(frame), numberOf(frame), extraOf(frame));
+}
+
 function longCall(frame: Buffer, number: number): Buffer {
-  return header(Kind.call, Flag.long, frame.readUInt16LE(2), number, extraOf(frame));
+  return header(Kind.call, Flag.long, procedureOf(frame), number, extraOf(frame));
 }

@@ -72,7 +72,7 @@ export class ConnectionMaker {
     this.#of = of;
     this.#name = parseBinding(binding);
     const { root, requiredServer, portLimits: limits, spin } = given;
-    this.#options = { ...(root === undefined ? {} : { root }), ...(requiredServer === undefined ? {} : { requiredServer }), ...(limits === undefined ? {} : { limits }), ...(spin === undefined ? {} : { spin }) };
+    this.#options = { accepts: ['view'], ...(root === undefined ? {} : { root }), ...(requiredServer === undefined ? {} : { requiredServer }), ...(limits === undefined ? {} : { limits }), ...(spin === undefined ? {} : { spin }) };
     this.#limits = checkRpcLimits(given.limits);
     this.#codec = new Codec(this.#limits);
     this.#table = new OfferTable(checkOffers(given.callbacks ?? [], 'options.callbacks'), []);

@@ -6,13 +6,14 @@
  * does (more items than credit, say) ends the connection, for there is nobody to tell.
  */
 import { AlpcError } from '../base/errors.js';
-import { type CommunicationPort, type ConnectionMessage, ServerPort } from '../ports/index.js';
+import { type CommunicationPort, type ConnectionMessage, type DatagramMessage, ServerPort } from '../ports/index.js';
 import { Calling } from './calling.js';
 import type { Codec } from './codec.js';
 import { HandleTable } from './context-handle.js';
 import { faultError } from './faults.js';
 import { extraOf, Flag, flagsOf, header, HEADER, Kind, kindOf, numberOf } from './frame.js';
 import type { Inflow } from './inflow.js';
+import { LargeValues, longest } from './large-values.js';
 import type { OfferTable } from './offer.js';
 import type { Outflow } from './outflow.js';
 import type { RpcLimits } from './rpc-limits.js';
@@ -55,6 +56,7 @@ export class Conversation {
   readonly port: CommunicationPort;
   readonly terms: ConversationTerms;
   readonly transfers: Transfers;
+  readonly large: LargeValues;
   readonly handles: HandleTable;
   readonly calling: Calling;
   readonly serving: Serving;
@@ -68,7 +70,8 @@ export class Conversation {
   constructor(port: CommunicationPort, terms: ConversationTerms) {
     this.port = port;
     this.terms = terms;
-    this.transfers = new Transfers(terms.limits.valueLength);
+    this.transfers = new Transfers(longest(terms.limits.valueLength));
+    this.large = new LargeValues(port);
     this.handles = new HandleTable(terms.limits.handles, (error) => terms.report(error));
     this.calling = new Calling(this);
     this.serving = new Serving(this);
@@ -81,7 +84,8 @@ export class Conversation {
   /** A message of the peer. `isBlocked`: this thread blocks in a call meanwhile, and its event loop does not turn. */
   receive(message: ConnectionMessage, isBlocked = false): void {
     if (message.type === 'request') this.serving.serve(message, isBlocked);
-    else if (message.type === 'datagram') this.#hear(message.data);
+    else if (message.type === 'datagram') this.#hear(message);
+    message.release(); // what was in its view has been copied by now, if that was asked for at all
   }
 
   /** Sends a frame without a value: it is small, and waits for room if it must. */
@@ -134,9 +138,10 @@ export class Conversation {
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
-  #hear(frame: Buffer): void {
+  #hear(message: DatagramMessage): void {
+    const frame = message.data;
     const kind = kindOf(frame);
-    if (kind === Kind.oneWay) return this.serving.oneWay(frame);
+    if (kind === Kind.oneWay) return this.serving.oneWay(frame, message.view);
     if (kind === 0) return this.#violated('a datagram is shorter than a header');
     const number = numberOf(frame);
     if (kind === Kind.drop) return (flagsOf(frame) & Flag.opener) === 0 ? this.transfers.drop(number) : this.transfers.dropArriving(number);

@@ -31,7 +31,7 @@ export const Kind = {
 } as const;
 
 export const Flag = {
-  /** The value was sent before as transfer `number` (in a call), or is to be pulled as such, `extra` bytes (in a response). */
+  /** The value was sent before as transfer `number` (in a call), or is to be pulled as such, `extra` bytes (in a response); a long value. */
   long: 1,
   /** Of a fault: the error is one that the method declares. */
   declared: 2,
@@ -42,6 +42,8 @@ export const Flag = {
   faulty: 16,
   /** Of a bind: its sender serves callbacks. */
   offers: 32,
+  /** The value stands in the view that came with the message, as a long value (large-values.ts). */
+  viewed: 64,
 } as const;
 
 /** Of `extra` as a time: without end. */
@@ -63,11 +65,16 @@ export function header(kind: number, flags: number, procedure: number, number: n
   return bytes;
 }
 
-export const kindOf = (bytes: Buffer): number => (bytes.length < HEADER ? 0 : bytes[0]!);
-export const flagsOf = (bytes: Buffer): number => bytes[1]!;
-export const procedureOf = (bytes: Buffer): number => bytes.readUInt16LE(2);
-export const numberOf = (bytes: Buffer): number => bytes.readUInt32LE(4);
-export const extraOf = (bytes: Buffer): number => bytes.readUInt32LE(8);
+/** 0 when it is shorter than a header; the others are for frames that are not. `at` is where the frame begins. */
+export const kindOf = (bytes: Buffer, at = 0, length = bytes.length): number => (length < HEADER ? 0 : bytes[at]!);
+export const flagsOf = (bytes: Buffer, at = 0): number => bytes[at + 1]!;
+export const procedureOf = (bytes: Buffer, at = 0): number => bytes[at + 2]! | (bytes[at + 3]! << 8);
+export const numberOf = (bytes: Buffer, at = 0): number => uint32(bytes, at + 4);
+export const extraOf = (bytes: Buffer, at = 0): number => uint32(bytes, at + 8);
+
+function uint32(bytes: Buffer, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
 
 /** A timeout as it travels. */
 export function timeoutToWire(milliseconds: number | undefined): number {

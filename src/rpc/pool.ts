@@ -1,7 +1,9 @@
 /**
  * RPC on a thread pool: the handler module of a `ThreadPool`, made from offers. Each thread has all of the offers, so it can answer any
  * bind or call by itself; what belongs to a connection is not there, for the connection is another thread's. So in a pool there are calls and
- * one-way calls, whose values fit into one message; no streams, no context handles, no callbacks. A security callback is asked for each call.
+ * one-way calls, whose values fit into one message; no streams, no context handles, no callbacks, and nobody tells a handler that its caller
+ * gave up (its deadline it knows). A client is told: it has no stream methods, and the rest fails with a typed error. A security callback is
+ * asked for each call.
  *
  *     // handler.js
  *     export default poolHandler([implement(Hasher, { hash: (text) => ... })]);
@@ -51,9 +53,11 @@ export function poolHandler(offers: readonly AnyOffer[], options: PoolHandlerOpt
       if (kindOf(packet.data) === Kind.bind) {
         const { offer, request } = table.find(codec.value(packet.data));
         await allow(offer, host);
-        frame = codec.frame(Kind.response, 0, 0, 0, 0, { version: offer.interface.version, procedures: table.numbersOf(offer, request) });
+        const procedures = table.numbersOf(offer, request).map((number, i) => (request.methods[i]![1] === 'stream' ? -1 : number));
+        frame = codec.frame(Kind.response, 0, 0, 0, 0, { version: offer.interface.version, procedures });
       } else {
-        if (kindOf(packet.data) !== Kind.call || (flagsOf(packet.data) & Flag.long) !== 0) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', 'handlers in a thread pool serve calls whose values fit into one message');
+        if (kindOf(packet.data) === Kind.stream) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', 'handlers in a thread pool serve no streams: the connection is another thread\'s');
+        if (kindOf(packet.data) !== Kind.call || (flagsOf(packet.data) & (Flag.long | Flag.viewed)) !== 0) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', 'handlers in a thread pool serve calls whose values fit into one message');
         procedure = table.procedures[procedureOf(packet.data)];
         const output = await call(packet.data, 'call', host);
         frame = codec.frame(Kind.response, 0, 0, 0, 0, output);

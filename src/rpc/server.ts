@@ -200,7 +200,7 @@ function checkServeOptions(options: ServeOptions | undefined): CheckedServeOptio
   for (const interceptor of given.interceptors ?? []) checkFunction(interceptor, 'options.interceptors');
   return {
     endpoints,
-    port: { ...(root === undefined ? {} : { root }), ...(security === undefined ? {} : { security }), ...(limits === undefined ? {} : { limits }), ...(spin === undefined ? {} : { spin }), ...(signal === undefined ? {} : { signal }) },
+    port: { accepts: ['view'], ...(root === undefined ? {} : { root }), ...(security === undefined ? {} : { security }), ...(limits === undefined ? {} : { limits }), ...(spin === undefined ? {} : { spin }), ...(signal === undefined ? {} : { signal }) },
     root,
     annotation: given.annotation === undefined ? undefined : checkString(given.annotation, 'options.annotation'),
     allow: given.allow === undefined ? undefined : checkFunction(given.allow, 'options.allow'),

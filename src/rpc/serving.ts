@@ -3,6 +3,7 @@
  * may end it with a fault. A handler that answers at once is answered for at once; one that gives a promise, when that settles.
  */
 import { AlpcError, type AlpcErrorCode } from '../base/errors.js';
+import type { View } from '../memory/view.js';
 import type { RequestMessage } from '../ports/index.js';
 import { CallContext, type ContextHost } from './call-context.js';
 import { callbackClient } from './binding.js';
@@ -13,6 +14,7 @@ import { describeFault, Fault, type WireFault } from './faults.js';
 import { extraOf, Flag, flagsOf, FOREVER, header, HEADER, Kind, kindOf, numberOf, procedureOf } from './frame.js';
 import { Inflow } from './inflow.js';
 import type { Interface, Methods } from './interface.js';
+import { joinLarge } from './large-values.js';
 import type { Offer, Procedure } from './offer.js';
 import { Outflow, type Source } from './outflow.js';
 import { partLength } from './transfers.js';
@@ -29,12 +31,12 @@ export class Serving implements ContextHost {
   }
 
   serve(message: RequestMessage, isBlocked: boolean): void {
-    const { data } = message;
     try {
-      switch (kindOf(data)) {
-        case Kind.call:
-          this.#call(message, data, isBlocked);
-          break;
+      const memory = this.#conversation.terms.codec.memoryOf(message);
+      const kind = kindOf(memory, message.start, message.dataLength);
+      if (kind === Kind.call) return this.#call(message, memory, message.start, isBlocked);
+      const { data } = message;
+      switch (kind) {
         case Kind.stream:
           if (isBlocked) throw busy();
           void this.#stream(message, data);
@@ -59,13 +61,13 @@ export class Serving implements ContextHost {
     }
   }
 
-  oneWay(frame: Buffer): void {
+  oneWay(frame: Buffer, view: View | undefined): void {
     const { terms } = this.#conversation;
     terms.figures.oneWayCalls++;
     try {
       const procedure = this.#procedure(frame, 'one-way');
       const context = new CallContext(this, procedure.offer, Infinity, () => new AbortController().signal);
-      const checked = check(procedure.checks.input, terms.codec.value(frame));
+      const checked = check(procedure.checks.input, this.#input(frame, view));
       const result = checked instanceof Promise ? checked.then((input) => run(procedure, input, context)) : run(procedure, checked, context);
       if (isThenable(result)) result.then(undefined, (error: unknown) => terms.report(error));
     } catch (error) {
@@ -126,19 +128,29 @@ export class Serving implements ContextHost {
     decision.then((isAllowed) => (isAllowed ? bound() : denied()), denied);
   }
 
-  #procedure(frame: Buffer, kind: string): Procedure {
-    const procedure = this.#conversation.terms.table.procedures[procedureOf(frame)];
-    if (procedure === undefined || procedure.method.kind !== kind) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', `there is no ${kind} method of number ${procedureOf(frame)}`);
+  #procedure(frame: Buffer, kind: string, at = 0): Procedure {
+    const procedure = this.#conversation.terms.table.procedures[procedureOf(frame, at)];
+    if (procedure === undefined || procedure.method.kind !== kind) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', `there is no ${kind} method of number ${procedureOf(frame, at)}`);
     if (procedure.offer.security !== undefined && !this.#allowed.has(procedure.offer)) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${procedure.offer.interface} has not been bound`);
     return procedure;
   }
 
-  #call(message: RequestMessage, data: Buffer, isBlocked: boolean): void {
+  /** The input of a call, wherever it is. */
+  #input(frame: Buffer, view: View | undefined): unknown {
     const { terms, transfers } = this.#conversation;
-    const procedure = this.#procedure(data, 'call');
+    const flags = flagsOf(frame);
+    if ((flags & Flag.long) !== 0) return terms.codec.large(transfers.takeArrived(numberOf(frame)));
+    if ((flags & Flag.viewed) === 0) return terms.codec.value(frame);
+    if (view === undefined) throw new AlpcError('ERR_ALPC_PROTOCOL', 'a call says that its input is in a view, and none came with it');
+    return terms.codec.large(view.bytes);
+  }
+
+  #call(message: RequestMessage, memory: Buffer, at: number, isBlocked: boolean): void {
+    const { terms } = this.#conversation;
+    const procedure = this.#procedure(memory, 'call', at);
     terms.figures.calls++;
-    const value = (flagsOf(data) & Flag.long) === 0 ? terms.codec.value(data) : terms.codec.value(transfers.takeArrived(numberOf(data)), 0);
-    const timeout = extraOf(data);
+    const timeout = extraOf(memory, at);
+    const value = (flagsOf(memory, at) & (Flag.long | Flag.viewed)) === 0 ? terms.codec.value(memory, at + HEADER, at + message.dataLength) : this.#input(message.data, message.view);
     const context = new CallContext(this, procedure.offer, timeout === FOREVER ? Infinity : timeout, () => message.signal);
     const checked = procedure.checks.input === undefined ? value : procedure.checks.input(value);
     let result: unknown;
@@ -193,7 +205,7 @@ export class Serving implements ContextHost {
       conversation.open(theirs, number, opened);
       const timeout = extraOf(data);
       const context = new CallContext(this, procedure.offer, timeout === FOREVER ? Infinity : timeout, () => AbortSignal.any([message.signal, opened.abort!.signal]));
-      const input = await check(procedure.checks.input, terms.codec.value(data));
+      const input = await check(procedure.checks.input, this.#input(data, message.view));
       let source: unknown;
       try {
         source = await run(procedure, input, context, inflow);
@@ -214,20 +226,29 @@ export class Serving implements ContextHost {
   }
 
   #answer(message: RequestMessage, value: unknown): void {
-    const { terms, port, transfers } = this.#conversation;
+    const { terms, port } = this.#conversation;
     if (!message.isPending) return;
     try {
-      const frame = terms.codec.frame(Kind.response, 0, 0, 0, 0, value);
-      if (frame.length <= port.maxDataLength) {
-        message.reply(frame);
-        return;
-      }
-      const number = transfers.keep(frame.subarray(HEADER));
-      const { length } = frame;
-      terms.codec.trim();
-      if (message.reply(header(Kind.response, Flag.long, 0, number, length - HEADER)) !== 'sent') transfers.drop(number);
+      const runs: Uint8Array[] = [];
+      const frame = terms.codec.frame(Kind.response, 0, 0, 0, 0, value, runs);
+      if (frame.length <= port.maxDataLength && runs.length === 0) message.reply(frame);
+      else this.#answerLarge(message, frame, runs);
     } catch (error) {
       this.#refuse(message, error);
+    }
+  }
+
+  #answerLarge(message: RequestMessage, frame: Buffer, runs: readonly Uint8Array[]): void {
+    const { terms, transfers, large } = this.#conversation;
+    const packed = large.pack(frame, runs);
+    try {
+      if (packed !== undefined) return void message.reply(header(Kind.response, Flag.viewed, 0, 0, 0), { view: packed.view });
+      const bytes = joinLarge(frame, runs);
+      const number = transfers.keep(bytes);
+      if (message.reply(header(Kind.response, Flag.long, 0, number, bytes.length)) !== 'sent') transfers.drop(number);
+    } finally {
+      packed?.done();
+      terms.codec.trim();
     }
   }
 
@@ -273,8 +294,9 @@ function check(check: ((value: unknown) => unknown) | undefined, value: unknown)
   return check === undefined ? value : check(value);
 }
 
+/** Bytes are asked first: to look for a property that a typed array has not takes longer than all the rest of a call here. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && 'then' in value && typeof value.then === 'function';
 }
 
 function isSource(value: unknown): value is Source {

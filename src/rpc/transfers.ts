@@ -1,9 +1,7 @@
 /**
- * Values that do not fit into one message. Until they go by view they go in parts: who sends one pushes its parts ahead of the call, each
- * acknowledged; who answers with one keeps it until it has been pulled. Everything is bounded: the length of a value, what is held for one
- * connection, and that only for as long as the connection lives.
- *
- * This is the seam for views: a view would take the place of the parts, and nothing above would see it.
+ * Long values in parts, where they can't go by view: to a peer that has as many views as it takes, say. Who sends one pushes its parts ahead
+ * of the call, each acknowledged; who answers with one keeps it until it has been pulled. Everything is bounded: the length of a value,
+ * what is held for one connection, and that only for as long as the connection lives.
  */
 import { AlpcError } from '../base/errors.js';
 import { HEADER } from './frame.js';
@@ -69,7 +67,7 @@ export class Transfers {
   keep(value: Buffer): number {
     this.#hold(value.length);
     const number = this.nextNumber();
-    this.#leaving.set(number, Buffer.from(value));
+    this.#leaving.set(number, value);
     return number;
   }
 

@@ -4,14 +4,13 @@
  */
 import { AlpcError } from '../base/errors.js';
 import { ContextHandle } from './context-handle.js';
+import { alignRun, copySkeleton, runsFrom } from './large-values.js';
 import { DEFAULT_BOUNDS, type ValueBounds } from './value-encoder.js';
-import { ErrorExtra, ERRORS, HANDLE_LENGTH, LONGEST_BIGINT, Tag, VIEWS } from './value-tags.js';
+import { ErrorExtra, ERRORS, HANDLE_LENGTH, LONGEST_BIGINT, RUN_OF_BUFFER, Tag, VIEWS } from './value-tags.js';
 
 /** Short keys come again and again: one string is kept for each of these places. */
 const KEYS = 256;
 const EMPTY = Buffer.alloc(0);
-/** Memory of messages that may be held until the next one comes. */
-const KEPT_LENGTH = 1024 * 1024;
 /** Up to here a loop is faster than a call. */
 const SHORT = 96;
 /** No value: stands for a hole while an array is read. */
@@ -19,11 +18,15 @@ const HOLE = Symbol('hole');
 
 export class ValueDecoder {
   #bytes: Buffer = EMPTY;
-  /** Of all the memory that the bytes stand in: several messages share one. */
-  #view: DataView = new DataView(EMPTY.buffer, 0, 0);
-  #offset = 0;
   #at = 0;
+  #end = 0;
+  /** The objects that have come, by number. */
   #objects: unknown[] = [];
+  /** Of a long value: where its runs of bytes are, and the next one. */
+  #runs: Buffer | undefined;
+  #runAt = 0;
+  readonly #float = new Float64Array(1);
+  readonly #floatBytes = new Uint8Array(this.#float.buffer);
   readonly #maxDepth: number;
   readonly #keys: (string | undefined)[] = Array.from({ length: KEYS }, () => undefined);
 
@@ -31,26 +34,38 @@ export class ValueDecoder {
     this.#maxDepth = bounds.depth;
   }
 
-  /** Decodes the one value that stands from `start` to the end. @throws AlpcError ERR_ALPC_BAD_VALUE */
-  decode(bytes: Buffer, start = 0): unknown {
-    const value = this.decodeNext(bytes, start);
-    if (this.#at !== bytes.length) throw bad(`${bytes.length - this.#at} bytes stand behind the value`);
+  /** Decodes the one value that stands from `start` to `end`. @throws AlpcError ERR_ALPC_BAD_VALUE */
+  decode(bytes: Buffer, start = 0, end = bytes.length): unknown {
+    const value = this.decodeNext(bytes, start, end);
+    if (this.#at !== end) throw bad(`${end - this.#at} bytes stand behind the value`);
     return value;
   }
 
-  /** Decodes the value that begins at `start`; where it ends says `position`. @throws as `decode` */
-  decodeNext(bytes: Buffer, start: number): unknown {
+  /** Decodes a long value, as large-values.ts has it. The bytes may be shared with whoever wrote them. @throws as `decode` */
+  decodeLarge(bytes: Buffer): unknown {
+    const skeleton = copySkeleton(bytes);
+    this.#runs = bytes;
+    this.#runAt = runsFrom(skeleton.length);
+    try {
+      const value = this.decode(skeleton);
+      if (alignRun(this.#runAt) < alignRun(bytes.length)) throw bad(`${bytes.length - this.#runAt} bytes stand behind the last run`);
+      return value;
+    } finally {
+      this.#runs = undefined;
+    }
+  }
+
+  /** Decodes the value that begins at `start` and ends before `end` or there; where it ends says `position`. @throws as `decode` */
+  decodeNext(bytes: Buffer, start: number, end = bytes.length): unknown {
     this.#bytes = bytes;
-    if (bytes.buffer !== this.#view.buffer) this.#view = new DataView(bytes.buffer);
-    this.#offset = bytes.byteOffset;
     this.#at = start;
+    this.#end = end;
     try {
       return this.#read(0);
     } catch (error) {
       throw AlpcError.is(error) ? error : bad(error instanceof Error ? error.message : 'it could not be read', error);
     } finally {
       this.#bytes = EMPTY;
-      if (this.#view.byteLength > KEPT_LENGTH) this.#view = new DataView(EMPTY.buffer, 0, 0); // a long value is not kept alive by this
       if (this.#objects.length > 0) this.#objects = [];
     }
   }
@@ -84,9 +99,9 @@ export class ValueDecoder {
       case Tag.true:
         return true;
       case Tag.int32:
-        return this.#view.getInt32(this.#offset + this.#take(4), true);
+        return this.#uint32() | 0;
       case Tag.float64:
-        return this.#view.getFloat64(this.#offset + this.#take(8), true);
+        return this.#float64();
       case Tag.string:
         return this.#text('utf8');
       case Tag.wideString:
@@ -104,8 +119,14 @@ export class ValueDecoder {
       case Tag.view: {
         this.#descend(depth);
         const view = this.#typedArray();
-        this.#objects.push(view);
+        if (this.#at < this.#end) this.#objects.push(view); // else nothing comes that could refer to it
         return view;
+      }
+      case Tag.run: {
+        this.#descend(depth);
+        const run = this.#run();
+        this.#objects.push(run);
+        return run;
       }
       default:
         return this.#special(tag, depth);
@@ -155,7 +176,7 @@ export class ValueDecoder {
         return set;
       }
       case Tag.date:
-        return keep(new Date(this.#view.getFloat64(this.#offset + this.#take(8), true)));
+        return keep(new Date(this.#float64()));
       case Tag.regExp: {
         const source = this.#string();
         return keep(new RegExp(source, this.#string()));
@@ -180,22 +201,39 @@ export class ValueDecoder {
 
   #typedArray(): ArrayBufferView {
     const kind = this.#byte();
-    const View = VIEWS[kind];
-    if (View === undefined) throw bad('a typed array is of no known kind');
+    if (VIEWS[kind] === undefined) throw bad('a typed array is of no known kind');
     const length = this.#count(1);
     if (kind === 0) return this.#byteArray(length);
-    const buffer = this.#copy(length);
-    const unit = 'BYTES_PER_ELEMENT' in View ? View.BYTES_PER_ELEMENT : 1;
-    if (buffer.byteLength % unit !== 0) throw bad(`${buffer.byteLength} bytes are no array of ${unit} bytes each`);
-    return new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer);
+    return viewOver(this.#copy(length), kind);
+  }
+
+  #run(): ArrayBuffer | ArrayBufferView {
+    const kind = this.#byte();
+    if (VIEWS[kind] === undefined && kind !== RUN_OF_BUFFER) throw bad('a run of bytes is of no known kind');
+    const length = this.#uint32();
+    const runs = this.#runs;
+    if (runs === undefined || length > runs.length - this.#runAt) throw bad(`a run of ${length} bytes is named that is not there`);
+    const copy = new Uint8Array(length);
+    copy.set(runs.subarray(this.#runAt, this.#runAt + length));
+    this.#runAt = alignRun(this.#runAt + length);
+    return kind === RUN_OF_BUFFER ? copy.buffer : viewOver(copy.buffer, kind);
   }
 
   #byteArray(length: number): Uint8Array {
     const array = new Uint8Array(length);
     const bytes = this.#bytes;
     const at = this.#take(length);
-    if (length <= SHORT) for (let i = 0; i < length; i++) array[i] = bytes[at + i]!;
-    else array.set(bytes.subarray(at, at + length));
+    if (length > SHORT) array.set(bytes.subarray(at, at + length));
+    else {
+      let i = 0;
+      for (; i + 4 <= length; i += 4) {
+        array[i] = bytes[at + i]!;
+        array[i + 1] = bytes[at + i + 1]!;
+        array[i + 2] = bytes[at + i + 2]!;
+        array[i + 3] = bytes[at + i + 3]!;
+      }
+      for (; i < length; i++) array[i] = bytes[at + i]!;
+    }
     return array;
   }
 
@@ -214,7 +252,7 @@ export class ValueDecoder {
   }
 
   #reference(): unknown {
-    const object = this.#objects[this.#view.getUint32(this.#offset + this.#take(4), true)];
+    const object = this.#objects[this.#uint32()];
     if (object === undefined) throw bad('a reference names no object that came before');
     return object;
   }
@@ -269,9 +307,22 @@ export class ValueDecoder {
 
   /** A count of things that take at least `each` bytes: not more than there are bytes for. */
   #count(each: number): number {
-    const count = this.#view.getUint32(this.#offset + this.#take(4), true);
-    if (count * each > this.#bytes.length - this.#at) throw bad(`${count} things are told, and ${this.#bytes.length - this.#at} bytes follow`);
+    const count = this.#uint32();
+    if (count * each > this.#end - this.#at) throw bad(`${count} things are told, and ${this.#end - this.#at} bytes follow`);
     return count;
+  }
+
+  #uint32(): number {
+    const bytes = this.#bytes;
+    const at = this.#take(4);
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+  }
+
+  #float64(): number {
+    const bytes = this.#bytes;
+    const at = this.#take(8);
+    for (let i = 0; i < 8; i++) this.#floatBytes[i] = bytes[at + i]!;
+    return this.#float[0]!;
   }
 
   #byte(): number {
@@ -280,7 +331,7 @@ export class ValueDecoder {
 
   #take(length: number): number {
     const at = this.#at;
-    if (at + length > this.#bytes.length) throw bad(`it ends after ${this.#bytes.length} bytes, in the middle`);
+    if (at + length > this.#end) throw bad('it ends in the middle');
     this.#at = at + length;
     return at;
   }
@@ -293,6 +344,13 @@ export class ValueDecoder {
 function isAscii(bytes: Buffer, from: number, to: number): boolean {
   for (let i = from; i < to; i++) if (bytes[i]! >= 0x80) return false;
   return true;
+}
+
+function viewOver(buffer: ArrayBuffer, kind: number): ArrayBufferView {
+  const View = VIEWS[kind]!;
+  const unit = 'BYTES_PER_ELEMENT' in View ? View.BYTES_PER_ELEMENT : 1;
+  if (buffer.byteLength % unit !== 0) throw bad(`${buffer.byteLength} bytes are no array of ${unit} bytes each`);
+  return new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer);
 }
 
 function bad(why: string, cause?: unknown): AlpcError {

@@ -8,7 +8,7 @@
 import { types } from 'node:util';
 import { AlpcError } from '../base/errors.js';
 import { ContextHandle } from './context-handle.js';
-import { DEFAULT_DEPTH, DEFAULT_VALUE_LENGTH, ErrorExtra, HANDLE_LENGTH, LONGEST_BIGINT, Tag, VIEWS } from './value-tags.js';
+import { DEFAULT_DEPTH, DEFAULT_VALUE_LENGTH, ErrorExtra, HANDLE_LENGTH, LONGEST_BIGINT, RUN_OF_BUFFER, SHORTEST_RUN, Tag, VIEWS } from './value-tags.js';
 
 export interface ValueBounds {
   /** How deep objects may stand in each other; 200 by default. */
@@ -37,9 +37,14 @@ export class ValueEncoder {
   #at = 0;
   #start = 0;
   readonly #bounds: ValueBounds;
-  readonly #few: object[] = [];
+  /** The first objects of the value, so many of them; all others are in `#many`. */
+  readonly #few: (object | undefined)[] = Array.from({ length: COMPARED }, () => undefined);
+  #count = 0;
   #many: Map<object, number> | undefined;
   #root: unknown;
+  /** Long runs of bytes, that were named and not copied; undefined while all is copied. */
+  #runs: Uint8Array[] | undefined;
+  #runsLength = 0;
 
   constructor(bounds: ValueBounds = DEFAULT_BOUNDS) {
     this.#bounds = bounds;
@@ -57,20 +62,31 @@ export class ValueEncoder {
     return this.written(this.#at);
   }
 
+  /** As `encode`, but names long runs of bytes only, and adds them to `runs`. @throws as `encode` */
+  encodeWithRuns(value: unknown, room: number, runs: Uint8Array[]): Buffer {
+    this.#runs = runs;
+    try {
+      return this.encode(value, room);
+    } finally {
+      this.#runs = undefined;
+      this.#runsLength = 0;
+    }
+  }
+
   /** Encodes one value behind what is there. Where it ends. @throws as `encode`; then nothing has been added */
   append(value: unknown, at: number): number {
     this.#at = this.#start = at;
     this.#root = value;
     try {
       this.#write(value, 0);
-      if (this.#at - at > this.#bounds.valueLength) throw this.#tooLong();
+      if (this.#at - at + this.#runsLength > this.#bounds.valueLength) throw this.#tooLong();
       return this.#at;
     } catch (error) {
       this.#at = at;
       throw error;
     } finally {
       this.#root = undefined;
-      if (this.#few.length > 0) this.#few.length = 0;
+      while (this.#count > 0) this.#few[--this.#count] = undefined;
       this.#many = undefined;
     }
   }
@@ -133,13 +149,14 @@ export class ValueEncoder {
   }
 
   #object(value: object, depth: number): void {
+    if (depth === 0 && value instanceof Uint8Array) return this.#bytesOf(value, 0); // bytes and nothing else: what most who hurry send
     const number = this.#numberOf(value);
     if (number >= 0) return this.#sized(Tag.reference, number);
     if (depth >= this.#bounds.depth) throw new AlpcError('ERR_ALPC_BAD_VALUE', `a value is more than ${this.#bounds.depth} objects deep`);
     if (Array.isArray(value)) return this.#array(value, depth + 1);
+    if (ArrayBuffer.isView(value)) return this.#viewOf(value);
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return this.#plain(value as Record<string, unknown>, depth + 1);
-    if (ArrayBuffer.isView(value)) return this.#bytesOf(value);
     this.#special(value, depth + 1);
   }
 
@@ -147,12 +164,14 @@ export class ValueEncoder {
   #numberOf(value: object): number {
     if (this.#many === undefined) {
       const few = this.#few;
-      for (let i = 0; i < few.length; i++) if (few[i] === value) return i;
-      if (few.length < COMPARED) {
-        few.push(value);
+      const count = this.#count;
+      for (let i = 0; i < count; i++) if (few[i] === value) return i;
+      if (count < COMPARED) {
+        few[count] = value;
+        this.#count = count + 1;
         return -1;
       }
-      this.#many = new Map(few.map((object, index) => [object, index]));
+      this.#many = new Map(few.map((object, index) => [object!, index]));
     }
     const number = this.#many.get(value);
     if (number !== undefined) return number;
@@ -182,15 +201,34 @@ export class ValueEncoder {
     }
   }
 
-  #bytesOf(value: ArrayBufferView): void {
-    const kind = value instanceof Uint8Array ? 0 : VIEWS.findIndex((View) => value instanceof View);
+  #viewOf(value: ArrayBufferView): void {
+    if (value instanceof Uint8Array) return this.#bytesOf(value, 0);
+    const kind = VIEWS.findIndex((View) => value instanceof View);
     if (kind < 0) throw this.#refuse(value, `an instance of ${className(value)}`);
-    this.#reserve(6 + value.byteLength);
-    this.#view.setUint8(this.#at, Tag.view);
-    this.#view.setUint8(this.#at + 1, kind);
-    this.#view.setUint32(this.#at + 2, value.byteLength, true);
-    this.#bytes.set(value instanceof Uint8Array ? value : new Uint8Array(value.buffer, value.byteOffset, value.byteLength), this.#at + 6);
-    this.#at += 6 + value.byteLength;
+    this.#bytesOf(new Uint8Array(value.buffer, value.byteOffset, value.byteLength), kind);
+  }
+
+  #bytesOf(value: Uint8Array, kind: number): void {
+    const { length } = value;
+    if (length >= SHORTEST_RUN && this.#runs !== undefined) return this.#run(value, kind, this.#runs);
+    this.#reserve(6 + length);
+    const bytes = this.#bytes;
+    const at = this.#at;
+    bytes[at] = Tag.view;
+    bytes[at + 1] = kind;
+    this.#view.setUint32(at + 2, length, true);
+    bytes.set(value, at + 6);
+    this.#at = at + 6 + length;
+  }
+
+  #run(value: Uint8Array, kind: number, runs: Uint8Array[]): void {
+    this.#reserve(6);
+    this.#bytes[this.#at] = Tag.run;
+    this.#bytes[this.#at + 1] = kind;
+    this.#view.setUint32(this.#at + 2, value.length, true);
+    this.#at += 6;
+    runs.push(value);
+    this.#runsLength += value.length;
   }
 
   #special(value: object, depth: number): void {
@@ -210,6 +248,7 @@ export class ValueEncoder {
       this.#string(value.flags);
     } else if (types.isAnyArrayBuffer(value)) {
       const bytes = new Uint8Array(value);
+      if (bytes.length >= SHORTEST_RUN && this.#runs !== undefined) return this.#run(bytes, RUN_OF_BUFFER, this.#runs);
       this.#sized(Tag.arrayBuffer, bytes.length);
       this.#reserve(bytes.length);
       this.#bytes.set(bytes, this.#at);

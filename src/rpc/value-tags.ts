@@ -34,6 +34,7 @@ export const Tag = {
   reference: 0xd4, //   number of the object
   boxed: 0xd5, //       a primitive: new Number(1) and its like
   handle: 0xd6, //      a context handle: 20 bytes
+  run: 0xd7, //         as `view` (kind 255: as `arrayBuffer`), of a long value: the bytes are the next run behind the skeleton
 } as const;
 
 export const ErrorExtra = { cause: 1, errors: 2 } as const;
@@ -48,6 +49,11 @@ export const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxErro
 export const LONGEST_BIGINT = 65_536;
 
 export const HANDLE_LENGTH = 20;
+
+/** Of a run of bytes: they are an ArrayBuffer's. */
+export const RUN_OF_BUFFER = 255;
+/** So many bytes fit into no message. */
+export const SHORTEST_RUN = 65_536;
 
 /** How deep objects may stand in each other. */
 export const DEFAULT_DEPTH = 200;

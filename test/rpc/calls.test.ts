@@ -135,7 +135,7 @@ test('values above the message limit travel in both directions, awaited and bloc
 
 test('a value over the limit is refused by who sends it, by who gets it, and by who answers with it', async (t) => {
   const { client } = await local(t, { limits: { valueLength: 200_000 } });
-  await assert.rejects(client.echo(new Uint8Array(300_000)), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
+  await assert.rejects(client.echo(new Uint8Array(300_000)), failsWith('ERR_ALPC_BAD_VALUE'));
   assert.equal(((await client.echo(new Uint8Array(150_000))) as Uint8Array).length, 150_000);
   using narrow = await bind(Spooler, 'spooler', { limits: { valueLength: 100_000 } });
   await assert.rejects(narrow.echo(new Uint8Array(150_000)), failsWith('ERR_ALPC_BAD_VALUE'));

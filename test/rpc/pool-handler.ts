@@ -1,10 +1,17 @@
 /** The handlers of pool.test.ts, in a thread of a pool. */
 import { threadId } from 'node:worker_threads';
 import { Fault, implement, poolHandler } from '../../src/rpc/index.js';
-import { Pooled } from './pooled.js';
+import { Back, Pooled } from './pooled.js';
 
 export default poolHandler([
   implement(Pooled, {
+    *items() {
+      yield 1;
+    },
+    note: () => {},
+    give: (handle, context) => context.handle(handle),
+    back: async (_, context) => void (await context.callback(Back)),
+    left: (_, context) => context.timeLeft,
     where: () => threadId,
     echo: (value) => value,
     fail: () => {

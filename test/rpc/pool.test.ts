@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { threadId } from 'node:worker_threads';
 import { CompletionPort, createPort, ThreadPool } from '../../src/index.js';
-import { bind, Fault, RemoteError } from '../../src/rpc/index.js';
+import { bind, ContextHandle, Fault } from '../../src/rpc/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import { failsWith } from './expect.js';
-import { Pooled, WithStream } from './pooled.js';
+import { Pooled } from './pooled.js';
 
 withLedger({ except: ['resources'] });
 
@@ -32,8 +32,15 @@ test('calls are handled by threads of a pool, with the identity of the caller; w
   assert.deepEqual(await client.echo(value), value);
   assert.deepEqual(await Promise.all(Array.from({ length: 100 }, (_, i) => client.echo(i))), Array.from({ length: 100 }, (_, i) => i));
   await assert.rejects(client.fail(), (error) => Fault.is(error, 'broken') && error.data === 7);
-  await assert.rejects(client.handle(), (error: Error) => (failsWith('ERR_ALPC_INVALID_ARGUMENT')(error) || error instanceof RemoteError) && /not for handlers in a thread pool/.test(error.message));
+  const left = await client.left(undefined, { timeout: 10_000 });
+  assert.ok(left > 0 && left <= 10_000, String(left));
+  const notHere = (error: Error): boolean => failsWith('ERR_ALPC_INVALID_ARGUMENT')(error) && /not for handlers in a thread pool/.test(error.message);
+  await assert.rejects(client.handle(), notHere);
+  await assert.rejects(client.give(new ContextHandle('00'.repeat(20))), notHere);
+  await assert.rejects(client.back(), notHere);
   await assert.rejects(client.echo(new Uint8Array(100_000)), failsWith('ERR_ALPC_MESSAGE_TOO_LONG'));
-  using other = await bind(WithStream, 'pooled');
-  assert.equal(other.binding.has('items'), false);
+  await assert.rejects(client.note(new Uint8Array(100_000)), failsWith('ERR_ALPC_MESSAGE_TOO_LONG'));
+  await client.note('short');
+  assert.equal(client.binding.has('items'), false);
+  assert.throws(() => client.items(), failsWith('ERR_ALPC_UNKNOWN_METHOD'));
 });
