@@ -108,7 +108,7 @@ export class Api {
   }
 
   async #fetch(path: string, signal?: AbortSignal): Promise<Response> {
-    const response = await fetch(`${this.#base}${path}`, { headers: { authorization: `Bearer ${this.#token}` }, cache: 'no-store', ...(signal === undefined ? {} : { signal }) });
+    const response = await fetch(`${this.#base}${path}`, { headers: { authorization: `Bearer ${this.#token}` }, ...(signal === undefined ? {} : { signal }) });
     if (response.ok) return response;
     throw await errorOf(response);
   }

@@ -43,7 +43,6 @@ export interface Picture {
 
 const NARROWEST = 1.5;
 const WIDEST = 12;
-const HIDDEN = 'hidden';
 
 export function pictureOf(graph: Graph, earlier?: Graph): Picture {
   const waitsByConnection = new Set(graph.waits.flatMap(({ connection }) => (connection === undefined ? [] : [connection])));
@@ -54,9 +53,9 @@ export function pictureOf(graph: Graph, earlier?: Graph): Picture {
     id: String(process.pid), label: `${shortCommand(process.command)}\n${process.pid}`, pid: process.pid, command: process.command, state: process.state,
     ports: process.ports, waiting: process.waiting, isStuck: process.state === 'stopped' || cyclePids.has(process.pid), isServer: process.ports.length > 0 || process.asServer > 0,
   }]));
-  const nodeOf = (pid: number | undefined): string => {
-    const id = pid === undefined ? HIDDEN : String(pid);
-    if (!nodes.has(id)) nodes.set(id, { id, label: pid === undefined ? 'not visible' : String(pid), ...(pid === undefined ? {} : { pid }), ports: [], waiting: 0, isStuck: false, isServer: false });
+  const nodeOf = (pid: number | undefined, end: 'client' | 'server'): string => {
+    const id = pid === undefined ? `hidden ${end}` : String(pid);
+    if (!nodes.has(id)) nodes.set(id, { id, label: pid === undefined ? `${end}\nnot visible` : String(pid), ...(pid === undefined ? {} : { pid }), ports: [], waiting: 0, isStuck: false, isServer: false });
     return id;
   };
 
@@ -64,7 +63,7 @@ export function pictureOf(graph: Graph, earlier?: Graph): Picture {
   const seconds = earlier === undefined ? 0 : (Date.parse(graph.at) - Date.parse(earlier.at)) / 1000;
   const edges = new Map<string, PictureEdge>();
   for (const connection of graph.connections) {
-    const [source, target] = [nodeOf(connection.client), nodeOf(connection.server)];
+    const [source, target] = [nodeOf(connection.client, 'client'), nodeOf(connection.server, 'server')];
     const id = `${source}>${target}:${connection.port}`;
     const edge = edges.get(id) ?? { id, source, target, port: connection.port, connections: 0, messagesPerSecond: 0, bytesPerSecond: 0, width: NARROWEST, isWaiting: false, isInCycle: false };
     const { messages, bytes } = rateOf(connection, before.get(connection.id), seconds, graph.at);
@@ -78,7 +77,7 @@ export function pictureOf(graph: Graph, earlier?: Graph): Picture {
   const shown = new Set(graph.connections.map(({ id }) => id));
   for (const wait of graph.waits) {
     if (wait.on === undefined || (wait.connection !== undefined && shown.has(wait.connection))) continue;
-    const [source, target] = [nodeOf(wait.thread.pid), nodeOf(wait.on.pid)];
+    const [source, target] = [nodeOf(wait.thread.pid, 'client'), nodeOf(wait.on.pid, 'server')];
     const id = `wait:${source}>${target}`;
     const isInCycle = cycleWaits.has(keyOf(wait)) || (edges.get(id)?.isInCycle ?? false);
     edges.set(id, { id, source, target, connections: 0, messagesPerSecond: 0, bytesPerSecond: 0, width: NARROWEST, isWaiting: true, isInCycle });

@@ -42,13 +42,14 @@ export function App({ explorer }: { explorer: Explorer }) {
     <>
       <IconSymbols />
       {isRefused ? <Refused /> : (
-        <div class="app" style={{ gridTemplateColumns: `${width.value}px 5px minmax(0, 1fr)` }}>
+        <div class="app" style={{ gridTemplateColumns: `${width.value}px minmax(0, 1fr)` }}>
+          <h1 class="unseen">alpc explorer</h1>
           <Toolbar explorer={explorer} />
           <nav class="side" aria-label="Directories">
             <QuickAccess explorer={explorer} />
             <DirectoryTree explorer={explorer} />
+            <Splitter width={width.value} onWidth={(value) => (width.value = value)} onDone={() => explorer.settings.change({ treeWidth: width.value })} />
           </nav>
-          <Splitter width={width.value} onWidth={(value) => (width.value = value)} onDone={() => explorer.settings.change({ treeWidth: width.value })} />
           <main class="main" aria-label={explorer.view.value === 'graph' ? 'Picture of the whole' : 'Objects'}>
             {explorer.view.value === 'graph' ? <Lazy load={loadGraph} explorer={explorer} /> : <ObjectList explorer={explorer} />}
           </main>

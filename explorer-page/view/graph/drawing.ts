@@ -53,8 +53,8 @@ export class Drawing {
     if (many === 0) return;
     if (fromTheStart) graph.nodes().forEach((node, index) => void node.position(onCircle(index, many)));
     graph.layout({
-      name: 'cose', animate: false, randomize: false, fit: isFirst, padding: 48, componentSpacing: 90, nodeOverlap: 24, gravity: 0.6,
-      nodeRepulsion: () => 60_000, idealEdgeLength: () => 130, edgeElasticity: () => 120, numIter: many > 80 ? 250 : 800, nodeDimensionsIncludeLabels: true,
+      name: 'cose', animate: false, randomize: false, fit: isFirst, padding: 48, componentSpacing: 50, nodeOverlap: 20, gravity: 1.2,
+      nodeRepulsion: () => 9000, idealEdgeLength: () => 96, edgeElasticity: () => 120, numIter: many > 80 ? 250 : 800, nodeDimensionsIncludeLabels: true,
     }).run();
   }
 
@@ -108,7 +108,7 @@ export class Drawing {
 }
 
 function onCircle(index: number, many: number): cytoscape.Position {
-  const [angle, radius] = [(index / many) * 2 * Math.PI, 60 + many * 22];
+  const [angle, radius] = [(index / many) * 2 * Math.PI, 40 + many * 14];
   return { x: radius * Math.cos(angle), y: radius * Math.sin(angle) };
 }
 
