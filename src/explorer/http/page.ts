@@ -13,8 +13,8 @@ export interface PageFile {
   readonly isImmutable: boolean;
 }
 
-/** dist/explorer-page, as seen from dist/src/explorer/http. */
-export const PAGE_DIRECTORY = fileURLToPath(new URL('../../../explorer-page', import.meta.url));
+/** dist/explorer-page/site, as seen from dist/src/explorer/http. */
+export const PAGE_DIRECTORY = fileURLToPath(new URL('../../../explorer-page/site', import.meta.url));
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

@@ -1,0 +1,146 @@
+/**
+ * The picture of the whole on the screen: Cytoscape draws what logic/picture.ts says, and keeps each process where it was, so that the eye finds it again a second
+ * later. Only what came is placed: beside a process that it is connected with.
+ */
+import cytoscape from 'cytoscape';
+import type { Picture, PictureEdge, PictureNode } from '../../logic/picture.js';
+
+export interface Chosen {
+  node?: string;
+  edge?: string;
+}
+
+export class Drawing {
+  readonly #graph: cytoscape.Core;
+  #isFirst = true;
+
+  constructor(place: HTMLElement, onChosen: (chosen: Chosen) => void) {
+    this.#graph = cytoscape({ container: place, minZoom: 0.1, maxZoom: 3, selectionType: 'single', boxSelectionEnabled: false });
+    this.#graph.on('select', (event) => onChosen(event.target.isNode() ? { node: event.target.id() as string } : { edge: event.target.id() as string }));
+    this.#graph.on('unselect', () => this.#graph.$(':selected').empty() && onChosen({}));
+  }
+
+  show({ nodes, edges }: Picture): void {
+    const graph = this.#graph;
+    const wanted = new Set([...nodes.map(({ id }) => id), ...edges.map(({ id }) => id)]);
+    let isNew = false;
+    graph.batch(() => {
+      graph.elements().filter((element) => !wanted.has(element.id())).remove();
+      for (const [index, node] of nodes.entries()) {
+        const found = graph.getElementById(node.id);
+        if (found.nonempty()) {
+          found.data(dataOf(node)).classes(classesOf(node));
+          continue;
+        }
+        isNew = true;
+        graph.add({ group: 'nodes', data: { ...dataOf(node) }, classes: classesOf(node), position: this.#placeFor(node.id, index, nodes.length, edges) });
+      }
+      for (const edge of edges) {
+        const found = graph.getElementById(edge.id);
+        if (found.empty()) graph.add({ group: 'edges', data: edgeData(edge), classes: edgeClasses(edge) });
+        else found.data(edgeData(edge)).classes(edgeClasses(edge));
+      }
+    });
+    if (isNew) this.arrange();
+  }
+
+  /** Finds a place for everything, beginning from where it is. */
+  arrange(fromTheStart = false): void {
+    const graph = this.#graph;
+    const isFirst = this.#isFirst || fromTheStart;
+    this.#isFirst = false;
+    const many = graph.nodes().length;
+    if (many === 0) return;
+    if (fromTheStart) graph.nodes().forEach((node, index) => void node.position(onCircle(index, many)));
+    graph.layout({
+      name: 'cose', animate: false, randomize: false, fit: isFirst, padding: 48, componentSpacing: 50, nodeOverlap: 20, gravity: 1.2,
+      nodeRepulsion: () => 9000, idealEdgeLength: () => 96, edgeElasticity: () => 120, numIter: many > 80 ? 250 : 800, nodeDimensionsIncludeLabels: true,
+    }).run();
+  }
+
+  fit(): void {
+    this.#graph.fit(undefined, 48);
+  }
+
+  zoom(factor: number): void {
+    const graph = this.#graph;
+    graph.zoom({ level: graph.zoom() * factor, renderedPosition: { x: graph.width() / 2, y: graph.height() / 2 } });
+  }
+
+  pan(x: number, y: number): void {
+    this.#graph.panBy({ x, y });
+  }
+
+  choose(id: string | undefined): void {
+    const graph = this.#graph;
+    graph.$(':selected').unselect();
+    if (id === undefined) return;
+    const element = graph.getElementById(id);
+    element.select();
+    const box = element.renderedBoundingBox({});
+    if (box.x1 < 0 || box.y1 < 0 || box.x2 > graph.width() || box.y2 > graph.height()) graph.center(element);
+  }
+
+  /** Takes the colours of the page as they are now. */
+  paint(place: HTMLElement): void {
+    const style = getComputedStyle(place);
+    this.#graph.style(styleOf((name) => style.getPropertyValue(name).trim()));
+  }
+
+  resize(): void {
+    this.#graph.resize();
+  }
+
+  destroy(): void {
+    this.#graph.destroy();
+  }
+
+  #placeFor(id: string, index: number, many: number, edges: readonly PictureEdge[]): cytoscape.Position {
+    for (const { source, target } of edges) {
+      const other = source === id ? target : target === id ? source : undefined;
+      const neighbour = other === undefined ? undefined : this.#graph.getElementById(other);
+      if (neighbour === undefined || neighbour.empty()) continue;
+      const { x, y } = neighbour.position();
+      return { x: x + 90 * Math.cos(index * 2.4), y: y + 90 * Math.sin(index * 2.4) };
+    }
+    return onCircle(index, many);
+  }
+}
+
+function onCircle(index: number, many: number): cytoscape.Position {
+  const [angle, radius] = [(index / many) * 2 * Math.PI, 40 + many * 14];
+  return { x: radius * Math.cos(angle), y: radius * Math.sin(angle) };
+}
+
+function dataOf({ id, label, isServer, ports }: PictureNode): Record<string, unknown> {
+  return { id, label, size: isServer ? 40 + 6 * Math.min(6, ports.length) : 30 };
+}
+
+function classesOf({ isServer, isStuck, waiting, pid }: PictureNode): string {
+  return [isServer ? 'server' : 'client', isStuck ? 'stuck' : '', waiting > 0 ? 'waiting' : '', pid === undefined ? 'hidden-process' : ''].filter(Boolean).join(' ');
+}
+
+function edgeData({ id, source, target, width, port, connections }: PictureEdge): Record<string, unknown> {
+  const name = port?.slice(port.lastIndexOf('\\') + 1) ?? '';
+  return { id, source, target, width, label: connections > 1 ? `${name} ×${connections}` : name };
+}
+
+function edgeClasses({ isWaiting, isInCycle }: PictureEdge): string {
+  return [isWaiting ? 'waiting' : '', isInCycle ? 'cycle' : ''].filter(Boolean).join(' ');
+}
+
+function styleOf(colour: (name: string) => string): cytoscape.StylesheetJson {
+  const text = { color: colour('--text'), 'text-outline-color': colour('--panel'), 'text-outline-width': 2, 'font-size': 12, 'font-family': 'system-ui, sans-serif', 'min-zoomed-font-size': 7 };
+  return [
+    { selector: 'node', style: { ...text, label: 'data(label)', 'text-wrap': 'wrap', 'text-valign': 'bottom', 'text-margin-y': 5, width: 'data(size)', height: 'data(size)', 'background-color': colour('--node'), 'border-width': 2, 'border-color': colour('--node-edge') } },
+    { selector: 'node.server', style: { shape: 'octagon', 'background-color': colour('--accent-soft'), 'border-color': colour('--accent') } },
+    { selector: 'node.hidden-process', style: { 'border-style': 'dashed' } },
+    { selector: 'node.waiting', style: { 'border-color': colour('--bad') } },
+    { selector: 'node.stuck', style: { 'border-color': colour('--bad'), 'border-width': 5 } },
+    { selector: 'edge', style: { ...text, color: colour('--text-2'), 'font-size': 11, label: 'data(label)', 'text-rotation': 'autorotate', width: 'data(width)', 'curve-style': 'bezier', 'control-point-step-size': 36, 'line-color': colour('--edge'), 'target-arrow-color': colour('--edge'), 'target-arrow-shape': 'triangle', 'arrow-scale': 0.9, 'min-zoomed-font-size': 8 } },
+    { selector: 'edge.waiting', style: { 'line-color': colour('--bad'), 'target-arrow-color': colour('--bad'), color: colour('--bad-text'), 'line-style': 'dashed', 'z-index': 2 } },
+    { selector: 'edge.cycle', style: { 'line-style': 'solid', 'underlay-color': colour('--bad'), 'underlay-opacity': 0.25, 'underlay-padding': 6, 'z-index': 3 } },
+    { selector: ':selected', style: { 'overlay-color': colour('--accent'), 'overlay-opacity': 0.2, 'overlay-padding': 6 } },
+    { selector: ':active', style: { 'overlay-opacity': 0.12 } },
+  ] as cytoscape.StylesheetJson;
+}
