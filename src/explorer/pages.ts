@@ -166,7 +166,7 @@ function upTo(place: number): number | null {
 }
 
 function wordsOf(page: Buffer): Int32Array {
-  return new Int32Array(page.buffer.slice(page.byteOffset, page.byteOffset + pageSize()));
+  return page.byteOffset % 4 === 0 ? new Int32Array(page.buffer, page.byteOffset, pageSize() / 4) : new Int32Array(page.buffer.slice(page.byteOffset, page.byteOffset + pageSize()));
 }
 
 function join(low: number, high: number): number {

@@ -1,6 +1,6 @@
 /** Ports, connections and processes out of a snapshot, as the model tells them. */
 import { processInfo } from './describe.js';
-import type { ConnectionDetails, ConnectionEnd, Graph, GraphConnection, PortDetails, PortState, PortTotals, ProcessNode, Traffic } from './model.js';
+import type { ConnectionDetails, ConnectionEnd, Graph, GraphConnection, PortDetails, PortState, PortTotals, ProcessNode, Traffic, Wait } from './model.js';
 import { connectionLimit, histogramOf, latencyCounts, outboxInfo } from './pages.js';
 import type { Connection, End, Port, Snapshot } from './snapshot.js';
 import { waitsOf } from './waits.js';
@@ -40,11 +40,12 @@ export function connectionDetails(snapshot: Snapshot, connection: Connection): C
 }
 
 export function graphOf(snapshot: Snapshot): Graph {
-  return { at: snapshot.census.at.toISOString(), processes: processNodes(snapshot), connections: snapshot.connections.map(graphConnection), ...waitsOf(snapshot), hiddenProcesses: snapshot.census.hidden.size };
+  const { waits, cycles } = waitsOf(snapshot);
+  return { at: snapshot.census.at.toISOString(), processes: processNodes(snapshot, waits), connections: snapshot.connections.map(graphConnection), waits, cycles, hiddenProcesses: snapshot.census.hidden.size };
 }
 
 /** Every process that serves a port, or is at an end of a connection; by pid. */
-export function processNodes(snapshot: Snapshot): ProcessNode[] {
+export function processNodes(snapshot: Snapshot, waits: readonly Wait[] = waitsOf(snapshot).waits): ProcessNode[] {
   const nodes = new Map<number, ProcessNode>();
   const nodeOf = (process: End['process']): ProcessNode | undefined => {
     if (process === undefined) return undefined;
@@ -57,7 +58,7 @@ export function processNodes(snapshot: Snapshot): ProcessNode[] {
     if (one !== undefined) one.asClient++;
     if (other !== undefined) other.asServer++;
   }
-  for (const { thread } of waitsOf(snapshot).waits) {
+  for (const { thread } of waits) {
     const node = nodeOf(snapshot.census.process(thread.pid));
     if (node !== undefined) node.waiting++;
   }
