@@ -43,7 +43,6 @@ export function App({ explorer }: { explorer: Explorer }) {
       <IconSymbols />
       {isRefused ? <Refused /> : (
         <div class="app" style={{ gridTemplateColumns: `${width.value}px minmax(0, 1fr)` }}>
-          <h1 class="unseen">alpc explorer</h1>
           <Toolbar explorer={explorer} />
           <nav class="side" aria-label="Directories">
             <QuickAccess explorer={explorer} />

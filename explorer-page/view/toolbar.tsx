@@ -16,6 +16,7 @@ export function Toolbar({ explorer }: { explorer: Explorer }) {
   const isPinned = chosen !== undefined && explorer.isPinned(chosen.name);
   return (
     <header class="bar">
+      <h1 class="unseen">alpc explorer</h1>
       <div class="bar-group">
         <Tool icon="back" text="Back" keys="Alt+Left" onClick={() => history.back()} />
         <Tool icon="up" text="Up" keys="Backspace" isDisabled={isGraph || explorer.here.value === ROOT} onClick={() => explorer.up()} />
