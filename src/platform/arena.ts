@@ -9,15 +9,9 @@
  * the file's memory is let go. Where the kernel refuses that (a process may have so many mappings and no more), the file stays
  * mapped for now, which is harmless, and is let go when the next slot is given back. Ranges are kept until the process ends.
  */
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './libc.js';
 import { check, libc, SystemError, viewOfMemory } from './system.js';
 
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const MAP_SHARED = 0x01;
-const MAP_PRIVATE = 0x02;
-const MAP_FIXED = 0x10;
-const MAP_ANONYMOUS = 0x20;
-const MAP_NORESERVE = 0x4000;
 const MAX_SLOTS_PER_RANGE = 64;
 /** Node 20 ends the process at a view of more than 4 GiB. A peer chooses the length of its ring, so this must hold for any number of any length. */
 const MAX_RANGE_LENGTH = 2 ** 30;

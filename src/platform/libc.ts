@@ -74,6 +74,15 @@ export interface Libc {
   umask(mode: number): number;
 }
 
+/** What mmap's `protection` and `flags` are made of. */
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const MAP_SHARED = 0x01;
+export const MAP_PRIVATE = 0x02;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_NORESERVE = 0x4000;
+
 /** System call numbers, for calls that old C libraries do not wrap. */
 export const SYS = { openat2: 437, futex: process.arch === 'arm64' ? 98 : 202, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316, setfsuid: process.arch === 'arm64' ? 151 : 122, setfsgid: process.arch === 'arm64' ? 152 : 123, getgroups: process.arch === 'arm64' ? 158 : 115, setgroups: process.arch === 'arm64' ? 159 : 116, statx: process.arch === 'arm64' ? 291 : 332 } as const;
 

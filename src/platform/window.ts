@@ -13,15 +13,8 @@
  *
  * Reading is `private`: a stray write makes a copy of its page that only this process sees, where a read-only mapping would end it.
  */
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './libc.js';
 import { check, libc, viewOfMemory } from './system.js';
-
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const MAP_SHARED = 0x01;
-const MAP_PRIVATE = 0x02;
-const MAP_FIXED = 0x10;
-const MAP_ANONYMOUS = 0x20;
-const MAP_NORESERVE = 0x4000;
 
 interface Movable {
   transfer?: (length: number) => ArrayBuffer;

@@ -56,8 +56,26 @@ export interface PostOptions extends SendOptions {
   signal?: AbortSignal;
 }
 
+/** What travels with messages besides their bytes, and is not yet done with. */
+export interface AttributeFigures {
+  /** Views of this side that the peer has not released. */
+  readonly viewsOut: number;
+  /** Views of the peer that this side holds. */
+  readonly heldViews: number;
+  /** Bytes of the peer's sections that are mapped here. */
+  readonly mappedBytes: number;
+  /** Views of the peer that nobody here released, found by the collector. */
+  readonly forgottenViews: number;
+  /** Handles of this side that the peer has neither taken nor closed. */
+  readonly handlesOut: number;
+  /** Handles of the peer that messages hold here. */
+  readonly heldHandles: number;
+  /** Handles of the peer that nobody here took or released, found by the collector. */
+  readonly forgottenHandles: number;
+}
+
 /** What a communication port tells about itself. */
-export interface CommunicationPortInformation {
+export interface CommunicationPortInformation extends AttributeFigures {
   readonly name: string;
   readonly role: 'client' | 'server' | 'unconnected';
   readonly state: 'open' | 'ending' | 'closed';
@@ -72,20 +90,6 @@ export interface CommunicationPortInformation {
   readonly waitingForRoom: number;
   /** Replies that came when nobody waited for them any more, and were dropped. */
   readonly lateReplies: number;
-  /** Views of this side that the peer has not released. */
-  readonly viewsOut: number;
-  /** Views of the peer that are held here. */
-  readonly heldViews: number;
-  /** Bytes of the peer's sections that are mapped here. */
-  readonly mappedBytes: number;
-  /** Views of the peer that nobody here released, found by the collector. */
-  readonly forgottenViews: number;
-  /** Handles of this side that the peer has neither taken nor closed. */
-  readonly handlesOut: number;
-  /** Handles of the peer that messages hold here. */
-  readonly heldHandles: number;
-  /** Handles of the peer that nobody here took or released, found by the collector. */
-  readonly forgottenHandles: number;
 }
 
 export interface CommunicationPortEvents {

@@ -18,14 +18,14 @@ import { emptyBells, emptySocket, receiveBytes } from '../platform/unix-socket.j
 import { Lookout, postAwaited, requestAwaited } from './awaited.js';
 import { postBlocking, requestBlocking } from './blocking.js';
 import { Calls, type OnCallback, Outgoing } from './calls.js';
-import type { CommunicationPort, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
+import type { AttributeFigures, CommunicationPort, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
 import { type ConnectionFigures, type ConnectionOwner, type ConnectionParts, reasonOf } from './connection-parts.js';
 import { channels } from './diagnostics.js';
 import { Inbound } from './inbound.js';
 import type { Limits } from './limits.js';
 import { type EndReason, PLACE_ANSWERED, type ReplyMessage, type ReplyOutcome, type RequestMessage } from './message.js';
 import { ATTRIBUTE_OPTIONS, checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
-import { type AttributeFigures, MessageAttributes } from './message-attributes.js';
+import { MessageAttributes } from './message-attributes.js';
 import { copyOf, Outbound } from './outbound.js';
 import type { Attachment } from './attachment.js';
 import type { PeerIdentity } from './peer-identity.js';

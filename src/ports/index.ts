@@ -7,7 +7,7 @@ export { createUnconnectedPort, UnconnectedPort } from './unconnected-port.js';
 export type { UnconnectedPortOptions } from './unconnected-port.js';
 export { ServerPort } from './server-port.js';
 export { CommunicationPort } from './communication-port.js';
-export type { CommunicationPortEvents, CommunicationPortInformation, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
+export type { AttributeFigures, CommunicationPortEvents, CommunicationPortInformation, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
 export type { ConnectionMessage } from './connection.js';
 export { ConnectionRequestMessage } from './connection-request.js';
 export type { AcceptOptions, RejectOptions } from './connection-request.js';

@@ -10,7 +10,7 @@ import { SystemError, translate } from '../platform/system.js';
 import { AccessToken } from './access-token.js';
 import { Arrival } from './arrival.js';
 import { Attachment, type AttachmentPart } from './attachment.js';
-import type { SendOptions } from './communication-port.js';
+import type { AttributeFigures, SendOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
 import { DescriptorPackets } from './descriptor-packets.js';
 import { IncomingHandles, type ReceivedHandles } from './incoming-handles.js';
@@ -21,23 +21,6 @@ import { OutgoingHandles } from './outgoing-handles.js';
 import { OutgoingViews } from './outgoing-views.js';
 import { attachSecurity, ReceivedSecurity, SecurityContexts } from './security.js';
 import { attachWork, receiveWork } from './work-ticket.js';
-
-export interface AttributeFigures {
-  /** Views of this side that the peer has not released. */
-  readonly viewsOut: number;
-  /** Views of the peer that this side holds. */
-  readonly heldViews: number;
-  /** Bytes of the peer's sections that are mapped here. */
-  readonly mappedBytes: number;
-  /** Views of the peer that nobody here released, found by the collector. */
-  readonly forgottenViews: number;
-  /** Handles of this side that the peer has neither taken nor closed. */
-  readonly handlesOut: number;
-  /** Handles of the peer that messages hold here. */
-  readonly heldHandles: number;
-  /** Handles of the peer that nobody here took or released, found by the collector. */
-  readonly forgottenHandles: number;
-}
 
 /** All of them together. */
 const ATTRIBUTES_LENGTH = 4 * MAX_ATTRIBUTE_WORDS;

@@ -8,14 +8,11 @@
  */
 import type { EventEmitter } from 'node:events';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
-import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
-import { ProtocolViolation } from '../memory/layout.js';
 import type { SecurityDescriptor } from '../objects/index.js';
 import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
-import { SystemError, translate } from '../platform/system.js';
-import type { Greeted } from './client-greeting.js';
-import { ConnectionRequestMessage } from './connection-request.js';
+import { Admission } from './admission.js';
+import type { ConnectionRequestMessage } from './connection-request.js';
 import { BELLS_AT_ONCE, Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
 import type { ConnectionPortEvents, Message } from './connection-port.js';
 import { channels } from './diagnostics.js';
@@ -25,10 +22,8 @@ import { noMessage } from './intake.js';
 import { HeadCount } from './head-count.js';
 import { chooseInTurn } from './hearing.js';
 import type { Limits } from './limits.js';
-import type { PeerIdentity } from './peer-identity.js';
-import { Reception, type RefusalReason } from './reception.js';
-import type { ServerGreeting } from './server-greeting.js';
-import { ServerPort } from './server-port.js';
+import { Reception } from './reception.js';
+import type { ServerPort } from './server-port.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
 import { Turns } from './turns.js';
@@ -40,7 +35,6 @@ const EVENTS_AT_ONCE = 512;
 const HEARD_AT_ONCE = 32;
 /** A blocking server that is never idle looks at its sockets after so many messages. */
 const SERVE_EVERY = 64;
-const EMPTY = new Uint8Array(0);
 /** The door, and all who stand there without a word, are one user among the others when it is asked who is heard. */
 const NOBODY_YET = -1;
 
@@ -64,12 +58,12 @@ export class ServerConnections implements ConnectionOwner {
   readonly #parts: ServerConnectionsParts;
   readonly #poller = new Poller(EVENTS_AT_ONCE);
   readonly #reception: Reception;
+  readonly #admission: Admission;
   readonly #looks: AdaptiveSpin;
   readonly #bySocket = new Map<number, Connection>();
   readonly #turns = new Turns();
   readonly #headCount: HeadCount;
   readonly #requests = new Fifo<ConnectionRequestMessage>();
-  readonly #asking = new Set<ServerGreeting>();
   /** Those that went to rest last: who rings is mostly one of them. */
   #recent: Connection[] = [];
   #sinceServed = 0;
@@ -81,12 +75,20 @@ export class ServerConnections implements ConnectionOwner {
     this.#parts = parts;
     this.#looks = new AdaptiveSpin(parts.spin.looks);
     this.#headCount = new HeadCount(parts.security.owner);
+    this.#admission = new Admission({
+      ...parts,
+      poller: this.#poller,
+      owner: this,
+      onAsked: (request) => this.#requests.push(request),
+      onAdmitted: (connection) => this.#join(connection),
+      onResting: (connection) => this.#turns.deactivate(connection),
+    });
     this.#reception = new Reception({
       ...parts,
       poller: this.#poller,
       headCount: this.#headCount,
-      onHello: (greeting) => this.#onHello(greeting),
-      onRefused: (peer, reason, error) => this.#tellRefusal(peer, reason, error),
+      onHello: (greeting) => this.#admission.decide(greeting),
+      onRefused: (peer, reason, error) => this.#admission.tellRefusal(peer, reason, error),
     });
     try {
       this.#poller.add(parts.listener);
@@ -243,8 +245,7 @@ export class ServerConnections implements ConnectionOwner {
 
   close(): void {
     this.#closed = true;
-    for (const greeting of this.#asking) greeting.refuse('closed');
-    this.#asking.clear();
+    this.#admission.close();
     this.#requests.clear();
     this.#reception.close();
     for (const connection of Array.from(this.#bySocket.values())) connection.close();
@@ -313,79 +314,16 @@ export class ServerConnections implements ConnectionOwner {
     return true;
   }
 
+  #join(connection: Connection): void {
+    this.#bySocket.set(connection.socket, connection);
+    this.#turns.join(connection);
+    this.wake(connection);
+  }
+
   #activate(connection: Connection): void {
     connection.disarm();
     connection.lastActive = this.#now;
     this.#turns.activate(connection);
-  }
-
-  #onHello(greeting: ServerGreeting): void {
-    if (!this.#parts.asks) {
-      this.#admit(greeting, this.#parts.limits, EMPTY, undefined);
-      return;
-    }
-    this.#asking.add(greeting);
-    const decided = (): void => {
-      if (!this.#asking.delete(greeting)) throw new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.#parts.portName}: it has been closed`);
-    };
-    const actions = {
-      accepts: this.#parts.limits.accepts,
-      accept: (limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort | undefined => {
-        decided();
-        return this.#admit(greeting, limits ?? this.#parts.limits, data, context);
-      },
-      reject: (data: Uint8Array): void => {
-        decided();
-        greeting.refuse('rejected', { data });
-      },
-    };
-    this.#requests.push(new ConnectionRequestMessage(greeting.data, greeting.peer, actions));
-  }
-
-  /** Makes the connection; undefined when the client gave up meanwhile, broke the rules, or there is no room for it here: a client can bring that about, so it is no fault of whoever accepts. */
-  #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
-    const { portName, spin, notifyClientDied, hasRef, events } = this.#parts;
-    const { ringLength } = greeting;
-    if (ringLength > limits.peerRingLength) {
-      greeting.refuse('ringTooLong', { ringLength: limits.peerRingLength });
-      this.#tellRefusal(greeting.peer, 'ringTooLong', new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `connection port ${portName}: the client (${greeting.peer}) comes with a ring of ${ringLength} bytes; limits.peerRingLength is ${limits.peerRingLength}`));
-      return undefined;
-    }
-    let greeted: Greeted | 'gone';
-    try {
-      // All that can fail comes before the welcome: what has been said can't be taken back.
-      this.#poller.add(greeting.socket);
-      greeted = greeting.welcome(limits, data);
-      if (greeted === 'gone') {
-        this.#poller.remove(greeting.socket);
-        greeting.abandon();
-        return undefined;
-      }
-    } catch (error) {
-      this.#poller.remove(greeting.socket);
-      const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
-      greeting.refuse(reason);
-      if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
-      this.#tellRefusal(greeting.peer, reason, error);
-      return undefined;
-    }
-    const connection = new Connection({ ...greeted, owner: this, role: 'server', limits, spin, notifyClientDied });
-    connection.context = context;
-    const port = new ServerPort(connection, hasRef, () => this.#turns.deactivate(connection));
-    this.#bySocket.set(connection.socket, connection);
-    this.#turns.join(connection);
-    this.wake(connection);
-    if (channels.connect.hasSubscribers) channels.connect.publish({ port: portName, role: 'server', peer: connection.peer });
-    if (events.listenerCount('connect') > 0) setImmediate(() => events.emit('connect', port));
-    return port;
-  }
-
-  /** For whoever traces, and for the port's owner. */
-  #tellRefusal(peer: PeerIdentity, reason: RefusalReason, cause?: Error): void {
-    const { portName, events } = this.#parts;
-    const error = translate(cause, `connection port ${portName}`) as Error | undefined;
-    if (channels.disconnect.hasSubscribers) channels.disconnect.publish({ port: portName, role: 'server', peer, reason, error });
-    if (events.listenerCount('refuse') > 0) setImmediate(() => events.emit('refuse', peer, reason, error));
   }
 }
 

@@ -1,75 +1,31 @@
 /**
- * Handles that travel with messages, both sides in one thread: what arrives is the same file, socket, event; who may have which; what is
- * not taken is closed; and whatever is wrong or too much is told before anything is delivered.
+ * Handles that travel with messages, both sides in one thread: what arrives is the same file, socket, event; who may have which; and
+ * whatever is wrong is told before anything is delivered. What is closed when, and by whom: handle-lifetime.test.ts.
  */
 import assert from 'node:assert/strict';
-import { closeSync, constants, fstatSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { createServer, connect, type Server, Socket } from 'node:net';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import {
-  type AcceptedKind, AlpcError, type ClientPort, connectPort, connectPortSync, type ConnectionPort, createEvent, createNamedSection, type CreatePortOptions, createPort, createUnconnectedPort,
-  type DatagramMessage, type HandleKind, type Message, openEvent, openNamedSection, removeObject, type RequestMessage, type ServerPort,
+  type AcceptedKind, connectPort, connectPortSync, createEvent, createNamedSection, type CreatePortOptions, createUnconnectedPort, type DatagramMessage,
+  type HandleKind, openEvent, openNamedSection, removeObject, type RequestMessage,
 } from '../../src/index.js';
 import { pageSize } from '../../src/platform/descriptors.js';
 import { createPipe } from '../../src/platform/fifo.js';
-import { collectGarbage } from '../support/garbage.js';
 import { failsWith, numbers, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { temporaryRoot } from '../support/root.js';
+import { openDescriptors, someFile, textOf } from '../support/open-files.js';
+import { connectedPair, type Pair, received } from './connected-pair.js';
 
 withLedger();
 
-const NAME = '\\RPC Control\\handles';
 const ALL: readonly HandleKind[] = ['file', 'directory', 'device', 'socket', 'server', 'pipe', 'event', 'section', 'port'];
 
-interface Pair {
-  readonly root: string;
-  readonly port: ConnectionPort;
-  readonly client: ClientPort;
-  readonly toClient: ServerPort;
-}
-
-async function connected(t: TestContext, options: CreatePortOptions = {}, clientAccepts: readonly AcceptedKind[] = ALL): Promise<Pair> {
-  const root = temporaryRoot(t);
-  const port = await createPort(NAME, { accepts: ALL, ...options });
-  atEnd(t, () => port.close());
-  const client = await connectPort(NAME, { accepts: clientAccepts });
-  atEnd(t, () => client.close());
-  return { root, port, client, toClient: port.connections[0]! };
-}
-
-async function received(port: ConnectionPort): Promise<DatagramMessage | RequestMessage> {
-  for (;;) {
-    const message: Message = await port.receive();
-    if (message.type === 'datagram' || message.type === 'request') return message;
-  }
-}
-
-/** A file with some text, open; gone at the end. */
-function someFile(t: TestContext, flags: number | string = 'r+', text = 'what is in the file'): number {
-  const folder = mkdtempSync(join(tmpdir(), 'alpc-handles-'));
-  const path = join(folder, 'file');
-  writeFileSync(path, text);
-  const fd = openSync(path, flags);
-  atEnd(t, () => {
-    closeSync(fd);
-    rmSync(folder, { recursive: true });
-  });
-  return fd;
-}
-
-function textOf(fd: number): string {
-  const buffer = Buffer.alloc(100);
-  return buffer.toString('utf8', 0, readSync(fd, buffer, 0, 100, 0));
-}
-
-function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length;
+function connected(t: TestContext, options?: CreatePortOptions, clientAccepts?: readonly AcceptedKind[]): Promise<Pair> {
+  return connectedPair(t, ALL, options, clientAccepts);
 }
 
 test('a file arrives as a descriptor of the receiver\'s own, in requests, replies and datagrams; the sender may close its own at once', async (t) => {
@@ -307,90 +263,6 @@ function linkOf(fd: number): string {
   }
 }
 
-test('what is not taken is closed when the message is released, and what is taken stays', async (t) => {
-  const { port, client } = await connected(t);
-  const fd = someFile(t);
-  const before = openDescriptors();
-  client.tryPost('', { handles: [fd, fd, fd] });
-  const message = await received(port);
-  assert.equal(openDescriptors(), before + 3);
-  assert.deepEqual([client.info().handlesOut, message.port.info().heldHandles], [3, 3]);
-  const { handles } = message;
-  const taken = handles.take(1);
-  assert.throws(() => handles.take(1), failsWith('ERR_ALPC_CLOSED'));
-  assert.throws(() => handles.take(0, 'socket'), failsWith('ERR_ALPC_OBJECT_TYPE_MISMATCH', /is a file, not a socket/));
-  assert.deepEqual([client.info().handlesOut, message.port.info().heldHandles], [2, 2]);
-  message.release();
-  message.release();
-  assert.throws(() => handles.take(0), failsWith('ERR_ALPC_CLOSED'));
-  assert.equal(message.handles.length, 0);
-  assert.deepEqual([client.info().handlesOut, message.port.info().heldHandles], [0, 0]);
-  await until('they are closed', () => openDescriptors() === before + 1);
-  assert.equal(textOf(taken), 'what is in the file');
-  closeSync(taken);
-});
-
-test('replies with unmapExisting, messages that were given up, declined or never received: no descriptor stays', async (t) => {
-  const { port, client } = await connected(t);
-  const fd = someFile(t);
-  const before = openDescriptors();
-  await assert.rejects(client.request('given up', { handles: [fd], timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
-  const call = client.request('', { handles: [fd, fd] });
-  const request = (await received(port)) as RequestMessage;
-  request.reply('', { unmapExisting: true, handles: [fd] });
-  using reply = await call;
-  assert.equal(reply.handles.length, 1);
-  await until('the request\'s are closed', () => client.info().handlesOut === 0);
-  const late = client.request('', { handles: [fd], signal: AbortSignal.timeout(20) });
-  const unanswered = (await received(port)) as RequestMessage;
-  await assert.rejects(late, /TimeoutError|aborted/);
-  assert.equal((await port.receive()).type, 'canceled');
-  assert.equal(unanswered.reply('too late', { handles: [fd] }), 'canceled');
-  unanswered.release();
-  reply.release();
-  client.tryPost('never received', { handles: [fd] });
-  await until('all but one are closed', () => openDescriptors() <= before + 1);
-  await port.close();
-  await until('all are closed', () => openDescriptors() <= before);
-});
-
-test('a full ring gives descriptors back: tryPost sends none, a wait that is over calls them back', async (t) => {
-  const { port, client } = await connected(t, {}, []);
-  const fd = someFile(t);
-  const before = openDescriptors();
-  while (client.tryPost('x'.repeat(1000)) === 'sent');
-  for (const _ of numbers(1000)) assert.equal(client.tryPost('', { handles: [fd] }), 'full');
-  assert.equal(client.info().handlesOut, 0);
-  await assert.rejects(client.post('', { handles: [fd], timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
-  assert.throws(() => client.postSync('', { handles: [fd], timeout: 5 }), (error) => AlpcError.is(error) && ['ERR_ALPC_DEADLOCK', 'ERR_ALPC_TIMEOUT'].includes(error.code));
-  assert.equal(client.info().handlesOut, 2);
-  const waiting = client.post('at last', { handles: [fd] });
-  for (;;) {
-    using message = await received(port);
-    if (message.data.toString() !== 'at last') continue;
-    assert.equal(message.handles.length, 1);
-    break;
-  }
-  await waiting;
-  await until('they are back', () => client.info().handlesOut === 0);
-  await until('all are closed', () => openDescriptors() <= before);
-});
-
-test('more than the receiver holds are refused with ERR_ALPC_QUOTA_EXCEEDED, until it has taken or released some', async (t) => {
-  const { port, client } = await connected(t, { limits: { handles: 4 } });
-  const fd = someFile(t);
-  const over = failsWith('ERR_ALPC_QUOTA_EXCEEDED', /holds 3 and takes 4/);
-  client.tryPost('', { handles: [fd, fd, fd] });
-  assert.throws(() => client.tryPost('', { handles: [fd, fd] }), over);
-  const message = await received(port);
-  assert.throws(() => client.tryPost('', { handles: [fd, fd] }), over);
-  closeSync(message.handles.take(0));
-  assert.equal(client.tryPost('', { handles: [fd, fd] }), 'sent');
-  message.release();
-  (await received(port)).release();
-  assert.equal(client.info().handlesOut, 0);
-});
-
 test('a message carries 253 of them at most, as many as the kernel passes at once', async (t) => {
   const { port, client } = await connected(t, { limits: { handles: 512 } });
   const fd = someFile(t);
@@ -404,43 +276,6 @@ test('a message carries 253 of them at most, as many as the kernel passes at onc
     assert.equal(textOf(last), 'what is in the file');
     closeSync(last);
   }
-});
-
-test('a message that nobody released is found by the collector: its handles are closed and counted', async (t) => {
-  const { port, client } = await connected(t);
-  const fd = someFile(t);
-  const before = openDescriptors();
-  for (const _ of numbers(10)) {
-    client.tryPost('', { handles: [fd, fd] });
-    await received(port);
-  }
-  const [toClient] = port.connections;
-  await until('they were found', () => {
-    collectGarbage();
-    return toClient!.info().forgottenHandles >= 18;
-  });
-  client.close();
-  await port.close();
-  await until('all are closed', () => openDescriptors() <= before);
-});
-
-test('handles outlive their sender\'s connection, and not the receiver\'s own port', async (t) => {
-  const { port, client } = await connected(t);
-  const fd = someFile(t);
-  client.tryPost('', { handles: [fd, fd] });
-  const message = await received(port);
-  client.close();
-  await until('it is gone', () => port.connections.length === 0);
-  const taken = message.handles.take(0);
-  assert.equal(textOf(taken), 'what is in the file');
-  closeSync(taken);
-  message.release();
-  const second = await connectPort(NAME);
-  second.tryPost('', { handles: [fd] });
-  const other = await received(port);
-  await port.close();
-  assert.throws(() => other.handles.take(0), failsWith('ERR_ALPC_CLOSED'));
-  second.close();
 });
 
 test('an unconnected port passes handles to itself, and views beside them', async (t) => {

@@ -1,44 +1,25 @@
 /**
- * Views that travel with messages, both sides in one thread: what is seen on the other side, who may have what, when a region comes free,
- * and that whatever is over a limit is told before anything is delivered.
+ * Views that travel with messages, both sides in one thread: what is seen on the other side, who may have what, and that whatever is
+ * wrong or over a limit is told before anything is delivered. When a view's region comes free again: view-lifetime.test.ts.
  */
 import assert from 'node:assert/strict';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
-import { type AcceptedKind, type ClientPort, connectPort, type ConnectionPort, type CreatePortOptions, createPort, createUnconnectedPort, type DatagramMessage, type Message, type RequestMessage, type ServerPort, View } from '../../src/index.js';
+import { type AcceptedKind, connectPort, type CreatePortOptions, createPort, createUnconnectedPort, type DatagramMessage, type RequestMessage, View } from '../../src/index.js';
 import { pageSize } from '../../src/platform/descriptors.js';
-import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
+import { failsWith, numbers, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
+import { connectedPair, type Pair, PAIR_NAME as NAME, received } from './connected-pair.js';
 
 withLedger();
 
-const NAME = '\\RPC Control\\views';
 const PAGE = pageSize();
 const MiB = 2 ** 20;
-const CAN_DETACH = 'transfer' in ArrayBuffer.prototype;
 
-interface Pair {
-  readonly port: ConnectionPort;
-  readonly client: ClientPort;
-  readonly toClient: ServerPort;
-}
-
-async function connected(t: TestContext, options: CreatePortOptions = {}, clientAccepts: readonly AcceptedKind[] = ['view']): Promise<Pair> {
-  temporaryRoot(t);
-  const port = await createPort(NAME, { accepts: ['view'], ...options });
-  atEnd(t, () => port.close());
-  const client = await connectPort(NAME, { accepts: clientAccepts });
-  atEnd(t, () => client.close());
-  return { port, client, toClient: port.connections[0]! };
-}
-
-async function received(port: ConnectionPort): Promise<DatagramMessage | RequestMessage> {
-  const message: Message = await port.receive();
-  assert.ok(message.type === 'datagram' || message.type === 'request', message.type);
-  return message;
+function connected(t: TestContext, options?: CreatePortOptions, clientAccepts?: readonly AcceptedKind[]): Promise<Pair> {
+  return connectedPair(t, ['view'], options, clientAccepts);
 }
 
 test('a view is seen by its receiver with all its bytes, beside the payload, in requests, replies and datagrams', async (t) => {
@@ -154,117 +135,6 @@ test('each kind goes only to who accepts it: else the send fails with ERR_ALPC_N
   }
 });
 
-test('a view used after its release throws, and what was taken from it before ends no process: it is detached or shows no more than memory of the section', async (t) => {
-  const { port, client } = await connected(t);
-  const section = client.createSection(PAGE);
-  const view = section.createView(PAGE);
-  view.bytes.fill(5);
-  client.tryPost('', { view });
-  const message = await received(port);
-  for (const one of [message.view!, view]) {
-    const { bytes, buffer } = one;
-    const words = new Int32Array(buffer);
-    one.release();
-    one.release();
-    assert.equal(one.released, true);
-    assert.throws(() => one.bytes, failsWith('ERR_ALPC_CLOSED', /has been released/));
-    assert.throws(() => one.buffer, failsWith('ERR_ALPC_CLOSED'));
-    assert.throws(() => one.waitSync(0, 0, 0), failsWith('ERR_ALPC_CLOSED'));
-    assert.throws(() => one.notify(0), failsWith('ERR_ALPC_CLOSED'));
-    if (CAN_DETACH) assert.deepEqual([bytes.length, buffer.byteLength, words.length], [0, 0, 0]);
-    bytes[0] = 1;
-    words[1] = 2;
-    if (CAN_DETACH) assert.throws(() => bytes.fill(3), TypeError);
-    else assert.ok(bytes.fill(3).every((byte) => byte === 3));
-  }
-  const after = section.createView(PAGE).bytes;
-  section.close();
-  client.close();
-  if (!CAN_DETACH) assert.ok(after.fill(9).every((byte) => byte === 9));
-});
-
-test('bytes that somebody else moved away from a view are looked after: using them ends no process, after everything was closed', async (t) => {
-  if (!CAN_DETACH) return t.skip('ArrayBuffer.prototype.transfer is not there');
-  const { port, client } = await connected(t);
-  const section = client.createSection(PAGE);
-  const view = section.createView(PAGE);
-  client.tryPost('', { view });
-  const message = await received(port);
-  const stolen = [view, message.view!].map((one) => Buffer.from((one.buffer as unknown as { transfer(): ArrayBuffer }).transfer()));
-  message.release();
-  section.close();
-  client.close();
-  await port.close();
-  for (const bytes of stolen) {
-    bytes.fill(1);
-    assert.ok(bytes.every((byte) => byte === 1));
-  }
-});
-
-test('a region is free again when its owner released it and every receiver did, in whichever order, and not before', async (t) => {
-  const { port, client, toClient } = await connected(t);
-  const other = await connectPort(NAME, { accepts: ['view'] });
-  atEnd(t, () => other.close());
-  const toOther = port.connections.find((each) => each !== toClient)!;
-  const section = port.createSection(PAGE);
-  for (const order of [[0, 1, 2], [1, 2, 0], [2, 0, 1], [1, 0, 2]]) {
-    const view = section.createView(PAGE);
-    toClient.tryPost('', { view });
-    toOther.tryPost('', { view });
-    const messages = [await client.receive(), await other.receive()];
-    const releases = [() => view.release(), () => messages[0]!.release(), () => messages[1]!.release()];
-    for (const which of order) {
-      assert.equal(section.tryCreateView(1), undefined);
-      releases[which]!();
-    }
-    assert.equal(section.free, PAGE);
-  }
-});
-
-test('autoRelease releases the owner\'s view when the message is on its way, and not when it fails', async (t) => {
-  const { port, client } = await connected(t, { limits: { maxMessageLength: 128 } });
-  const section = client.createSection(PAGE);
-  const view = section.createView(PAGE);
-  assert.throws(() => client.tryPost(Buffer.alloc(90), { view, autoRelease: true }), failsWith('ERR_ALPC_MESSAGE_TOO_LONG', /a view \(40\)/));
-  assert.equal(view.released, false);
-  assert.equal(client.tryPost(Buffer.alloc(56), { view, autoRelease: true }), 'sent');
-  assert.equal(view.released, true);
-  assert.equal(section.free, 0);
-  (await received(port)).release();
-  assert.equal(section.free, PAGE);
-});
-
-test('unmapExisting releases what came with the request before the answer is there', async (t) => {
-  const { port, client } = await connected(t);
-  const section = client.createSection(PAGE);
-  port.on('message', (message) => {
-    if (message.type !== 'request') return;
-    const sum = message.view!.bytes.reduce((all, byte) => all + byte, 0);
-    message.reply(String(sum), { unmapExisting: true });
-    assert.equal(message.view, undefined);
-  });
-  for (const i of numbers(20)) {
-    const view = section.createView(PAGE); // would throw, had the last one not come back
-    view.bytes.fill(i);
-    assert.equal((await client.request('', { view, autoRelease: true })).data.toString(), String(i * PAGE));
-  }
-});
-
-test('a message that holds a view releases it at the end of its using block; its payload stays', async (t) => {
-  const { port, client } = await connected(t);
-  const section = client.createSection(PAGE);
-  client.tryPost('payload', { view: section.createView(PAGE), autoRelease: true });
-  let kept: DatagramMessage | RequestMessage;
-  {
-    using message = await received(port);
-    kept = message;
-    assert.equal(message.view!.length, PAGE);
-  }
-  assert.equal(kept.view, undefined);
-  assert.equal(kept.data.toString(), 'payload');
-  assert.equal(section.free, PAGE);
-});
-
 test('views of another port, received ones, and anything else that is no view of this side are refused', async (t) => {
   const { port, client, toClient } = await connected(t);
   const other = await connectPort(NAME, { accepts: ['view'] });
@@ -319,169 +189,6 @@ test('who is over the peer\'s limits is told so, for views, for sections and for
   assert.equal(client.tryPost('', { view: client.createSection(PAGE).createView(8), autoRelease: true }), 'sent');
   (await received(port)).release();
   assert.equal(client.info().viewsOut, 0);
-});
-
-test('a section that is closed is unmapped by its receiver with its last view, and readable until then', async (t) => {
-  const { port, client, toClient } = await connected(t);
-  const section = client.createSection(PAGE);
-  const view = section.createView(PAGE);
-  view.bytes.fill(1);
-  client.tryPost('', { view });
-  client.tryPost('', { view });
-  const [one, two] = [await received(port), await received(port)];
-  section.close();
-  client.tryPost('after');
-  assert.equal((await received(port)).data.toString(), 'after');
-  one.release();
-  assert.equal(toClient.info().mappedBytes, PAGE);
-  assert.ok(two.view!.bytes.every((byte) => byte === 1));
-  two.release();
-  assert.equal(toClient.info().mappedBytes, 0);
-});
-
-test('what was received stays readable when its sender is gone, until it is released; then, or when this side closes, it is let go', async (t) => {
-  const { port, client, toClient } = await connected(t);
-  const section = client.createSection(PAGE);
-  const view = section.createView(PAGE);
-  view.bytes.fill(3);
-  client.tryPost('', { view });
-  const message = await received(port);
-  client.tryPost('never received', { view });
-  client.close();
-  const last = await received(port);
-  assert.equal(last.data.toString(), 'never received');
-  assert.equal((await port.receive()).type, 'port-closed');
-  assert.ok(message.view!.bytes.every((byte) => byte === 3));
-  message.release();
-  assert.equal(toClient.closed, true);
-  assert.equal(toClient.info().heldViews, 1);
-  assert.ok(last.view!.bytes.every((byte) => byte === 3));
-  toClient.disconnect(); // and now this side is done, too
-  assert.throws(() => last.view!.bytes, failsWith('ERR_ALPC_CLOSED', /released with its port/));
-  assert.equal(toClient.info().mappedBytes, 0);
-});
-
-test('a receiver that goes gives back all that it held', async (t) => {
-  const { port, client, toClient } = await connected(t);
-  const section = port.createSection(4 * PAGE);
-  for (const _ of numbers(4)) toClient.tryPost('', { view: section.createView(PAGE), autoRelease: true });
-  assert.equal(section.free, 0);
-  await client.receive();
-  const waiting = section.waitForView(4 * PAGE);
-  client.close();
-  assert.equal((await port.receive()).type, 'port-closed');
-  assert.equal((await waiting).length, 4 * PAGE);
-});
-
-test('requests that are canceled, declined, late, or over the quota give back their view', async (t) => {
-  const { port, client } = await connected(t, { limits: { pendingMessages: 1 } });
-  const section = client.createSection(8 * PAGE);
-  const view = (): View => section.createView(PAGE);
-  const abort = new AbortController();
-  const canceled = outcomeOf(client.request('canceled', { view: view(), autoRelease: true, signal: abort.signal }));
-  abort.abort();
-  assert.equal(await canceled, 'AbortError');
-  const first = client.request('first', { view: view(), autoRelease: true });
-  const request = (await received(port)) as RequestMessage;
-  assert.equal(request.data.toString(), 'first');
-  const over = outcomeOf(client.request('over', { view: view(), autoRelease: true }));
-  assert.equal(port.tryReceive(), undefined);
-  assert.equal(await over, 'ERR_ALPC_QUOTA_EXCEEDED');
-  assert.equal(section.free, 7 * PAGE);
-  request.cancel();
-  request.release();
-  assert.equal(await outcomeOf(first), 'ERR_ALPC_CANCELED');
-  assert.equal(section.free, 8 * PAGE);
-});
-
-test('a message with a view waits for room like any other, and what is given up meanwhile keeps its view', async (t) => {
-  temporaryRoot(t);
-  const port = await createPort(NAME, { accepts: ['view'] });
-  const client = await connectPort(NAME, { limits: { ringLength: PAGE } });
-  atEnd(t, () => (client.close(), port.close()));
-  const section = client.createSection(PAGE);
-  const view = section.createView(64);
-  while (client.tryPost(Buffer.alloc(500)) === 'sent');
-  while (client.tryPost('') === 'sent');
-  assert.equal(client.tryPost('', { view, autoRelease: true }), 'full');
-  assert.throws(() => client.postSync('', { view, autoRelease: true, timeout: 10_000 }), failsWith('ERR_ALPC_DEADLOCK'));
-  await assert.rejects(client.post('', { view, autoRelease: true, timeout: 1 }), failsWith('ERR_ALPC_TIMEOUT'));
-  await assert.rejects(client.request('', { view, autoRelease: true, timeout: 1 }), failsWith('ERR_ALPC_TIMEOUT'));
-  assert.equal(view.released, false);
-  assert.equal(client.info().viewsOut, 0);
-  const posted = client.post('at last', { view, autoRelease: true });
-  for (;;) {
-    const message = await received(port);
-    if (message.data.toString() !== 'at last') continue;
-    assert.equal(message.view!.length, 64);
-    message.release();
-    break;
-  }
-  await posted;
-  assert.equal(section.free, PAGE);
-});
-
-test('waitForView gives room to who asked first, wakes for a release, and ends with its timeout, its signal, or the section', async (t) => {
-  const { port, client, toClient } = await connected(t);
-  const section = toClient.createSection(PAGE);
-  toClient.tryPost('', { view: section.createView(PAGE), autoRelease: true });
-  const order: number[] = [];
-  const waits = numbers(3).map(async (i) => {
-    using view = await section.waitForView(PAGE);
-    assert.equal(view.length, PAGE);
-    order.push(i);
-  });
-  const abort = new AbortController();
-  const aborted = outcomeOf(section.waitForView(1, { signal: abort.signal }) as never);
-  await assert.rejects(section.waitForView(1, { timeout: 1 }), failsWith('ERR_ALPC_TIMEOUT', /no room came free within 1 ms/));
-  abort.abort();
-  assert.equal(await aborted, 'AbortError');
-  await sleep(20); // both sides rest
-  assert.deepEqual(order, []);
-  (await client.receive()).release();
-  await Promise.all(waits);
-  assert.deepEqual(order, [0, 1, 2]);
-  toClient.tryPost('', { view: section.createView(PAGE), autoRelease: true });
-  const ended = section.waitForView(1);
-  section.close();
-  await assert.rejects(ended, failsWith('ERR_ALPC_CLOSED'));
-  await client.receive();
-  assert.equal(port.closed, false);
-});
-
-test('waitForViewSync fails with ERR_ALPC_DEADLOCK when nobody else could ever release anything, and with ERR_ALPC_TIMEOUT when nobody does', async (t) => {
-  const { client, port } = await connected(t);
-  const section = client.createSection(PAGE);
-  const view = section.createView(PAGE);
-  assert.throws(() => section.waitForViewSync(1), failsWith('ERR_ALPC_DEADLOCK'));
-  client.tryPost('', { view });
-  assert.throws(() => section.waitForViewSync(1, { timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
-  (await received(port)).release();
-  view.release();
-  assert.equal(section.waitForViewSync(PAGE).length, PAGE);
-});
-
-test('a view that is forgotten is released by the collector, told on alpc:view-forgotten and counted, and not while its bytes are in use', { skip: !CAN_DETACH && 'needs buffers that can be detached' }, async (t) => {
-  const gc = (globalThis as { gc?: () => void }).gc;
-  if (gc === undefined) return t.skip('needs --expose-gc');
-  const { port, client, toClient } = await connected(t);
-  const told: unknown[] = [];
-  const listener = (news: unknown): void => void told.push(news);
-  subscribe('alpc:view-forgotten', listener);
-  atEnd(t, () => unsubscribe('alpc:view-forgotten', listener));
-  const section = client.createSection(PAGE);
-  client.tryPost('', { view: section.createView(PAGE), autoRelease: true });
-  const held: { bytes: Buffer | undefined } = { bytes: (await received(port)).view!.bytes };
-  for (const _ of numbers(5)) {
-    gc();
-    await sleep(1);
-  }
-  assert.equal(toClient.info().forgottenViews, 0);
-  assert.equal(held.bytes!.length, PAGE);
-  held.bytes = undefined;
-  await until('it has been found', () => (gc(), toClient.info().forgottenViews === 1));
-  assert.equal(told.length, 1);
-  assert.equal(section.free, PAGE);
 });
 
 test('a completion list gives messages with their views, in runs of messages without any', async (t) => {
