@@ -133,7 +133,13 @@ export class Calls {
       if (this.#lastId === 0) this.#wrapped = true;
     } while (this.#lastId === 0 || (this.#wrapped && this.#isLive(this.#lastId)));
     this.meter.begin(this.#lastId);
+    this.#figures.words[Control.requests] = this.#begun + 1; // before its record is published: then the peer looks at this line of memory
     return this.#lastId;
+  }
+
+  /** Nothing came of the call that got the last number. */
+  forgo(): void {
+    this.#figures.words[Control.requests] = this.#begun;
   }
 
   add(call: PendingCall): void {
@@ -142,12 +148,12 @@ export class Calls {
     if (this.#places[place] === undefined) this.#places[place] = call;
     else this.#displaced.set(call.id, call);
     this.#awaited++;
-    this.#figures.words[Control.requests] = ++this.#begun;
+    this.#begun++;
   }
 
   block(call: BlockedCall): void {
     this.#blocked.push(call);
-    this.#figures.words[Control.requests] = ++this.#begun;
+    this.#begun++;
   }
 
   unblock(): void {

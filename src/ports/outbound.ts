@@ -97,6 +97,7 @@ export class Outbound {
   /** Whether a request or datagram of this side may still wait for room. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
   checkQuota(dataLength: number): void {
     if (this.#waiting.length >= this.#limits.pendingMessages || !this.hasBytesFor(dataLength)) {
+      this.#connection.calls.forgo();
       throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this.#connection}: ${this.#waiting.length} messages (${this.#waitingBytes} bytes) wait for room already; the peer reads too slowly`);
     }
   }

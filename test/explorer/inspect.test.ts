@@ -90,7 +90,7 @@ test('a request that its server has taken and does not answer is told on both si
   await startServer(t, NAME);
   const client = await startClient(t, NAME);
   await client.ask({ type: 'block', data: 'hang' }, 'done');
-  const connection = only(await until(portOf, (port) => port.connections[0]?.server.outbox?.unansweredRequests === 1));
+  const connection = only(await until(portOf, ({ connections: [first] }) => first?.server.outbox?.unansweredRequests === 1 && first.client.outbox?.sleepsFor[0] === 'messages' && first.client.outbox.ring.unread === 0));
   assert.deepEqual([connection.client.outbox!.pendingRequests, connection.server.outbox!.unansweredRequests, connection.client.outbox!.ring.unread], [1, 1, 0]);
   assert.deepEqual(connection.server.outbox!.pendingQuota, { used: 1, limit: 4096 });
   assert.ok(connection.client.outbox!.sleepsFor.includes('messages'));

@@ -46,7 +46,7 @@ for (const limits of LIMITS) {
   test(`B7, 38: what waits for room is charged with its headers, to the byte, and released to nothing (${name})`, () => {
     const random = randomFrom(limits.pendingMessages);
     const ring = new Ring();
-    const connection = { state: 'open', link: ring, wake: () => {}, toString: () => 'a connection' } as unknown as Connection;
+    const connection = { state: 'open', link: ring, calls: new Calls(), wake: () => {}, toString: () => 'a connection' } as unknown as Connection;
     const outbound = new Outbound(connection, limits);
     let waiting: Outgoing[] = [];
     const gone: Outgoing[] = [];
