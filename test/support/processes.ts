@@ -13,13 +13,14 @@
  *
  * A wait fails as soon as the process is gone, with its exit and its stderr. A process that ends badly (a signal or an exit
  * code) without having been killed and without anybody looking at `ended` fails the test. A process that lives longer than
- * its watchdog allows (60 s) is killed, and the test fails.
+ * its watchdog allows (60 s; half an hour in the long form) is killed, and the test fails.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ActorMessage } from './actor.js';
 import { atEnd } from './at-end.js';
+import { times } from './forms.js';
 
 export interface ActorEnd {
   readonly code: number | null;
@@ -27,7 +28,7 @@ export interface ActorEnd {
 }
 
 export interface ActorOptions {
-  /** Milliseconds that it may live; 60,000 by default. */
+  /** Milliseconds that it may live; by default 60,000, and half an hour in the long form. */
   watchdog?: number;
   uid?: number;
   gid?: number;
@@ -62,7 +63,7 @@ export class Actor<Order extends ActorMessage = ActorMessage, News extends Actor
     const path = fileURLToPath(module);
     this.#name = path.slice(path.lastIndexOf('/') + 1);
     const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
-    const { watchdog = 60_000, execArgv: flags = [], ...identity } = options;
+    const { watchdog = times(60_000, 30 * 60_000), execArgv: flags = [], ...identity } = options;
     const preload = process.env['ALPC_TEST_PRELOAD']; // see in-worker.ts
     const execArgv = preload === undefined ? flags : [...flags, `--import=${preload}`];
     this.child = fork(path, args, { env: { ...inherited, ...env }, execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], serialization: 'advanced', ...identity });
