@@ -9,7 +9,7 @@ import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { RecordType } from '../memory/layout.js';
-import { Outgoing, PendingCall } from './calls.js';
+import { Outgoing, type Patience, PendingCall } from './calls.js';
 import type { RequestOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
 import type { ReplyMessage } from './message.js';
@@ -37,7 +37,7 @@ export function requestAwaited(connection: Connection, data: MessageData, option
     attachment?.undo();
     call.reject(error);
   }
-  return call.promise;
+  return connection.calls.promiseOf(call);
 }
 
 /** Queues a datagram that found no room. Resolves when it is in the ring. */
@@ -116,8 +116,7 @@ function start(connection: Connection, call: PendingCall, data: MessageData, dat
   else queue(connection, call, data, dataLength, callbackId, attachment);
   connection.calls.add(call);
   if (call.position !== undefined && connection.lookout.isAnsweredAtOnce(call)) return;
-  if (timeout !== Infinity) giveUpAfter(connection, call, timeout);
-  if (signal !== undefined) giveUpOn(connection, call, signal);
+  if (timeout !== Infinity || signal !== undefined) call.patience = patienceWith(connection, call, timeout, signal);
   connection.wake();
 }
 
@@ -128,16 +127,14 @@ function queue(connection: Connection, call: PendingCall, data: MessageData, dat
   connection.outbound.enqueue(call.outgoing);
 }
 
-function giveUpAfter(connection: Connection, call: PendingCall, timeout: number): void {
+/** It is given up after its timeout, and when its signal says so. */
+function patienceWith(connection: Connection, call: PendingCall, timeout: number, signal: AbortSignal | undefined): Patience {
   const timedOut = (): Error => new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: request ${call.id} was not answered within ${timeout} ms`);
-  call.timer = setTimeout(() => giveUp(connection, call, timedOut), timeout);
-  if (!connection.port.hasRef()) call.timer.unref();
-}
-
-function giveUpOn(connection: Connection, call: PendingCall, signal: AbortSignal): void {
-  call.signal = signal;
-  call.onAbort = () => giveUp(connection, call, () => signal.reason as Error);
-  signal.addEventListener('abort', call.onAbort, { once: true });
+  const onAbort = (): void => giveUp(connection, call, () => signal!.reason as Error);
+  const timer = timeout === Infinity ? undefined : setTimeout(() => giveUp(connection, call, timedOut), timeout);
+  if (!connection.port.hasRef()) timer?.unref();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  return { timer, signal, onAbort };
 }
 
 function giveUp(connection: Connection, call: PendingCall, makeError: () => Error): void {

@@ -33,29 +33,40 @@ export class Outgoing {
 
 export type OnCallback = (message: RequestMessage) => void;
 
-/** An awaited request. */
+/** What ends an awaited request before its reply: its timeout, its signal. */
+export interface Patience {
+  readonly timer: NodeJS.Timeout | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: () => void;
+}
+
+type Resolve = (reply: ReplyMessage) => void;
+type Reject = (error: unknown) => void;
+
+/** An awaited request. Every word of it is garbage of each call. */
 export class PendingCall {
   /** Where its record begins in the ring; undefined while it waits for room. */
   position: number | undefined;
   outgoing: Outgoing | undefined;
-  timer: NodeJS.Timeout | undefined;
-  signal: AbortSignal | undefined;
-  onAbort: (() => void) | undefined;
+  patience: Patience | undefined;
   onCallback: OnCallback | undefined;
   #reply: ReplyMessage | undefined;
   #error: unknown;
-  #resolve: ((reply: ReplyMessage) => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
+  #resolve: Resolve | undefined;
+  #reject: Reject | undefined;
   id = 0;
 
-  /** The promise of this call's reply; asked for once. A call that is settled by then costs no more than a settled promise. */
-  get promise(): Promise<ReplyMessage> {
+  /** A promise for the outcome that is there already, which costs no more than that; or undefined. */
+  get settledPromise(): Promise<ReplyMessage> | undefined {
     if (this.#reply !== undefined) return Promise.resolve(this.#reply);
     if (this.#error !== undefined) return Promise.reject(this.#error);
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    return undefined;
+  }
+
+  /** From now on its promise is there. */
+  promise(resolve: Resolve, reject: Reject): void {
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
 
   resolve(reply: ReplyMessage): void {
@@ -70,8 +81,9 @@ export class PendingCall {
 
   /** Lets go of timer and signal: the call settles now. */
   disarm(): void {
-    if (this.timer !== undefined) clearTimeout(this.timer);
-    if (this.onAbort !== undefined) this.signal!.removeEventListener('abort', this.onAbort);
+    if (this.patience === undefined) return;
+    clearTimeout(this.patience.timer);
+    this.patience.signal?.removeEventListener('abort', this.patience.onAbort);
   }
 }
 
@@ -110,6 +122,9 @@ export class Calls {
   #settled = 0;
   readonly #figures: Figures;
   readonly meter: LatencyMeter;
+  /** The call whose promise is being made: `new Promise` calls its executor at once, and one for all is a closure less for each. */
+  #promised: PendingCall | undefined;
+  readonly #execute = (resolve: Resolve, reject: Reject): void => this.#promised!.promise(resolve, reject);
 
   /** `figures`: where inspectors see how many there are, and how long they take. */
   constructor(figures: Figures = UNSEEN) {
@@ -149,6 +164,14 @@ export class Calls {
     else this.#displaced.set(call.id, call);
     this.#awaited++;
     this.#begun++;
+  }
+
+  /** The promise of a call's reply; asked for once. */
+  promiseOf(call: PendingCall): Promise<ReplyMessage> {
+    this.#promised = call;
+    const promise = call.settledPromise ?? new Promise(this.#execute);
+    this.#promised = undefined;
+    return promise;
   }
 
   block(call: BlockedCall): void {

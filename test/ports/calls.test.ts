@@ -116,10 +116,10 @@ test('taking a call lets go of its timer and its signal', () => {
   const call = pending(calls);
   const controller = new AbortController();
   let fired = 0;
-  call.timer = setTimeout(() => fired++, 60_000);
-  call.signal = controller.signal;
-  call.onAbort = () => fired++;
-  call.signal.addEventListener('abort', call.onAbort);
+  const { signal } = controller;
+  const onAbort = (): void => void fired++;
+  call.patience = { timer: setTimeout(onAbort, 60_000), signal, onAbort };
+  signal.addEventListener('abort', onAbort);
   calls.take(call.id);
   controller.abort();
   assert.equal(fired, 0);
@@ -157,7 +157,7 @@ test('at the end every call fails with an error of its own, settled ones keep wh
   const open = blocked(calls);
   const reply = {} as ReplyMessage;
   settled.reply = reply;
-  awaited.forEach((call) => (call.timer = setTimeout(() => {}, 60_000)));
+  awaited.forEach((call) => (call.patience = { timer: setTimeout(() => {}, 60_000), signal: undefined, onAbort: () => {} }));
   calls.failAll(ended);
   const errors = [...awaited.map((call) => call.outcome), [open.error]];
   for (const outcome of errors) assert.ok(outcome.length === 1 && AlpcError.is(outcome[0]) && outcome[0].code === 'ERR_ALPC_DISCONNECTED');
