@@ -100,7 +100,7 @@ export class NamedSection implements HandleSource {
     if (!this.#isOpen) throw new AlpcError('ERR_ALPC_CLOSED', `${this}: it has been closed`);
     checkInteger(offset / 8, 'offset / 8', 0, this.size / 8 - 1);
     checkInteger(length, 'length', 1, Math.min(MAX_VIEW_LENGTH, this.size - offset));
-    const view = new NamedView({ window: this.#window, offset, what: String(this), isOver: false }, length, this.writable, (gone) => this.#views.delete(gone));
+    const view = new NamedView({ window: this.#window, start: offset, what: String(this), isOver: false }, length, this.writable, (gone) => this.#views.delete(gone));
     this.#views.add(view);
     return view;
   }

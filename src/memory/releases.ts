@@ -39,13 +39,13 @@ export class ReleaseReader {
     return Atomics.load(this.#peer.words, Control.released) !== this.#seen; // SYNC view.released
   }
 
-  /** The numbers of the views that the peer released, each once. `out` is how many it has. @throws ProtocolViolation */
-  take(out: number): number[] {
+  /** Tells the numbers of the views that the peer released, each once. `out` is how many it has. @throws ProtocolViolation */
+  take(out: number, tell: (view: number) => void): void {
     const count = Atomics.load(this.#peer.words, Control.released); // SYNC view.released
     const news = (count - this.#seen) >>> 0;
     if (news > out) throw new ProtocolViolation(`the peer says that it released ${news} views, it has ${out}`);
-    const views = Array.from({ length: news }, (_, i) => this.#peer.words[Control.releases + ((this.#seen + i) & (MAX_VIEWS - 1))]!);
-    this.#seen = count;
-    return views;
+    let at = this.#seen;
+    this.#seen = count; // before anybody is told, who may look again
+    for (; at !== count; at = (at + 1) | 0) tell(this.#peer.words[Control.releases + (at & (MAX_VIEWS - 1))]!);
   }
 }

@@ -15,7 +15,7 @@ import { asHandle, type HandleSource } from './handle-source.js';
 import { Regions, REGION_ALIGNMENT } from './regions.js';
 import { SectionFile, type SectionKind, wholePages } from './section-file.js';
 import { type ReleaseSource, RegionWaits, type RegionWaitOptions } from './region-waits.js';
-import { MAX_VIEW_LENGTH, View } from './view.js';
+import { type Lender, MAX_VIEW_LENGTH, View } from './view.js';
 
 /** The largest section, in bytes. */
 export const MAX_SECTION_SIZE = 2 ** 36;
@@ -193,7 +193,9 @@ export class Section implements HandleSource {
 }
 
 /** A region that is in use, by its owner's view or by receivers. */
-export class Region {
+export class Region implements Lender {
+  /** Its owner says itself when it is over. */
+  readonly isOver = false;
   #users = 1;
 
   constructor(
@@ -240,7 +242,7 @@ export class OwnView extends View {
   #isFrozen = false;
 
   constructor(region: Region) {
-    super({ window: region.window, offset: region.start, what: region.what, isOver: false }, region.length, true, false);
+    super(region, region.length, true, false);
     this.#region = region;
   }
 

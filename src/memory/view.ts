@@ -26,7 +26,8 @@ const LONGEST_PAUSE = 16;
 /** Whoever a view was lent by: kept alive by the view, and keeps nothing of it alive. */
 export interface Lender {
   readonly window: Window;
-  readonly offset: number;
+  /** Where the view begins there. */
+  readonly start: number;
   readonly what: string;
   /** It has let go of the memory by itself. */
   readonly isOver: boolean;
@@ -60,9 +61,9 @@ export abstract class View {
   get buffer(): ArrayBuffer {
     if (this.released) throw this.#overError();
     if (this.#buffer === undefined) {
-      const { window, offset } = this.#lender;
-      this.#buffer = window.lend(offset, this.length);
-      const isKept = window.keeps(this.#buffer, offset);
+      const { window, start } = this.#lender;
+      this.#buffer = window.lend(start, this.length);
+      const isKept = window.keeps(this.#buffer, start);
       if (!isKept) origins.set(this.#buffer, this);
       this.onLent(isKept);
     }
@@ -92,7 +93,7 @@ export abstract class View {
   waitSync(index: number, value: number, timeout?: number): WaitResult {
     const words = this.#wordsAt(index, value);
     const deadline = deadlineAfter(checkTimeout(timeout));
-    const address = this.#lender.window.waitAddress(this.#lender.offset + 4 * index);
+    const address = this.#lender.window.waitAddress(this.#lender.start + 4 * index);
     for (;;) {
       if (Atomics.load(words, index) !== value) return 'not-equal';
       const left = timeLeft(deadline);
@@ -125,7 +126,7 @@ export abstract class View {
   notify(index: number, count = Infinity): number {
     this.#wordsAt(index, 0);
     if (count !== Infinity) checkInteger(count, 'count', 0, 2 ** 31 - 1);
-    return wakeOnWord(this.#lender.window.waitAddress(this.#lender.offset + 4 * index), Math.min(count, 2 ** 31 - 1));
+    return wakeOnWord(this.#lender.window.waitAddress(this.#lender.start + 4 * index), Math.min(count, 2 ** 31 - 1));
   }
 
   /** Gives it back: the bytes can't be reached any more. A second call does nothing. */
@@ -145,7 +146,7 @@ export abstract class View {
     const buffer = this.#buffer;
     this.#buffer = undefined;
     this.#bytes = undefined;
-    if (buffer !== undefined) this.#lender.window.takeBack(buffer, this.#lender.offset);
+    if (buffer !== undefined) this.#lender.window.takeBack(buffer, this.#lender.start);
   }
 
   /** Its memory has been lent to whoever asked for it, for the first time. */

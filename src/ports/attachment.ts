@@ -23,9 +23,15 @@ export class Attachment {
 
   constructor(parts: AttachmentPart[]) {
     this.#parts = parts;
+    const [only] = parts;
+    if (only !== undefined && parts.length === 1) {
+      this.attributes = only.attribute;
+      this.block = only.words;
+      return;
+    }
     const inOrder = ATTRIBUTES.flatMap(({ bit }) => parts.filter((part) => part.attribute === bit));
     this.attributes = inOrder.reduce((bits, part) => bits | part.attribute, 0);
-    this.block = inOrder.length === 1 ? inOrder[0]!.words : Int32Array.from(inOrder.flatMap(({ words }) => Array.from(words)));
+    this.block = Int32Array.from(inOrder.flatMap(({ words }) => Array.from(words)));
   }
 
   get byteLength(): number {

@@ -3,19 +3,18 @@
  * is a claim: it is checked against the file that the kernel shows, and against what this side is willing to hold, before
  * anything is mapped.
  *
- * Invariants: a section stays mapped while a view of it is held, also after the connection's end; each view is told as released once. A
- * view that is forgotten is released when the collector finds it.
+ * Invariants: a section stays mapped while a view of it is held, also after the connection's end; each view is told as released once.
  */
 import { untrustedNumber, within } from '../base/untrusted.js';
 import { Accepts, ProtocolViolation, ViewFlag, ViewWords as V } from '../memory/layout.js';
 import { ReleaseWriter } from '../memory/releases.js';
 import { openPeerFile, type SectionKind, wholePages } from '../memory/section-file.js';
-import { type Lender, View } from '../memory/view.js';
 import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import type { Window } from '../platform/window.js';
 import type { Connection } from './connection.js';
 import { channels } from './diagnostics.js';
 import type { Limits } from './limits.js';
+import { Holding, ReceivedView, YoungViews } from './received-view.js';
 
 /** Two halves of a length; more than any section has is no number. */
 const HALF = 2 ** 32;
@@ -26,6 +25,7 @@ export class IncomingViews {
   readonly #releases: ReleaseWriter;
   readonly #sections = new Map<number, PeerSection>();
   readonly #held = new Set<number>();
+  readonly #young = new YoungViews();
   #bytes = 0;
   #forgotten = 0;
 
@@ -57,7 +57,7 @@ export class IncomingViews {
     }
     this.#held.add(number);
     section.users++;
-    return new ReceivedView(new Holding(this, section, number, offset), length);
+    return new ReceivedView(new Holding(this, section, number, offset), length, this.#young);
   }
 
   /** The peer will not send views of this section any more. */
@@ -139,7 +139,8 @@ export class IncomingViews {
   }
 }
 
-class PeerSection {
+/** A section of the peer, mapped here. */
+export class PeerSection {
   /** Views of it that are held. */
   users = 0;
   /** No more views of it will come. */
@@ -152,63 +153,6 @@ class PeerSection {
     readonly mayWrite: boolean,
     readonly window: Window,
   ) {}
-}
-
-/** What must be given back for one view. It knows nothing of the view itself, so that a forgotten one can be found. */
-class Holding implements Lender {
-  /** Bytes of a buffer that was lent and is not kept; 0 when there is none. */
-  lent = 0;
-
-  constructor(
-    readonly views: IncomingViews,
-    readonly section: PeerSection,
-    readonly number: number,
-    readonly offset: number,
-  ) {}
-
-  get window(): Window {
-    return this.section.window;
-  }
-
-  get what(): string {
-    return 'a message';
-  }
-
-  get isOver(): boolean {
-    return this.section.isOver;
-  }
-
-  release(): void {
-    this.views.release(this.section, this.number);
-  }
-}
-
-/** Views that nobody released, found when nobody can look through them any more. */
-const forgotten = new FinalizationRegistry<{ holding: Holding; length: number }>(({ holding, length }) => {
-  if (holding.lent > 0) holding.window.forget();
-  if (!holding.isOver) holding.views.tellForgotten(length);
-  holding.release();
-});
-
-/** A view that came with a message. */
-export class ReceivedView extends View {
-  readonly #holding: Holding;
-
-  /** Engine room: comes with a message. */
-  constructor(holding: Holding, length: number) {
-    super(holding, length, holding.section.mayWrite, holding.section.kind === 'secure');
-    this.#holding = holding;
-    forgotten.register(this, { holding, length }, this);
-  }
-
-  protected override onLent(isKept: boolean): void {
-    if (!isKept) this.#holding.lent = this.length;
-  }
-
-  protected override onReleased(): void {
-    forgotten.unregister(this);
-    this.#holding.release();
-  }
 }
 
 function lengthIn(block: Int32Array, low: number): ReturnType<typeof untrustedNumber> {

@@ -14,11 +14,12 @@ import type { AttributeFigures, SendOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
 import { DescriptorPackets } from './descriptor-packets.js';
 import { IncomingHandles, type ReceivedHandles } from './incoming-handles.js';
-import { IncomingViews, type ReceivedView } from './incoming-views.js';
+import { IncomingViews } from './incoming-views.js';
 import type { Limits } from './limits.js';
 import { checkHandles, checkView } from './message-arguments.js';
 import { OutgoingHandles } from './outgoing-handles.js';
 import { OutgoingViews } from './outgoing-views.js';
+import type { ReceivedView } from './received-view.js';
 import { attachSecurity, ReceivedSecurity, SecurityContexts } from './security.js';
 import { attachWork, receiveWork } from './work-ticket.js';
 

@@ -36,7 +36,7 @@ export class OutgoingViews implements ReleaseSource {
   readonly #maxSections: number;
   readonly #maxBytes: number;
   readonly #announced = new Map<SectionFile, Announced>();
-  readonly #out = new Map<number, { region: Region; announced: Announced }>();
+  readonly #out = new Map<number, ViewOut>();
   #sections = 0;
   #bytes = 0;
   #lastSection = 0;
@@ -100,14 +100,11 @@ export class OutgoingViews implements ReleaseSource {
     split(block, V.offsetLow, region.start);
     split(block, V.lengthLow, region.length);
     split(block, V.sizeLow, file.size);
-    this.#out.set(number, { region, announced });
+    const out = new ViewOut(this, number, block, region, announced, releases ? view : undefined);
+    this.#out.set(number, out);
     announced.users++;
     region.hold(this);
-    const sent = (): void => {
-      this.#onSent(number);
-      if (releases) view.release();
-    };
-    return { attribute: Attribute.view, words: block, sent, undo: () => this.takeBack(number) };
+    return out;
   }
 
   /** The peer does not have the view, or no more. */
@@ -125,10 +122,7 @@ export class OutgoingViews implements ReleaseSource {
   collect(): boolean {
     if (this.#connection.state !== 'open' || !this.#releases.hasNews()) return false;
     try {
-      const numbers = this.#releases.take(this.#out.size);
-      for (const number of numbers) {
-        if (!this.takeBack(number)) throw new ProtocolViolation(`the peer released view ${number}, which it does not have`);
-      }
+      this.#releases.take(this.#out.size, this.#onReleased);
     } catch (error) {
       this.#connection.violate(error);
     }
@@ -183,13 +177,16 @@ export class OutgoingViews implements ReleaseSource {
     if (this.#connection.state === 'open') this.#connection.outbound.transmitOrQueue(RecordType.forget, announced.id, announced.packet, 0, undefined, 0);
   }
 
+  readonly #onReleased = (number: number): void => {
+    if (!this.takeBack(number)) throw new ProtocolViolation(`the peer released view ${number}, which it does not have`);
+  };
+
   /** The record that carries it is in the ring. A secure view's file is the peer's for this one message. */
-  #onSent(number: number): void {
+  onSent({ number, region, announced }: ViewOut): void {
     this.#connection.link.own.words[Control.sentViews] = ++this.#sent;
-    const out = this.#out.get(number);
-    if (out?.region.section.kind !== 'secure') return;
-    out.announced.isForgotten = true;
-    this.#drop(out.region.file);
+    if (region.section.kind !== 'secure' || !this.#out.has(number)) return;
+    announced.isForgotten = true;
+    this.#drop(region.file);
   }
 
   /** Makes sure that the peer can map the file. */
@@ -232,6 +229,34 @@ export class OutgoingViews implements ReleaseSource {
     do this.#lastView = (this.#lastView + 1) | 0;
     while (this.#out.has(this.#lastView));
     return this.#lastView;
+  }
+}
+
+/** A view that the peer has, or will have with the message that it is attached to. */
+class ViewOut implements AttachmentPart {
+  readonly attribute = Attribute.view;
+  #toRelease: OwnView | undefined;
+
+  /** `toRelease`: the owner's view, which goes with the message. */
+  constructor(
+    readonly views: OutgoingViews,
+    readonly number: number,
+    readonly words: Int32Array,
+    readonly region: Region,
+    readonly announced: Announced,
+    toRelease: OwnView | undefined,
+  ) {
+    this.#toRelease = toRelease;
+  }
+
+  sent(): void {
+    this.views.onSent(this);
+    this.#toRelease?.release();
+    this.#toRelease = undefined;
+  }
+
+  undo(): void {
+    this.views.takeBack(this.number);
   }
 }
 

@@ -299,3 +299,17 @@ test('a view that is forgotten is released by the collector, told on alpc:view-f
   assert.equal(told.length, 1);
   assert.equal(section.free, PAGE);
 });
+
+test('views that came in one turn of the event loop and were forgotten are all found, and those among them that were released are told once', async (t) => {
+  const { port, client, toClient } = await connected(t, { limits: { views: 128 } });
+  const section = client.createSection(100 * PAGE);
+  for (const i of numbers(100)) {
+    client.tryPost('', { view: section.createView(PAGE), autoRelease: true });
+    const message = port.tryReceive() as DatagramMessage;
+    if (i % 3 === 0) message.release();
+  }
+  assert.equal(toClient.info().heldViews, 66);
+  await until('they have been found', () => (collectGarbage(), toClient.info().forgottenViews >= 65)); // a register may still name the last one
+  await until('all have come back', () => section.free >= 99 * PAGE);
+  assert.ok(toClient.info().forgottenViews <= 66);
+});
