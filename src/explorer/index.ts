@@ -5,5 +5,5 @@ export { inspectGraph, inspectObject, inspectProcesses, inspectTree, inspectWait
 export type * from './model.js';
 export { type PerfettoEvent, PerfettoWriter } from './perfetto.js';
 export { trace, type TraceOptions } from './trace.js';
-export { type ExplorerOptions, type ExplorerServer, serveExplorer } from './http/server.js';
+export { EXPLORER_PORT, type ExplorerOptions, type ExplorerServer, serveExplorer } from './http/server.js';
 export { version } from './version.js';

@@ -20,11 +20,14 @@ import { graphOf } from '../ports.js';
 import { waitGraphOf } from '../waits.js';
 import { checkRequest, checkToken, errorBody, isOurs, Refusal } from './gate.js';
 import { Snapshots, tellLive } from './live.js';
-import { readPage } from './page.js';
+import { CONTENT_SECURITY_POLICY, readPage } from './page.js';
 import { version } from '../version.js';
 
+/** Always the same, so that what the browser keeps for the page's address (where one was, the quick access) is found again. Below the kernel's own choices. */
+export const EXPLORER_PORT = 25_720;
+
 export interface ExplorerOptions extends RootOptions {
-  /** Where to listen; 0 or left out, where the kernel chooses. */
+  /** Where to listen, 0: where the kernel chooses. Left out: on `EXPLORER_PORT`, or where the kernel chooses while somebody else listens there. */
   port?: number;
   /** Milliseconds between two pictures, 50 to 60,000; 1,000 by default. */
   interval?: number;
@@ -43,18 +46,16 @@ export interface ExplorerServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const CONTENT_SECURITY_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /**
  * Serves the explorer's page to this user, on 127.0.0.1.
  * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT; the error of `node:net` when it can't listen there
  */
 export async function serveExplorer(options?: ExplorerOptions): Promise<ExplorerServer> {
   const given = checkOptions(options, 'options', ['root', 'port', 'interval', 'page', 'signal']);
-  const { port = 0, interval = 1000, page } = given;
+  const { port, interval = 1000, page } = given;
   const signal = checkSignal(given.signal);
   signal?.throwIfAborted();
-  checkInteger(port, 'options.port', 0, 65_535);
+  if (port !== undefined) checkInteger(port, 'options.port', 0, 65_535);
   checkInteger(interval, 'options.interval', 50, 60_000);
   const where: RootOptions = given.root === undefined ? {} : { root: checkString(given.root, 'options.root') };
   const token = randomBytes(32).toString('base64url');
@@ -131,7 +132,16 @@ function makeApp({ where, interval, token, page, port, signal }: AppParts): Hono
   return app;
 }
 
-function listen(server: Server, port: number): Promise<void> {
+async function listen(server: Server, port: number | undefined): Promise<void> {
+  try {
+    await listenOn(server, port ?? EXPLORER_PORT);
+  } catch (error) {
+    if (port !== undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    await listenOn(server, 0);
+  }
+}
+
+function listenOn(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => {
