@@ -25,7 +25,7 @@ const ALONE = [
 /** Of the others, those that take longest. */
 const LONGEST = [
   'model/models', 'objects/port-race', 'process/injected', 'death/exits', 'notification/completion-port', 'objects/watch', 'process/client-end',
-  'docs/code-blocks', 'memory/ring-hostile', 'hostile/fuzz', 'hostile/name-races', 'hostile/identity', 'hostile/memory', 'hostile/ends', 'process/word-count',
+  'explorer-page/everyone', 'explorer-page/properties', 'explorer-page/page', 'docs/code-blocks', 'memory/ring-hostile', 'hostile/fuzz', 'hostile/name-races', 'hostile/identity', 'hostile/memory', 'hostile/ends', 'process/word-count',
 ];
 /** What node counts at the end of each file. */
 const COUNTS = ['tests', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;

@@ -46,6 +46,7 @@ export function ObjectList({ explorer }: { explorer: Explorer }) {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     const object = objectAt(chosen);
+    if (event.key.length > 1) typed.current.text = ''; // after Enter another name begins
     const used = onListKey(event, object);
     if (used) event.preventDefault();
   };

@@ -5,5 +5,6 @@ export { inspectGraph, inspectObject, inspectProcesses, inspectTree, inspectWait
 export type * from './model.js';
 export { type PerfettoEvent, PerfettoWriter } from './perfetto.js';
 export { trace, type TraceOptions } from './trace.js';
+export { EXPLORER_PORT } from './http/listen.js';
 export { type ExplorerOptions, type ExplorerServer, serveExplorer } from './serve.js';
 export { version } from './version.js';

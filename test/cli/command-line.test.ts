@@ -1,8 +1,7 @@
-/** The command line itself: help, mistakes, colours, terminals, completion, the man page. */
+/** The command line itself: help, mistakes, colours, terminals, the man page. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -106,35 +105,6 @@ test('a reader that has had enough ends it without a word', async (t) => {
   assert.equal(errors, '');
 });
 
-test('bash completes subcommands, options, choices and names', (t) => {
-  const root = temporaryRoot(t);
-  const directory = mkdtempSync(join(tmpdir(), 'alpc-completion-'));
-  atEnd(t, () => rmSync(directory, { recursive: true }));
-  symlinkSync(MAIN, join(directory, 'alpc'));
-  execFileSync('chmod', ['+x', MAIN]);
-  createDirectory('\\BaseNamedObjects\\with blank');
-  const complete = (...words: string[]): string[] => {
-    const program = `source <(alpc completion bash); COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _alpc; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return execFileSync('bash', ['-c', program], { encoding: 'utf8', env: { ...process.env, ALPC_ROOT: root, PATH: `${directory}:${process.env['PATH']}` } }).split('\n').filter((word) => word !== '');
-  };
-  assert.deepEqual(complete('alpc', 'de'), ['deadlocks']);
-  assert.deepEqual(complete('alpc', 'trace', '--fo'), ['--format']);
-  assert.deepEqual(complete('alpc', 'trace', '--format', 'p'), ['perfetto']);
-  assert.deepEqual(complete('alpc', 'completion', 'z'), ['zsh']);
-  assert.deepEqual(complete('alpc', 'show', '/BaseNamedObjects/w'), ['/BaseNamedObjects/with\\ blank']);
-});
-
-test('zsh and fish have scripts with every subcommand and option', async () => {
-  for (const shell of ['zsh', 'fish']) {
-    const { out, code } = await alpc(['completion', shell]);
-    assert.equal(code, 0);
-    for (const command of COMMANDS) {
-      assert.match(out, new RegExp(`\\b${command.name()}\\b`), `${shell} ${command.name()}`);
-      for (const { long } of command.options) assert.ok(out.includes(shell === 'zsh' ? `'${long}[` : `-l ${String(long).slice(2)}`), `${shell} ${long}`);
-    }
-  }
-});
-
 test('the man page is the one that is kept, and has every subcommand, option and exit code', async () => {
   const page = manPage(makeProgram());
   assert.equal(readFileSync(fileURLToPath(new URL('../../../docs/alpc.1', import.meta.url)), 'utf8'), page, 'run `npm run build && node dist/src/cli/main.js man > docs/alpc.1`');
@@ -145,4 +115,16 @@ test('the man page is the one that is kept, and has every subcommand, option and
   }
   for (const { code } of EXIT_CODES) assert.match(page, new RegExp(`^\\.B ${code}$`, 'm'));
   assert.doesNotMatch(page, /^[.'](?!TH|SH|SS|TP|B|I)/m);
+});
+
+test('man and mandoc have nothing to complain of in the man page', (t) => {
+  const page = fileURLToPath(new URL('../../../docs/alpc.1', import.meta.url));
+  const complaints = (...command: string[]): string => {
+    const { error, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C.UTF-8' } });
+    if (error !== undefined) t.diagnostic(`${command[0]} is not installed`);
+    return (stdout ?? '') + (stderr ?? '');
+  };
+  const lint = complaints('mandoc', '-T', 'lint', '-W', 'warning', page).split('\n');
+  assert.deepEqual(lint.filter((line) => line !== '' && !line.includes('missing date')), [], 'but for the date, which a page that is made from the source does not have');
+  assert.equal(complaints('sh', '-c', 'command -v man > /dev/null && man --warnings -E UTF-8 -l -Tutf8 -Z "$0" 2>&1 > /dev/null', page), '');
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { connectPort, createPort, createSymbolicLink } from '../../src/index.js';
 import type { Cycle, Graph, ObjectDetails, ProcessNode, TraceEvent, Tree } from '../../src/explorer/index.js';
-import { startCircle, startClient, startProcess, startServer, until } from '../explorer/scene.js';
+import { startCircle, startClient, startPair, startProcess, startServer, until } from '../explorer/scene.js';
 import { inspectWaits } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -73,6 +73,21 @@ test('deadlocks names the processes that block each other, and its exit code say
   assert.equal(cycles[0]!.threads.length, 3);
   assert.equal((await json<Graph>('waits')).cycles.length, 1);
   assert.match((await alpc(['waits'])).out, /waits for the reply to message 1 on /);
+});
+
+test('two processes whose threads wait for each other in a circle: deadlocks names both, with each message, its port, and since when', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const pair = await startPair(t);
+  await until(inspectWaits, ({ cycles }) => cycles.length > 0);
+  const { code, out } = await alpc(['deadlocks']);
+  assert.equal(code, 5);
+  for (const [index, { pid }] of pair.entries()) {
+    const other = pair[1 - index]!.pid;
+    const waits = out.match(new RegExp(`^  process ${pid} \\(.*\\), thread \\d+, waits for the reply to message 1 on \\\\RPC Control\\\\.*, owned by process ${other} \\(.*\\), since \\d+ s$`, 'gm'));
+    assert.equal(waits?.length, 2, out);
+  }
+  const { cycles } = await json<{ cycles: Cycle[] }>('deadlocks');
+  assert.deepEqual(cycles[0]!.waits.map(({ port }) => port!.replace('\\RPC Control\\', '')).toSorted(), ['left', 'left worker', 'right', 'right worker']);
 });
 
 test('a process that waits for one that is stopped is told by waits, and is no deadlock', async (t) => {

@@ -40,10 +40,17 @@ export async function json<T>(...args: string[]): Promise<T> {
 }
 
 /** In a pseudo-terminal of 100 columns and 24 rows; `keys` are typed when the screen has shown what stands before them. */
-export async function inTerminal(args: readonly string[], keys: readonly (readonly [RegExp, string])[] = []): Promise<Ran> {
+export function inTerminal(args: readonly string[], keys: Keys = []): Promise<Ran> {
+  return terminal([process.execPath, MAIN, ...args], keys);
+}
+
+export type Keys = readonly (readonly [RegExp, string])[];
+
+/** The same for any command. */
+export async function terminal(command: readonly string[], keys: Keys, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
   const quote = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`;
-  const line = `stty cols 100 rows 24; exec ${[process.execPath, MAIN, ...args].map(quote).join(' ')}`;
-  const child = spawn('script', ['-qefc', line, '/dev/null'], { env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh' }, stdio: ['pipe', 'pipe', 'pipe'] });
+  const line = `stty cols 100 rows 24; exec ${command.map(quote).join(' ')}`;
+  const child = spawn('script', ['-qefc', line, '/dev/null'], { env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh', ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
   const rest = [...keys];
   let unseen = '';
   child.stdout.on('data', (data: Buffer) => {

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { readPage } from '../../src/explorer/http/page.js';
+import { CONTENT_SECURITY_POLICY, readPage } from '../../src/explorer/http/page.js';
 import type { ExplorerInfo, Graph, LatencyHistogram, ObjectDetails, ObjectEvent, Tree, TreeObject, WaitGraph } from '../../src/explorer/model.js';
 
 export const FIXTURE_TOKEN = 'a-token-for-the-fixture';
@@ -37,8 +37,6 @@ export interface FixtureServer extends AsyncDisposable {
   /** Tells every page that listens. */
   tell(events: ObjectEvent[]): void;
 }
-
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 export function readFixture(): Fixture {
   return JSON.parse(readFileSync(fileURLToPath(new URL('../../../test/explorer/fixture.json', import.meta.url)), 'utf8')) as Fixture;
@@ -73,7 +71,7 @@ interface Scene {
 
 function answer(scene: Scene, files: ReturnType<typeof readPage>, request: IncomingMessage, response: ServerResponse): void {
   const { pathname, searchParams } = new URL(request.url!, 'http://page');
-  response.setHeader('content-security-policy', POLICY);
+  response.setHeader('content-security-policy', CONTENT_SECURITY_POLICY);
   if (!pathname.startsWith('/api/')) {
     const file = files.get(pathname);
     response.writeHead(file === undefined ? 404 : 200, { 'content-type': file?.type ?? 'text/plain' }).end(file?.body);

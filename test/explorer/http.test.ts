@@ -1,6 +1,7 @@
 /** The explorer's HTTP server: what it answers, what it tells live, and whom it turns away. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
@@ -9,7 +10,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import { connectPort, createDirectory, createPort, createSymbolicLink, removeObject } from '../../src/index.js';
-import { type ExplorerServer, type Graph, type ObjectDetails, type ObjectEvent, serveExplorer, type Tree } from '../../src/explorer/index.js';
+import { EXPLORER_PORT, type ExplorerServer, type Graph, type ObjectDetails, type ObjectEvent, serveExplorer, type Tree } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -56,10 +57,21 @@ test('the link that it gives leads to the page, and its token opens the interfac
   assert.deepEqual([Number(port), token], [server.port, server.token]);
   const page = await ask(server, '/', {});
   assert.deepEqual([page.status, page.headers['content-type']], [200, 'text/html; charset=utf-8']);
-  assert.match(String(page.headers['content-security-policy']), /default-src 'self'.*frame-ancestors 'none'/);
+  assert.match(String(page.headers['content-security-policy']), /^default-src 'none'; script-src 'self'; style-src 'self';.* frame-ancestors 'none'$/);
   assert.equal(page.headers['x-content-type-options'], 'nosniff');
   const { pid, root } = await get<{ pid: number; root: string }>(server, '/api/info');
   assert.deepEqual([pid, root], [process.pid, process.env['ALPC_ROOT']]);
+});
+
+test('it listens on a port that is always the same, and where the kernel chooses while that is taken', async (t) => {
+  temporaryRoot(t);
+  await using first = await serveExplorer(); // or somebody else has it, as long as this test runs beside others
+  await using second = await serveExplorer();
+  assert.notEqual(first.port, second.port);
+  const socket = connect(EXPLORER_PORT, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.destroy();
+  await assert.rejects(serveExplorer({ port: second.port }), { code: 'EADDRINUSE' });
 });
 
 test('the tree, an object, a port, the picture of the whole and the waits are told', async (t) => {

@@ -1,4 +1,6 @@
 /** A process of a scene that is inspected: it serves ports, connects to others', calls and waits, as it is told. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { type ClientPort, type ConnectionPort, connectPort, connectPortSync, createEvent, createPort, type Event } from '../../src/index.js';
 import { inspectGraph, inspectObject, inspectTree, inspectWaits } from '../../src/explorer/index.js';
 import { obey, tell } from '../support/actor.js';
@@ -13,8 +15,12 @@ export type Order =
   | { type: 'block'; data: string }
   /** When the next request comes that says so, blocks in a call of its own to this port. */
   | { type: 'passOn'; name: string }
+  /** A worker thread that serves, and passes on what comes to the next. */
+  | { type: 'thread'; name: string; next: string }
   | { type: 'hold'; event: string }
   | { type: 'spin' }
+  /** Closes the ports that it serves. */
+  | { type: 'leave' }
   | { type: 'look'; what: 'graph' | 'tree' | 'object' | 'deadlocks'; name?: string };
 export type News = { type: 'ready' } | { type: 'done' } | { type: 'seen'; seen: unknown };
 
@@ -50,7 +56,17 @@ obey<Order>({
   passOn({ name }) {
     const next = connectPortSync(name);
     ports[0]!.removeAllListeners('message');
-    ports[0]!.on('message', () => void next.requestSync('go'));
+    ports[0]!.on('message', () => {
+      try {
+        next.requestSync('go');
+      } catch {
+        // the circle is opened when the test ends its processes
+      }
+    });
+    tell<News>({ type: 'ready' });
+  },
+  async thread({ name, next }) {
+    await once(new Worker(new URL('./passing-thread.js', import.meta.url), { workerData: { name, next } }), 'message');
     tell<News>({ type: 'ready' });
   },
   hold({ event }) {
@@ -62,6 +78,10 @@ obey<Order>({
     setTimeout(() => {
       for (;;);
     }, 20);
+  },
+  async leave() {
+    for (const port of ports) await port.close();
+    tell<News>({ type: 'done' });
   },
   look({ what, name }) {
     const look = { graph: () => inspectGraph(), tree: () => inspectTree(), object: () => inspectObject(name!), deadlocks: () => inspectWaits().cycles }[what];

@@ -33,6 +33,20 @@ export async function startCircle(t: TestContext, names: readonly string[], befo
   return servers;
 }
 
+/** Two processes of two threads each: every thread waits for one of the other process, and none can be answered. */
+export async function startPair(t: TestContext): Promise<SceneActor[]> {
+  const [left, right] = [await startServer(t, '\\RPC Control\\left'), await startServer(t, '\\RPC Control\\right')];
+  await Promise.all([
+    left.ask({ type: 'thread', name: '\\RPC Control\\left worker', next: '\\RPC Control\\right worker' }, 'ready'),
+    right.ask({ type: 'thread', name: '\\RPC Control\\right worker', next: '\\RPC Control\\left' }, 'ready'),
+  ]);
+  await left.ask({ type: 'passOn', name: '\\RPC Control\\right' }, 'ready');
+  await right.ask({ type: 'passOn', name: '\\RPC Control\\left worker' }, 'ready');
+  const starter = await startClient(t, '\\RPC Control\\left');
+  await starter.ask({ type: 'post', data: 'go', count: 1 }, 'done');
+  return [left, right];
+}
+
 /** Looks again until it is as it should be; at last what was seen is given, for the test to complain about. */
 export async function until<T>(look: () => T, isRight: (seen: T) => boolean, patience = 20_000): Promise<T> {
   const deadline = performance.now() + patience;

@@ -114,7 +114,7 @@ export function PropertiesDialog({ explorer, name }: { explorer: Explorer; name:
                 key={title} type="button" role="tab" id={`tab-${title}`} aria-controls="tab-panel" aria-selected={tab.title === title} tabIndex={tab.title === title ? 0 : -1}
                 onClick={() => (at.value = index)}
               >
-                {title}{number === undefined || number === 0 ? null : <span class={`badge ${title === 'Waits' ? 'bad' : ''}`}>{number}</span>}
+                {title}{number === undefined || number === 0 ? null : <> <span class={`badge ${title === 'Waits' ? 'bad' : ''}`}>{number}</span></>}
               </button>
             );
           })}

@@ -32,7 +32,7 @@ export function QueuesTab({ port, rates }: PortTabProps) {
           <table class="table">
             <caption>{connections.length > MOST ? `The ${MOST} connections with the most in their queues, of ${formatCount(connections.length)}` : 'Connections'}</caption>
             <thead>
-              <tr><th scope="col">Client</th><th scope="col">Requests unread</th><th scope="col">Replies unread</th><th scope="col" class="number">Pending</th><th scope="col" class="number">Queued at server</th><th scope="col" class="number">Queued at client</th></tr>
+              <tr><th scope="col">Client</th><th scope="col">Requests unread</th><th scope="col">Replies unread</th><th scope="col" class="number">Pending</th><th scope="col" class="number">Server queue</th><th scope="col" class="number">Client queue</th></tr>
             </thead>
             <tbody>
               {busy.map(({ id, client, server }) => (

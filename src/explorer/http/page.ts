@@ -16,6 +16,9 @@ export interface PageFile {
 /** dist/explorer-page/site, as seen from dist/src/explorer/http. */
 export const PAGE_DIRECTORY = fileURLToPath(new URL('../../../explorer-page/site', import.meta.url));
 
+/** No script and no style but the page's own files, nothing from elsewhere, and no frame around it. Charts and graph set styles through the DOM, which is no inline style. */
+export const CONTENT_SECURITY_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',

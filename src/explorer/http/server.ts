@@ -19,12 +19,13 @@ import { describeObject } from '../objects.js';
 import { graphOf } from '../ports.js';
 import { waitGraphOf } from '../waits.js';
 import { checkRequest, checkToken, errorBody, isOurs, Refusal } from './gate.js';
+import { listen, portOf } from './listen.js';
 import { Snapshots, tellLive } from './live.js';
-import { readPage } from './page.js';
+import { CONTENT_SECURITY_POLICY, readPage } from './page.js';
 import { version } from '../version.js';
 
 export interface ExplorerOptions extends RootOptions {
-  /** Where to listen; 0 or left out, where the kernel chooses. */
+  /** Where to listen, 0: where the kernel chooses. Left out: on `EXPLORER_PORT`, or where the kernel chooses while somebody else listens there. */
   port?: number;
   /** Milliseconds between two pictures, 50 to 60,000; 1,000 by default. */
   interval?: number;
@@ -43,18 +44,16 @@ export interface ExplorerServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const CONTENT_SECURITY_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /**
  * Serves the explorer's page to this user, on 127.0.0.1.
  * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT; the error of `node:net` when it can't listen there
  */
 export async function serveExplorer(options?: ExplorerOptions): Promise<ExplorerServer> {
   const given = checkOptions(options, 'options', ['root', 'port', 'interval', 'page', 'signal']);
-  const { port = 0, interval = 1000, page } = given;
+  const { port, interval = 1000, page } = given;
   const signal = checkSignal(given.signal);
   signal?.throwIfAborted();
-  checkInteger(port, 'options.port', 0, 65_535);
+  if (port !== undefined) checkInteger(port, 'options.port', 0, 65_535);
   checkInteger(interval, 'options.interval', 50, 60_000);
   const where: RootOptions = given.root === undefined ? {} : { root: checkString(given.root, 'options.root') };
   const token = randomBytes(32).toString('base64url');
@@ -129,18 +128,4 @@ function makeApp({ where, interval, token, page, port, signal }: AppParts): Hono
     return c.body(file.body, 200, { 'Content-Type': file.type, 'Cache-Control': file.isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache' });
   });
   return app;
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-function portOf(server: Server): number {
-  return (server.address() as { port: number }).port;
 }

@@ -1,0 +1,127 @@
+/**
+ * The page in a real browser: a chromium that is installed, driven by playwright-core. One browser for each test file, one context (its own
+ * storage, its own colours) for each page; both are gone at the end.
+ *
+ *     const browser = withBrowser();
+ *     test('...', { skip: noBrowser }, async (t) => {
+ *       const { page } = await browser.open(t, server.link, { colours: 'dark' });
+ *       await picture(page, 'list-dark');                 // into test-pictures/, which git ignores
+ *
+ * What the browser complains of (an error of a script, a style that the policy forbids) fails the test, unless it is expected.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import { atEnd } from '../support/at-end.js';
+
+export type Colours = 'light' | 'dark';
+
+export interface OpenOptions {
+  colours?: Colours;
+  width?: number;
+  height?: number;
+  /** The page is not let in, and complains. */
+  isRefused?: boolean;
+}
+
+export interface Opened {
+  readonly page: Page;
+  /** Another page that shares its storage. */
+  readonly context: BrowserContext;
+}
+
+export interface TestBrowser {
+  open(t: TestContext, link: string, options?: OpenOptions): Promise<Opened>;
+}
+
+const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome-stable', '/usr/bin/google-chrome'];
+const PICTURES = fileURLToPath(new URL('../../../test-pictures', import.meta.url));
+/** It asks nobody but the page's server. */
+const QUIET = ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--force-color-profile=srgb'];
+const PATIENCE = 60_000;
+
+const path = PATHS.find((each) => existsSync(each));
+
+/** Why there is no browser, or false. */
+export const noBrowser: string | false = path === undefined ? 'needs chromium, and none is installed' : false;
+
+export async function launch(): Promise<Browser> {
+  assert.ok(path !== undefined, String(noBrowser));
+  return chromium.launch({ executablePath: path, args: QUIET, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false });
+}
+
+/** One browser for all tests of a file. Call it once, at the top. */
+export function withBrowser(): TestBrowser {
+  let browser: Browser | undefined;
+  before(async () => {
+    if (noBrowser === false) browser = await launch();
+  });
+  after(async () => browser?.close());
+  return { open: (t, link, options = {}) => openIn(browser!, t, link, options) };
+}
+
+async function openIn(browser: Browser, t: TestContext, link: string, { colours = 'light', width = 1280, height = 800, isRefused = false }: OpenOptions): Promise<Opened> {
+  const context = await browser.newContext({ colorScheme: colours, viewport: { width, height }, permissions: ['clipboard-read', 'clipboard-write'] });
+  context.setDefaultTimeout(PATIENCE);
+  await context.addInitScript({ content: AXE });
+  const complaints: string[] = [];
+  context.on('console', (message) => void (['error', 'warning'].includes(message.type()) && complaints.push(message.text())));
+  context.on('weberror', (error) => void complaints.push(String(error.error())));
+  atEnd(t, async () => {
+    await context.close();
+    if (!isRefused) assert.deepEqual(complaints, [], 'the browser has nothing to complain of');
+  });
+  const page = await context.newPage();
+  await page.goto(link);
+  if (!isRefused) await isLive(page);
+  return { page, context };
+}
+
+/** The page has the tree, and hears of what happens. */
+export async function isLive(page: Page): Promise<void> {
+  await page.locator('.link.live').waitFor();
+  await page.locator('.line').first().waitFor();
+}
+
+/** Kept for whoever wants to see what the tests saw. */
+export async function picture(page: Page, name: string): Promise<void> {
+  mkdirSync(PICTURES, { recursive: true });
+  await page.screenshot({ path: join(PICTURES, `${name}.png`), animations: 'disabled' });
+}
+
+// ---- what is on the page -------------------------------------------------------------------------------------------------
+
+/** A directory in the tree. */
+export function branch(page: Page, label: string): Locator {
+  return page.getByRole('treeitem').filter({ has: page.locator('.label').getByText(label, { exact: true }) });
+}
+
+/** An object in the list. */
+export function line(page: Page, name: string): Locator {
+  return page.locator('.line:not(.group)').filter({ has: page.locator('.name .label').getByText(name, { exact: true }) });
+}
+
+/** What stands in the list, headings left out. */
+export function names(page: Page): Promise<string[]> {
+  return page.locator('.line:not(.group) .name .label').allTextContents();
+}
+
+// ---- whether everybody can use it ------------------------------------------------------------------------------------------
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface Violation {
+  id: string;
+  help: string;
+  nodes: { target: string[]; failureSummary?: string }[];
+}
+
+/** Contrast, roles, labels, focus: what axe-core finds wrong, in words. Its rules of best practice are rules here too. */
+export async function faults(page: Page): Promise<string[]> {
+  const violations = await page.evaluate<Violation[]>('axe.run().then(({ violations }) => violations)');
+  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} (${failureSummary})`).join('; ')}`);
+}

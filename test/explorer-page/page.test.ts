@@ -1,0 +1,227 @@
+/** The page in a real browser, on a namespace of real objects: the tree, the list, the search, the keys, what comes and goes, what is remembered. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { type ConnectionPort, createDirectory, createEvent, createNamedSection, createPort, createSymbolicLink, removeObject } from '../../src/index.js';
+import { type ExplorerServer, serveExplorer } from '../../src/explorer/index.js';
+import { until } from '../explorer/scene.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import { branch, isLive, line, names, noBrowser, withBrowser } from './browser.js';
+
+const skip = noBrowser;
+const browser = withBrowser();
+withLedger({ except: ['resources'] }); // Node keeps a timer for its servers' connections
+
+async function serve(t: TestContext, port = 0): Promise<ExplorerServer> {
+  const server = await serveExplorer({ interval: 250, port });
+  atEnd(t, () => server.close());
+  return server;
+}
+
+async function port(t: TestContext, name: string): Promise<ConnectionPort> {
+  const made = await createPort(name);
+  atEnd(t, () => made.close());
+  return made;
+}
+
+/** Ports, links, an event and a section, in two directories. */
+async function populate(t: TestContext): Promise<void> {
+  temporaryRoot(t, { leftovers: true });
+  await port(t, '\\RPC Control\\spooler');
+  await port(t, '\\RPC Control\\audio');
+  await port(t, '\\BaseNamedObjects\\helper');
+  createSymbolicLink('\\RPC Control\\printer', 'spooler');
+  createSymbolicLink('\\RPC Control\\lost', 'nowhere');
+  createDirectory('\\RPC Control\\inner');
+  const event = createEvent('\\BaseNamedObjects\\Ready');
+  const section = createNamedSection('\\BaseNamedObjects\\Frames', 1 << 16);
+  atEnd(t, () => [event, section].forEach((each) => each.close()));
+}
+
+test('the tree has the directories alone, the list what stands in one: name, type, link target, and a gear for each port', { skip }, async (t) => {
+  await populate(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  assert.deepEqual(await page.getByRole('treeitem').allTextContents(), ['\\', 'BaseNamedObjects', 'Callback', 'RPC Control', 'Sessions']);
+  await branch(page, 'RPC Control').click();
+  await line(page, 'spooler').waitFor();
+  const lines = page.locator('.line:not(.group)');
+  assert.deepEqual(await lines.getByRole('gridcell').allTextContents(), [
+    'inner', 'Directory', '', 'lost', 'SymbolicLink', 'nowhere (leads nowhere)', 'printer', 'SymbolicLink', 'spooler', 'audio', 'ALPC Port', '', 'spooler', 'ALPC Port', '',
+  ]);
+  assert.deepEqual(await Promise.all((await lines.locator('use').all()).map((mark) => mark.getAttribute('href'))), ['#icon-directory', '#icon-symboliclink', '#icon-symboliclink', '#icon-alpc-port', '#icon-alpc-port']);
+  const gear = (await line(page, 'spooler').locator('.icon').boundingBox())!;
+  assert.ok(gear.width >= 12 && gear.height >= 12, 'the gear is drawn');
+  assert.deepEqual(await page.locator('.line.group').allTextContents(), ['Directory1', 'SymbolicLink2', 'ALPC Port2']);
+  assert.match(String(await page.locator('.status').textContent()), /^\\RPC Control5 objects12 in all, 3 ports/);
+});
+
+test('a column sorts, and sorts the other way; without groups the types are mixed', { skip }, async (t) => {
+  await populate(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await branch(page, 'RPC Control').click();
+  await page.getByRole('button', { name: 'Group by type' }).click();
+  assert.deepEqual(await names(page), ['audio', 'inner', 'lost', 'printer', 'spooler']);
+  await page.getByRole('columnheader', { name: 'Name' }).getByRole('button').click();
+  assert.deepEqual(await names(page), ['spooler', 'printer', 'lost', 'inner', 'audio']);
+  await page.getByRole('columnheader', { name: 'Type' }).getByRole('button').click();
+  assert.deepEqual(await names(page), ['audio', 'spooler', 'inner', 'lost', 'printer']);
+  assert.equal(await page.getByRole('columnheader', { name: 'Type' }).getAttribute('aria-sort'), 'ascending');
+});
+
+test('the search finds names in the whole tree, narrows by type, and its results lead there', { skip }, async (t) => {
+  await populate(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await page.keyboard.press('Control+f');
+  await page.keyboard.type('r');
+  await page.locator('.line mark').first().waitFor();
+  assert.deepEqual((await names(page)).toSorted(), ['Frames', 'RPC Control', 'Ready', 'helper', 'inner', 'printer', 'spooler']);
+  await page.getByLabel('Search by type').selectOption('ALPC Port');
+  assert.deepEqual(await names(page), ['helper', 'spooler']);
+  await page.getByLabel('Search the whole tree by name').fill('');
+  assert.deepEqual(await names(page), ['audio', 'helper', 'spooler']);
+  await line(page, 'helper').click({ button: 'right' });
+  await page.getByRole('menuitem', { name: 'Show where it stands' }).click();
+  assert.deepEqual([await page.locator('.status-path').textContent(), await names(page)], ['\\BaseNamedObjects\\helper', ['helper', 'Ready', 'Frames']]);
+});
+
+test('objects appear and disappear while one looks, in list and tree', { skip }, async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await branch(page, 'RPC Control').click();
+  await page.getByText('This directory is empty.').waitFor();
+  const made = await createPort('\\RPC Control\\fleeting');
+  atEnd(t, () => made.close());
+  await line(page, 'fleeting').waitFor();
+  createDirectory('\\RPC Control\\later');
+  await branch(page, 'RPC Control').locator('.twist.closed').click();
+  await branch(page, 'later').waitFor();
+  await made.close();
+  await line(page, 'fleeting').waitFor({ state: 'detached' });
+  await branch(page, 'later').click();
+  removeObject('\\RPC Control\\later');
+  await branch(page, 'later').waitFor({ state: 'detached' });
+  assert.equal(await page.locator('.status-path').textContent(), '\\RPC Control', 'who stood in what went stands where it stood');
+});
+
+test('Enter goes into a directory, to the target of a link and to the properties of a port; Backspace goes up', { skip }, async (t) => {
+  await populate(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  const at = (): Promise<string | null> => page.locator('.status-path').textContent();
+  await page.locator('#objects').focus();
+  for (const key of ['r', 'p']) await page.keyboard.press(key);
+  await page.keyboard.press('Enter');
+  await line(page, 'printer').waitFor();
+  await page.keyboard.press('p');
+  assert.equal(await at(), '\\RPC Control\\printer');
+  await page.keyboard.press('Enter');
+  assert.equal(await at(), '\\RPC Control\\spooler');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').getByText('Processes that have it open').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('ArrowUp');
+  assert.equal(await at(), '\\RPC Control\\audio', 'the list has the focus again');
+  await page.keyboard.press('Backspace');
+  assert.deepEqual([await at(), await page.locator('.tree-row.chosen').textContent()], ['\\RPC Control', '\\']);
+  await page.keyboard.press('Backspace');
+  assert.equal(await page.locator('.tree-row.chosen').textContent(), '\\', 'there is nothing above the root');
+  await page.goBack();
+  await line(page, 'spooler').waitFor();
+});
+
+test('the arrows lead through the tree, open and close it', { skip }, async (t) => {
+  await populate(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await page.locator('#tree').focus();
+  for (const key of ['ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowRight', 'ArrowRight']) await page.keyboard.press(key);
+  assert.equal(await page.locator('.tree-row.chosen').textContent(), 'inner');
+  for (const key of ['ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
+  assert.deepEqual([await page.locator('.tree-row.chosen').textContent(), await branch(page, 'inner').count()], ['RPC Control', 0]);
+});
+
+test('F5 asks for the whole tree once more, and Ctrl+F leads to the search', { skip }, async (t) => {
+  await populate(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  const asked = page.waitForRequest(/\/api\/tree$/);
+  await page.keyboard.press('F5');
+  await asked;
+  await page.getByText('Refreshed.').waitFor();
+  await page.keyboard.press('Control+f');
+  assert.equal(await page.locator(':focus').getAttribute('id'), 'search');
+});
+
+test('a name is copied, alone and in full', { skip }, async (t) => {
+  await populate(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await branch(page, 'RPC Control').click();
+  await line(page, 'audio').click();
+  await page.locator('#objects').focus();
+  for (const [keys, text] of [['Control+c', 'audio'], ['Control+Shift+c', '\\RPC Control\\audio']] as const) {
+    await page.keyboard.press(keys);
+    await page.getByText(`Copied: ${text}`, { exact: true }).waitFor();
+    assert.equal(await page.evaluate<string>('navigator.clipboard.readText()'), text);
+  }
+});
+
+test('where one was, the quick access and the colours are remembered, also by a server that is started anew on the same port', { skip }, async (t) => {
+  await populate(t);
+  const first = await serve(t);
+  const { page, context } = await browser.open(t, first.link, { colours: 'dark' });
+  assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark', 'the colours of the system');
+  await branch(page, 'RPC Control').click();
+  await line(page, 'spooler').click();
+  await page.getByRole('button', { name: 'Add to quick access' }).click();
+  for (const _ of ['dark', 'light']) await page.getByRole('button', { name: /^Colours/ }).click();
+  assert.equal(await page.locator('html').getAttribute('data-theme'), 'light');
+  await page.close();
+  await first.close();
+  const second = await serve(t, first.port);
+  const next = await context.newPage();
+  await next.goto(second.link);
+  await isLive(next);
+  assert.equal(await next.locator('.status-path').textContent(), '\\RPC Control');
+  assert.equal(await next.locator('html').getAttribute('data-theme'), 'light');
+  await branch(next, '\\').click();
+  await next.locator('.quick').getByRole('button', { name: 'spooler', exact: true }).click();
+  assert.equal(await next.locator('.status-path').textContent(), '\\RPC Control\\spooler');
+  await next.close();
+});
+
+test('a page whose server has gone says so, and asks for the new link when another listens there', { skip }, async (t) => {
+  await populate(t);
+  const server = await serve(t);
+  const { page } = await browser.open(t, server.link, { isRefused: true }); // it complains that nobody answers
+  await isLive(page);
+  await server.close();
+  await page.locator('.link.lost, .link.connecting').waitFor();
+  const other = await serve(t, server.port);
+  assert.notEqual(other.token, server.token);
+  await page.getByText('This page needs its link').waitFor();
+});
+
+test('who has no token is told to open the link, and the token is not seen in the address', { skip }, async (t) => {
+  await populate(t);
+  const server = await serve(t);
+  const { page } = await browser.open(t, `http://127.0.0.1:${server.port}/`, { isRefused: true });
+  await page.getByText('This page needs its link').waitFor();
+  const { page: let_in } = await browser.open(t, server.link);
+  assert.ok(!let_in.url().includes(server.token), let_in.url());
+});
+
+test('a page of another origin can neither ask, nor show the explorer in a frame, whatever it knows', { skip }, async (t) => {
+  await populate(t);
+  const server = await serve(t);
+  const stranger = createServer((_, response) => response.setHeader('content-type', 'text/html').end(`<iframe src="http://127.0.0.1:${server.port}/"></iframe>`));
+  await new Promise<void>((resolve) => void stranger.listen(0, '127.0.0.1', resolve));
+  atEnd(t, () => new Promise((resolve) => (stranger.close(resolve), stranger.closeAllConnections())));
+  const { page } = await browser.open(t, `http://127.0.0.1:${(stranger.address() as AddressInfo).port}/`, { isRefused: true });
+  for (const mode of ['cors', 'no-cors']) {
+    const asked = `fetch('http://127.0.0.1:${server.port}/api/tree', { mode: '${mode}', headers: ${mode === 'cors' ? `{ authorization: 'Bearer ${server.token}' }` : '{}'} }).then((answer) => answer.text(), () => '')`;
+    assert.equal(await page.evaluate<string>(asked), '', mode);
+  }
+  const frame = await until(() => page.frames()[1], (seen) => seen !== undefined);
+  assert.equal(await frame!.locator('#page').count(), 0);
+});

@@ -1,0 +1,156 @@
+/** The properties of real ports in a real browser, tab by tab, and the picture of the whole: what processes do shows there, also while a server is stopped. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import type { Page } from 'playwright-core';
+import { type ExplorerServer, serveExplorer } from '../../src/explorer/index.js';
+import { type SceneActor, startCircle, startClient, startServer } from '../explorer/scene.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import { branch, line, noBrowser, picture, withBrowser } from './browser.js';
+
+const skip = noBrowser;
+const browser = withBrowser();
+withLedger({ except: ['resources'] }); // Node keeps a timer for its servers' connections
+
+const NAME = '\\RPC Control\\spooler';
+
+async function serve(t: TestContext): Promise<ExplorerServer> {
+  const server = await serveExplorer({ interval: 250, port: 0 });
+  atEnd(t, () => server.close());
+  return server;
+}
+
+/** One server, one client that has asked it three times. */
+async function startScene(t: TestContext): Promise<{ server: SceneActor; client: SceneActor }> {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME);
+  const client = await startClient(t, NAME);
+  await client.ask({ type: 'call', data: 'a question', count: 3 }, 'done');
+  return { server, client };
+}
+
+async function openProperties(t: TestContext): Promise<Page> {
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await branch(page, 'RPC Control').click();
+  await line(page, 'spooler').dblclick();
+  await page.getByRole('dialog').locator('.facts').first().waitFor();
+  return page;
+}
+
+async function tab(page: Page, name: string): Promise<string> {
+  await page.getByRole('tab', { name: new RegExp(`^${name}`) }).click();
+  const panel = page.getByRole('tabpanel', { name: new RegExp(`^${name}`) });
+  await panel.waitFor();
+  return panel.innerText();
+}
+
+/** What a fact of the tab says. */
+function fact(page: Page, name: string): Promise<string> {
+  return page.locator('.facts > div').filter({ has: page.getByText(name, { exact: true }) }).first().locator('dd').innerText();
+}
+
+test('properties have the tabs of WinObj, and four more for a port', { skip }, async (t) => {
+  await startScene(t);
+  const page = await openProperties(t);
+  assert.deepEqual(await page.getByRole('tab').allTextContents(), ['Details', 'Security', 'Connections 1', 'Queues', 'Latency', 'Waits']);
+  await page.keyboard.press('ArrowRight');
+  assert.equal(await page.locator(':focus').textContent(), 'Security');
+  await page.keyboard.press('Escape');
+  await branch(page, '\\').click();
+  await line(page, 'Sessions').click({ button: 'right' });
+  await page.getByRole('menuitem', { name: 'Properties' }).click();
+  await page.getByRole('tab', { name: 'Security' }).waitFor();
+  assert.deepEqual(await page.getByRole('tab').allTextContents(), ['Details', 'Security']);
+});
+
+test('Details and Security tell the server, the owner, and who may connect', { skip }, async (t) => {
+  const { server } = await startScene(t);
+  const page = await openProperties(t);
+  assert.deepEqual([await fact(page, 'Type'), await fact(page, 'State'), await fact(page, 'Full name')], ['ALPC Port', 'listening', NAME]);
+  assert.match(await fact(page, 'Server'), new RegExp(`^${server.pid} .*scene-actor`));
+  const security = await tab(page, 'Security');
+  assert.match(security, /Owner\s+.*\(\d+\)\s+✓ yes/);
+  assert.equal(await fact(page, 'Permissions'), 'rw------- (0600)');
+});
+
+test('Connections tells both ends, and the counts go up while one looks', { skip }, async (t) => {
+  const { server, client } = await startScene(t);
+  const page = await openProperties(t);
+  await tab(page, 'Connections');
+  const cells = page.locator('.connections-lines').getByRole('gridcell');
+  assert.match(await cells.nth(0).innerText(), new RegExp(`^${client.pid} `));
+  assert.deepEqual([await cells.nth(3).innerText(), await cells.nth(4).innerText()], ['3', '3']);
+  for (const [end, { pid }] of [['Client', client], ['Server', server]] as const) assert.match(await page.getByRole('region', { name: end, exact: true }).innerText(), new RegExp(`Process\\s+${pid} `));
+  await client.ask({ type: 'call', data: 'one more', count: 1 }, 'done');
+  await cells.nth(3).getByText('4', { exact: true }).waitFor();
+  const another = await startClient(t, NAME);
+  await cells.filter({ hasText: String(another.pid) }).waitFor();
+  await another.kill();
+  await cells.filter({ hasText: String(another.pid) }).waitFor({ state: 'detached' });
+});
+
+test('Latency draws a histogram and a line over time, and says the same in words', { skip }, async (t) => {
+  const { client } = await startScene(t);
+  const page = await openProperties(t);
+  await tab(page, 'Latency');
+  await page.getByRole('img', { name: /^Histogram of round trips: \d/ }).locator('canvas').waitFor();
+  for (let i = 0; i < 3; i++) await client.ask({ type: 'call', data: 'again', count: 20 }, 'done');
+  await page.getByRole('img', { name: /^Latency over time\. Now the median is/ }).locator('canvas').waitFor();
+  assert.match(await page.getByRole('tabpanel').innerText(), /Median\s+[\d.]+ (?:ns|µs|ms)\s/);
+});
+
+test('of a stopped server everything is told: what waits in its queue, who waits for whose reply, for which message, since when', { skip }, async (t) => {
+  const { server, client } = await startScene(t);
+  server.signal('SIGSTOP');
+  await client.ask({ type: 'block', data: 'hang' }, 'done');
+  const page = await openProperties(t);
+  await page.getByRole('tab', { name: 'Waits 1' }).waitFor();
+  await tab(page, 'Waits');
+  assert.match(await page.getByRole('tabpanel').innerText(), new RegExp(`${client.pid} .*\\s${client.pid}\\s+message 4\\s+${server.pid} .*\\s${server.pid}\\s+\\d+ s`));
+  await tab(page, 'Queues');
+  await page.getByText(/^[1-9]\d* B of /).first().waitFor();
+  await tab(page, 'Connections');
+  await page.getByRole('region', { name: 'Server', exact: true }).getByText('stopped').waitFor();
+  await picture(page, 'stopped-server');
+  await Promise.all([client.kill(), server.kill()]);
+  await tab(page, 'Details');
+  await page.getByText('dead: the server has gone and left the name').waitFor();
+});
+
+test('a port that goes while it is looked at stays on show, and the dialog says so', { skip }, async (t) => {
+  const { server } = await startScene(t);
+  const page = await openProperties(t);
+  await server.ask({ type: 'leave' }, 'done');
+  await page.getByText('This object is gone').waitFor();
+  assert.equal(await fact(page, 'Full name'), NAME);
+});
+
+test('the picture of the whole has processes and connections; what is chosen is told in words', { skip }, async (t) => {
+  const { server, client } = await startScene(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await page.getByRole('button', { name: 'Show the whole' }).click();
+  await page.getByRole('application', { name: 'Processes and connections: 2 processes, 1 connection, 0 waits' }).locator('canvas').first().waitFor();
+  await page.getByRole('complementary').getByRole('button', { name: new RegExp(`^${server.pid} `) }).click();
+  await page.getByText(`${client.pid} → ${server.pid}`).waitFor();
+  server.signal('SIGSTOP');
+  await client.ask({ type: 'block', data: 'hang' }, 'done');
+  await page.getByText(`${client.pid} → ${server.pid}, waits`).waitFor();
+  await page.getByText(new RegExp(`^process ${client.pid} .* waits for the reply to message 4 on `)).waitFor();
+  await picture(page, 'graph-wait');
+  await page.reload();
+  await page.getByRole('application').waitFor();
+  await page.getByRole('button', { name: 'Show the objects' }).click();
+  await branch(page, 'RPC Control').waitFor();
+});
+
+test('a circle of waits is drawn and told', { skip }, async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const servers = await startCircle(t, ['\\RPC Control\\a', '\\RPC Control\\b', '\\RPC Control\\c']);
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await page.getByRole('button', { name: 'Show the whole' }).click();
+  const alert = page.getByRole('alert').filter({ hasText: '1 deadlock' });
+  await alert.waitFor();
+  for (const { pid } of servers) assert.match(await alert.innerText(), new RegExp(`process ${pid} `));
+  await picture(page, 'graph-deadlock');
+});
