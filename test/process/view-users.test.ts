@@ -50,7 +50,7 @@ test('a user whom the security descriptor names reads another\'s section when it
 });
 
 for (const secure of [false, true]) {
-  test(`a ${secure ? 'secure ' : ''}view goes to another user\'s process, which can't change what its owner and others see`, { skip: noOtherUsers }, async (t) => {
+  test(`a ${secure ? 'secure ' : ''}view goes to another user's process, which can't change what its owner and others see`, { skip: noOtherUsers }, async (t) => {
     sharedRoot(t);
     const [owner, reader, stranger] = await Promise.all([OWNER, READER, STRANGER].map((uid) => as(t, uid)));
     const name = '\\RPC Control\\frames';
