@@ -4,13 +4,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { AttributesTarget } from './attributes-target.js';
 import { HandshakeTarget } from './handshake-target.js';
 import { ClientTarget, ServerTarget } from './port-target.js';
 import { Random } from './random.js';
 import { RingTarget } from './ring-target.js';
 import type { Target } from './target.js';
 
-export const TARGETS = { handshake: HandshakeTarget, ring: RingTarget, server: ServerTarget, client: ClientTarget } as const;
+export const TARGETS = { handshake: HandshakeTarget, ring: RingTarget, server: ServerTarget, client: ClientTarget, attributes: AttributesTarget } as const;
 export type TargetName = keyof typeof TARGETS;
 
 export interface Findings {

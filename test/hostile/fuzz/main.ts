@@ -4,7 +4,7 @@
  *
  *     npm run fuzz                                  ten million cases, of a new seed
  *     npm run fuzz -- --seed=7 --cases=1000000      fewer, of a known one
- *     npm run fuzz -- --target=ring                 one target only: handshake, ring, server, client
+ *     npm run fuzz -- --target=ring                 one target only: handshake, ring, server, client, attributes
  *     npm run fuzz -- --target=ring --seed=7 --case=4711   one case again
  *     npm run fuzz -- --keep                        and keep a case of each new kind in test/hostile/corpus
  */
@@ -12,8 +12,8 @@ import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { campaign, corpusFile, readCorpus, type TargetName, TARGETS } from './campaign.js';
 
-/** Of a hundred cases; those of ports take a hundred times as long as the others. */
-const SHARES: Record<TargetName, number> = { handshake: 49, ring: 49, server: 1, client: 1 };
+/** Of a hundred cases; those of ports and of attributes take a hundred times as long as the others. */
+const SHARES: Record<TargetName, number> = { handshake: 47, ring: 47, server: 1, client: 1, attributes: 4 };
 
 const { values } = parseArgs({ options: { seed: { type: 'string' }, cases: { type: 'string' }, case: { type: 'string' }, target: { type: 'string' }, keep: { type: 'boolean' } } });
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);

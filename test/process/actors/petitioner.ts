@@ -1,4 +1,4 @@
-/** A client of some user that sends one request with a security level, and tells how it was answered. */
+/** A client of some user that sends one request with a security level, and tells how it was answered. One that is revoked is followed by word of that. */
 import { connectPort, type SecurityLevel } from '../../../src/index.js';
 import { actorArguments, obey, tell } from '../../support/actor.js';
 
@@ -12,6 +12,7 @@ obey<Order>({
     const context = level === undefined || !revoked ? undefined : port.createSecurityContext(level);
     const call = port.request(text, level === undefined ? {} : { security: context ?? level });
     context?.revoke();
+    if (revoked) await port.post('it is revoked');
     const { data } = await call;
     tell<News>({ type: 'answered', text: data.toString() });
   },
