@@ -11,6 +11,9 @@
  * The reader stores its head when it has consumed all that it knew of, when half of the ring has become free, and at least every
  * eighth of a ring: such a store waits for all that were made before it. `publish` does so before a sleep.
  *
+ * A writer may keep a part of the ring for records that must find room: all others are measured against what is left, so that this
+ * costs them nothing. Invariant: they take no more than that, however many of the kept ones are in the ring.
+ *
  * Nothing here waits, rings or throws for a full or an empty ring; a peer's lie is a ProtocolViolation.
  */
 import type { MessageData } from '../base/arguments.js';
@@ -25,6 +28,7 @@ const NO_BLOCK = new Int32Array(0);
 export class RingWriter {
   readonly #own: Outbox;
   readonly #peer: Outbox;
+  /** What records may take: the ring, less what is kept. */
   #length: number;
   readonly #mask: number;
   #tail = 0;
@@ -35,6 +39,7 @@ export class RingWriter {
   #written = 0;
   #sequence = 0;
   #sentBytes = 0;
+  #isClosed = false;
 
   /** `start` is where both counters begin: 0, but for tests of their wrap-around. */
   constructor(own: Outbox, peer: Outbox, start = 0) {
@@ -81,6 +86,35 @@ export class RingWriter {
     return true;
   }
 
+  /** Keeps so many bytes more for `withAll`. False, and nothing is kept, when they are in use now. */
+  keep(bytes: number): boolean {
+    if (!this.hasRoomFor(bytes - RECORD_HEADER)) return false;
+    this.#length -= bytes;
+    return true;
+  }
+
+  /** Keeps so many bytes less. */
+  giveUp(bytes: number): void {
+    if (!this.#isClosed) this.#length += bytes;
+  }
+
+  /** Calls a function whose records may take what is kept, too: one record for each time that room was kept and is free. */
+  withAll<T>(write: () => T): T {
+    const kept = this.#own.ringLength - this.#length;
+    this.#length += kept;
+    try {
+      return write();
+    } finally {
+      if (!this.#isClosed) this.#length -= kept;
+    }
+  }
+
+  /** Whether everything before a position has been consumed. */
+  hasConsumed(position: number): boolean {
+    this.#look();
+    return (this.#tail - this.#head) >>> 0 <= this.#written - position;
+  }
+
   /**
    * Writes and publishes one record, or returns false and has done nothing when there is no room. `dataLength` is the data's length in bytes;
    * `block` holds the attributes whose bits are set in `attributes`.
@@ -120,13 +154,14 @@ export class RingWriter {
   retract(position: number, type: number): boolean {
     this.#look();
     const back = this.#written - position;
-    if (back > (this.#tail - this.#head) >>> 0 || this.#length === 0) return false;
+    if (back > (this.#tail - this.#head) >>> 0 || this.#isClosed) return false;
     Atomics.store(this.#own.words, ((this.#own.ringStart + ((this.#tail - back) & this.#mask)) >> 2) + TYPE, type | RETRACTED);
     return true;
   }
 
   /** The memory of both sides is gone: no room any more, and nothing unread. */
   close(): void {
+    this.#isClosed = true;
     this.#length = 0;
     this.#tail = 0;
     this.#head = 0;

@@ -6,6 +6,7 @@ import { ATTRIBUTES } from '../memory/layout.js';
 
 /** One attribute of a message. */
 export interface AttachmentPart {
+  /** Its bit; 0 for what is this side's affair alone. */
   readonly attribute: number;
   /** What stands in the record. */
   readonly words: Int32Array;
@@ -18,11 +19,14 @@ export interface AttachmentPart {
 export class Attachment {
   readonly attributes: number;
   readonly block: Int32Array;
+  /** Whether its record goes into room that was kept for it. */
+  readonly isReserved: boolean;
   /** Empty once it is settled. */
   readonly #parts: AttachmentPart[];
 
-  constructor(parts: AttachmentPart[]) {
+  constructor(parts: AttachmentPart[], isReserved: boolean) {
     this.#parts = parts;
+    this.isReserved = isReserved;
     const [only] = parts;
     if (only !== undefined && parts.length === 1) {
       this.attributes = only.attribute;

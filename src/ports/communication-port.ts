@@ -11,6 +11,7 @@ import type { Connection, ConnectionMessage } from './connection.js';
 import type { ReducedHandle, Sendable } from './handles-to-send.js';
 import type { ReplyMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
+import type { ResourceReserve } from './resource-reserve.js';
 import type { SectionOptions } from './port-sections.js';
 import type { SecurityContext, SecurityLevel } from './security.js';
 import type { WorkTicket } from './work-ticket.js';
@@ -30,6 +31,8 @@ export interface SendOptions {
   security?: SecurityLevel | SecurityContext;
   /** For whom the work is done: the ticket of a message that came, or one of `createWorkTicket`. The peer's `accepts` must have 'work'. */
   workOnBehalfOf?: WorkTicket;
+  /** Room that was kept for this message: it never waits, and goes ahead of everything that does. Not with a view or handles. */
+  reserve?: ResourceReserve;
 }
 
 export interface ReplyOptions extends SendOptions {
@@ -72,6 +75,8 @@ export interface AttributeFigures {
   readonly heldHandles: number;
   /** Handles of the peer that nobody here took or released, found by the collector. */
   readonly forgottenHandles: number;
+  /** Bytes of this side's ring that are kept for resource reserves. */
+  readonly reservedBytes: number;
 }
 
 /** What a communication port tells about itself. */
@@ -136,7 +141,7 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
    * @returns the reply; when the peer dies the promise rejects at once with ERR_ALPC_MESSAGE_LOST
    * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_MESSAGE_LOST, ERR_ALPC_DISCONNECTED, ERR_ALPC_CLOSED; ERR_ALPC_CANCELED
    *   when the peer declines or this side closes; ERR_ALPC_QUOTA_EXCEEDED; ERR_ALPC_DEADLOCK; ERR_ALPC_MESSAGE_TOO_LONG;
-   *   ERR_ALPC_INVALID_ARGUMENT; the signal's reason
+   *   ERR_ALPC_INVALID_ARGUMENT; the signal's reason; and what the options' parts bring: ERR_ALPC_NOT_ACCEPTED, ERR_ALPC_RESOURCE_IN_USE, ERR_ALPC_INSUFFICIENT_RESOURCES
    */
   request(data: MessageData, options?: RequestOptions): Promise<ReplyMessage> {
     return this.#connection.request(data, options);
@@ -212,6 +217,20 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
     const connection = this.#connection;
     if (connection.state !== 'open') throw connection.closedError();
     return connection.attributes.contexts.create(level);
+  }
+
+  /**
+   * Keeps room in this side's ring for one message, so that sending it can't fail for want of room, however slowly the peer reads. Send with
+   * it as often as you like, once the message before has been read. Make it before the ring is full. NtAlpcCreateResourceReserve.
+   * @param size the longest payload, in bytes, with 8 for `security` and 40 for `workOnBehalfOf` if these are to go with it
+   * @returns the reserve, which is this connection's and ends with it; whoever made it closes it when it is needed no more
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when the ring is too short for another one; ERR_ALPC_INSUFFICIENT_RESOURCES when the peer has not
+   *   read enough of it now; ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED
+   */
+  createResourceReserve(size: number): ResourceReserve {
+    const connection = this.#connection;
+    if (connection.state !== 'open') throw connection.closedError();
+    return connection.attributes.reserves.create(size);
   }
 
   /** What is going on here, now; also after the end. Never waits. NtAlpcQueryInformation. */

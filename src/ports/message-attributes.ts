@@ -20,11 +20,14 @@ import { checkHandles, checkView } from './message-arguments.js';
 import { OutgoingHandles } from './outgoing-handles.js';
 import { OutgoingViews } from './outgoing-views.js';
 import type { ReceivedView } from './received-view.js';
+import { attachReserve, ResourceReserve, ResourceReserves } from './resource-reserve.js';
 import { attachSecurity, ReceivedSecurity, SecurityContexts } from './security.js';
 import { attachWork, receiveWork } from './work-ticket.js';
 
 /** All of them together. */
 const ATTRIBUTES_LENGTH = 4 * MAX_ATTRIBUTE_WORDS;
+/** Their descriptors go ahead of the record, on the socket. */
+const NEED_DESCRIPTORS = Attribute.view | Attribute.handle;
 const NO_VIEWS = { heldViews: 0, mappedBytes: 0, forgottenViews: 0 } as const;
 const NO_HANDLES = { heldHandles: 0, forgottenHandles: 0 } as const;
 
@@ -33,6 +36,7 @@ export class MessageAttributes {
   readonly #connection: Connection;
   readonly #limits: Limits;
   #contexts: SecurityContexts | undefined;
+  #reserves: ResourceReserves | undefined;
   #token: AccessToken | undefined;
   #packets: DescriptorPackets | undefined;
   #incomingViews: IncomingViews | undefined;
@@ -64,6 +68,11 @@ export class MessageAttributes {
     return (this.#contexts ??= new SecurityContexts(this.#connection));
   }
 
+  /** Room that this side keeps for messages that must find it. */
+  get reserves(): ResourceReserves {
+    return (this.#reserves ??= new ResourceReserves(this.#connection));
+  }
+
   get figures(): AttributeFigures {
     this.#outgoingViews?.collect();
     this.#outgoingHandles?.collect();
@@ -72,11 +81,13 @@ export class MessageAttributes {
       ...(this.#incomingViews?.figures ?? NO_VIEWS),
       handlesOut: this.#outgoingHandles?.count ?? 0,
       ...(this.#incomingHandles?.figures ?? NO_HANDLES),
+      reservedBytes: this.#reserves?.bytes ?? 0,
     };
   }
 
   /** Whether there is room now for a message with these: descriptors go ahead of their record, and to call them back takes a record, too. */
   mayAttach(options: SendOptions, dataLength: number): boolean {
+    if (options.reserve instanceof ResourceReserve) return !options.reserve.isOutOn(this.#connection);
     return options.handles === undefined || this.#connection.outbound.hasRoom(dataLength + ATTRIBUTES_LENGTH);
   }
 
@@ -87,8 +98,8 @@ export class MessageAttributes {
   attach(options: SendOptions, dataLength: number): Attachment | undefined {
     const view = checkView(options);
     const handles = checkHandles(options);
-    const { security, workOnBehalfOf } = options;
-    if (view === undefined && handles === undefined && security === undefined && workOnBehalfOf === undefined) return undefined;
+    const { security, workOnBehalfOf, reserve } = options;
+    if (view === undefined && handles === undefined && security === undefined && workOnBehalfOf === undefined && reserve === undefined) return undefined;
     const connection = this.#connection;
     const bits = (view === undefined ? 0 : Attribute.view) | (handles === undefined ? 0 : Attribute.handle) | (security === undefined ? 0 : Attribute.security) | (workOnBehalfOf === undefined ? 0 : Attribute.work);
     const length = attributesLength(bits)!;
@@ -98,12 +109,13 @@ export class MessageAttributes {
     if (view !== undefined && !view.view.region.section.goesThrough(connection)) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${connection}: ${view.view} is of another port's section, which is meant for that port's peers`);
     const parts: AttachmentPart[] = [];
     try {
+      if (reserve !== undefined) parts.push(attachReserve(connection, reserve, dataLength + length, (bits & NEED_DESCRIPTORS) !== 0));
       if (security !== undefined) parts.push(attachSecurity(connection, security));
       if (workOnBehalfOf !== undefined) parts.push(attachWork(connection, workOnBehalfOf));
       // A view comes last: a secure one is frozen by that.
       if (handles !== undefined) parts.push((this.#outgoingHandles ??= new OutgoingHandles(connection)).attach(handles));
       if (view !== undefined) parts.push(this.outgoing.attach(view.view, view.autoRelease));
-      return new Attachment(parts);
+      return new Attachment(parts, reserve !== undefined);
     } catch (error) {
       for (const part of parts) part.undo?.();
       throw error;

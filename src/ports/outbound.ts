@@ -1,6 +1,6 @@
 /**
  * The sending half of a connection: records go into the ring at once, or wait here for room, in their order. What waits is a
- * copy, counted against the quota. Over it, requests and datagrams are refused; answers end the connection, for whoever asks and
+ * copy, counted against the quota; only what has room of its own goes ahead of it. Over it, requests and datagrams are refused; answers end the connection, for whoever asks and
  * does not read would never be told; cancellations are always admitted, for their number is bounded by what is in the ring.
  */
 import type { MessageData } from '../base/arguments.js';
@@ -62,8 +62,36 @@ export class Outbound {
     }
   }
 
+  /** Keeps so many bytes of the ring for messages with a reserve. False when they are in use now. */
+  keep(bytes: number): boolean {
+    try {
+      return this.#writer.keep(bytes);
+    } catch (error) {
+      this.#connection.violate(error);
+      return false;
+    }
+  }
+
+  /** They are for all messages again. */
+  giveUp(bytes: number): void {
+    if (this.#connection.state !== 'open') return;
+    this.#writer.giveUp(bytes);
+    this.#connection.wake(); // what waits may have room
+  }
+
+  /** Whether the peer has read everything before a position. */
+  isConsumed(position: number): boolean {
+    try {
+      return this.#writer.hasConsumed(position);
+    } catch (error) {
+      this.#connection.violate(error);
+      return false;
+    }
+  }
+
   /** Publishes one record now, behind everything that waits. False when there is no room, or the connection just ended. */
   transmit(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number, attachment?: Attachment): boolean {
+    if (attachment?.isReserved === true) return this.#transmitReserved(type, messageId, callbackId, status, data, dataLength, attachment);
     const connection = this.#connection;
     if (this.#waiting.length > 0 || connection.state !== 'open') return false;
     try {
@@ -158,6 +186,21 @@ export class Outbound {
       outgoing.failed?.(makeError());
     }
     this.#waitingBytes = 0;
+  }
+
+  /** Publishes one record in room that is kept for it, ahead of everything that waits. False when the connection has ended. */
+  #transmitReserved(type: number, messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number, attachment: Attachment): boolean {
+    const connection = this.#connection;
+    if (connection.state !== 'open') return false;
+    try {
+      if (!this.#writer.withAll(() => connection.link.send(type, messageId, callbackId, status, data, dataLength, attachment.attributes, attachment.block))) return false;
+    } catch (error) {
+      connection.violate(error);
+      return false;
+    }
+    attachment.sent();
+    if (channels.send.hasSubscribers) tellSend(connection, type, messageId, dataLength);
+    return true;
   }
 
   get #writer(): RingWriter {
