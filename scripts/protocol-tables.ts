@@ -3,10 +3,10 @@
  * A test compares them, so the page can't drift from the code.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { CONTROL_FIELDS, type Field, HANDLE_FIELDS, RECORD_FIELDS, SECURITY_FIELDS, VIEW_FIELDS, WAIT_PAGE_FIELDS, WORK_FIELDS } from '../src/memory/layout.js';
+import { CONTROL_FIELDS, DIRECT_FIELDS, type Field, HANDLE_FIELDS, RECORD_FIELDS, SECURITY_FIELDS, VIEW_FIELDS, WAIT_PAGE_FIELDS, WORK_FIELDS } from '../src/memory/layout.js';
 
 const PAGE = new URL('../../docs/protocol.md', import.meta.url);
-const TABLES = { control: CONTROL_FIELDS, record: RECORD_FIELDS, view: VIEW_FIELDS, handle: HANDLE_FIELDS, security: SECURITY_FIELDS, work: WORK_FIELDS, 'wait-page': WAIT_PAGE_FIELDS } as const;
+const TABLES = { control: CONTROL_FIELDS, record: RECORD_FIELDS, view: VIEW_FIELDS, handle: HANDLE_FIELDS, security: SECURITY_FIELDS, direct: DIRECT_FIELDS, work: WORK_FIELDS, 'wait-page': WAIT_PAGE_FIELDS } as const;
 
 /** The page with its tables as they must be. */
 export function withTables(page: string): string {

@@ -62,12 +62,14 @@ export const CONTROL_FIELDS = [
   { name: 'state', offset: 392, atomic: true, meaning: '1 open, 2 closed, 3 closed for a breach of the protocol, 4 closed for a quota' },
   { name: 'bellsRung', offset: 396, meaning: 'doorbell packets sent' },
   { name: 'lateReplies', offset: 400, meaning: 'replies that came when nobody waited for them any more' },
-  { name: 'viewSleep', offset: 412, atomic: true, meaning: 'odd: the owner sleeps until the peer releases a view' },
+  { name: 'viewSleep', offset: 412, atomic: true, meaning: 'odd: the owner sleeps until the peer releases a view, or tells of a direct message' },
   { name: 'released', offset: 512, atomic: true, meaning: 'views of the peer ever released, modulo 2^32' },
   { name: 'handlesDone', offset: 516, atomic: true, meaning: 'descriptors of the peer ever taken or closed, modulo 2^32' },
+  { name: 'told', offset: 520, atomic: true, meaning: 'direct messages of the peer ever taken or dropped, modulo 2^32' },
   { name: 'securityContexts', offset: 1024, atomic: true, meaning: 'a row of 64 words: the number of the security context at this place, 0 for none or one that was revoked' },
   { name: 'latencies', offset: 1280, meaning: 'round trips of requests by their time, a row of 96 counts: place n is for at most 2^((n-4)/4) microseconds, the last for all above' },
-  { name: 'releases', offset: 2048, meaning: 'their numbers, a row of 512 words: the nth stands at place n modulo 512' },
+  { name: 'tellings', offset: 1664, meaning: 'of the direct messages that were told of, a row of 64 words: the nth stands at place n modulo 64; its number, with bit 31 if it was dropped' },
+  { name: 'releases', offset: 2048, meaning: 'of the views that were released, their numbers, a row of 512 words: the nth stands at place n modulo 512' },
 ] as const satisfies readonly Field[];
 export const Control = wordsOf(CONTROL_FIELDS);
 
@@ -108,6 +110,7 @@ export const ATTRIBUTES = [
   { name: 'security', bit: 0x80000000, length: 8 },
   { name: 'view', bit: 0x40000000, length: 40 },
   { name: 'handle', bit: 0x10000000, length: 8 },
+  { name: 'direct', bit: 0x04000000, length: 8 },
   { name: 'work', bit: 0x02000000, length: 40 },
 ] as const satisfies readonly { name: string; bit: number; length: number }[];
 export const Attribute = Object.fromEntries(ATTRIBUTES.map(({ name, bit }) => [name, bit])) as { readonly [K in (typeof ATTRIBUTES)[number]['name']]: number };
@@ -167,6 +170,17 @@ export const SECURITY_FIELDS = [
 export const SecurityWords = wordsOf(SECURITY_FIELDS);
 /** Security contexts that one side has at once. */
 export const MAX_SECURITY_CONTEXTS = 64;
+
+/** The direct attribute: the sender wants to know when the message has been taken. */
+export const DIRECT_FIELDS = [
+  { name: 'number', offset: 0, meaning: 'of the message, 1 to 2^31-1: no direct message that was not told of yet has the same' },
+  { name: 'reserved1', offset: 4, meaning: '0' },
+] as const satisfies readonly Field[];
+export const DirectWords = wordsOf(DIRECT_FIELDS);
+/** In a telling: the message was dropped, nobody will take it. */
+export const DROPPED = 0x80000000 | 0;
+/** Places in the row of `tellings`: so many direct messages of one side may be out at once. */
+export const MAX_DIRECT = 64;
 
 /** The attribute of work on behalf of somebody: the ticket. */
 export const WORK_FIELDS = [

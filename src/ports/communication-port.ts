@@ -8,6 +8,7 @@ import type { OwnView, Section } from '../memory/section.js';
 import type { View } from '../memory/view.js';
 import type { OnCallback } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
+import type { DirectTarget } from './direct.js';
 import type { ReducedHandle, Sendable } from './handles-to-send.js';
 import type { ReplyMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
@@ -31,6 +32,11 @@ export interface SendOptions {
   security?: SecurityLevel | SecurityContext;
   /** For whom the work is done: the ticket of a message that came, or one of `createWorkTicket`. The peer's `accepts` must have 'work'. */
   workOnBehalfOf?: WorkTicket;
+  /**
+   * Tells when the message has been taken: an `Event` is set when the receiver's program gets it. A function hears how it ended, once: 'taken', or 'lost' when
+   * nobody will take it any more. The receiver is not asked, and sees nothing of it.
+   */
+  direct?: DirectTarget;
   /** Room that was kept for this message: it never waits, and goes ahead of everything that does. Not with a view or handles. */
   reserve?: ResourceReserve;
 }
@@ -222,7 +228,7 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
   /**
    * Keeps room in this side's ring for one message, so that sending it can't fail for want of room, however slowly the peer reads. Send with
    * it as often as you like, once the message before has been read. Make it before the ring is full. NtAlpcCreateResourceReserve.
-   * @param size the longest payload, in bytes, with 8 for `security` and 40 for `workOnBehalfOf` if these are to go with it
+   * @param size the longest payload, in bytes, with 8 for `security`, 8 for `direct` and 40 for `workOnBehalfOf` if these are to go with it
    * @returns the reserve, which is this connection's and ends with it; whoever made it closes it when it is needed no more
    * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when the ring is too short for another one; ERR_ALPC_INSUFFICIENT_RESOURCES when the peer has not
    *   read enough of it now; ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED

@@ -230,7 +230,7 @@ export class Connection {
     const wantsRoom = this.outbound.first;
     if (wantsData && !this.link.armForData()) return false;
     if (wantsRoom !== undefined && !this.armForRoom(wantsRoom.length)) return false;
-    return this.outbound.viewWaits === 0 || this.attributes.outgoing.arm();
+    return this.outbound.viewWaits === 0 || this.attributes.arm();
   }
 
   /** The same for room alone. */
@@ -352,7 +352,7 @@ export class Connection {
       pendingRequests: this.calls.count,
       unansweredRequests: this.inbound.unanswered,
       queuedMessages: this.inbound.queued,
-      waitingForRoom: this.outbound.length,
+      waitingForRoom: this.outbound.waiting,
       lateReplies: this.inbound.lateReplies,
       ...this.attributes.figures,
     };

@@ -61,7 +61,7 @@ export class Inbound {
 
   /** The next message, or undefined, when there is none or too much stands before it. Replies that stand before it settle their calls on the way. */
   take(): ConnectionMessage | undefined {
-    const message = this.#queue.length > 0 ? this.#dequeue() : this.#read();
+    const message = this.#queue.length > 0 ? this.#dequeue() : this.#read(false);
     if (message !== undefined && channels.receive.hasSubscribers) tellReceive(this.#connection, message);
     return message;
   }
@@ -84,7 +84,7 @@ export class Inbound {
     let any = false;
     while (this.#connection.state === 'open' && !this.isFull && this.#connection.link.reader.hasData()) {
       any = true;
-      const message = this.#read();
+      const message = this.#read(true);
       if (message === undefined) break;
       this.#enqueue(message);
     }
@@ -98,7 +98,7 @@ export class Inbound {
     if (this.isFull) {
       throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this.#connection}: ${this.#queue.length} messages wait to be received, and the reply of a blocking call can't be reached behind more; receive them first`);
     }
-    const message = this.#read();
+    const message = this.#read(true);
     if (message === undefined) return true;
     if (message.type === 'request' && onCallback !== undefined) callBack(this.#connection, onCallback, message);
     else this.#enqueue(message);
@@ -131,7 +131,7 @@ export class Inbound {
     const { reader } = link;
     const start = reader.position;
     while (this.#connection.state === 'open' && reader.hasData() && (reader.position - start) >>> 0 < link.peer.ringLength) {
-      const message = this.#read();
+      const message = this.#read(true);
       if (message !== undefined) this.#enqueue(message);
     }
   }
@@ -164,8 +164,8 @@ export class Inbound {
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
-  /** Reads records until one is a message, within bounds. */
-  #read(): ConnectionMessage | undefined {
+  /** Reads records until one is a message, within bounds. `isAhead`: it will be received later. */
+  #read(isAhead: boolean): ConnectionMessage | undefined {
     const connection = this.#connection;
     if (connection.state !== 'open') return undefined;
     const { link } = connection;
@@ -200,7 +200,10 @@ export class Inbound {
           default:
             throw new ProtocolViolation(`a record is of unknown type ${reader.type}`);
         }
-        if (message !== undefined) return message;
+        if (message !== undefined) {
+          if (arrival !== undefined && !isAhead) arrival.tellTaken();
+          return message;
+        }
         if (connection.state !== 'open') return undefined;
       }
     } catch (error) {
@@ -306,7 +309,10 @@ export class Inbound {
     link.reader.copyData(copies);
     link.release();
     const reply = new ReplyMessage(connection, messageId, copies.memory, copies.start, link.reader.dataLength, ++this.#sequence);
-    if (arrival !== undefined) reply.take(arrival);
+    if (arrival !== undefined) {
+      reply.take(arrival);
+      arrival.tellTaken();
+    }
     if (blocked !== undefined) blocked.reply = reply;
     else (call as PendingCall).resolve(reply);
     if (channels.receive.hasSubscribers) tellReceive(connection, reply); // who is told may close the port
@@ -356,6 +362,7 @@ export class Inbound {
     const message = this.#queue.shift()!;
     this.#queuedBytes -= message.dataLength;
     this.#tellQueued();
+    message.tellTaken();
     return message;
   }
 
@@ -367,6 +374,7 @@ export class Inbound {
 
 /** Hands a request to whoever is to answer it. What it throws ends its call, so nobody would answer any more: the peer is told. */
 function callBack(connection: Connection, onCallback: OnCallback, message: RequestMessage): void {
+  message.tellTaken();
   if (channels.receive.hasSubscribers) tellReceive(connection, message);
   try {
     onCallback(message);

@@ -7,7 +7,7 @@
  */
 import { untrustedNumber, within } from '../base/untrusted.js';
 import { Accepts, ProtocolViolation, ViewFlag, ViewWords as V } from '../memory/layout.js';
-import { ReleaseWriter } from '../memory/releases.js';
+import { ReleaseWriter, VIEW_ROW } from '../memory/releases.js';
 import { openPeerFile, type SectionKind, wholePages } from '../memory/section-file.js';
 import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import type { Window } from '../platform/window.js';
@@ -32,7 +32,7 @@ export class IncomingViews {
   constructor(connection: Connection, limits: Limits) {
     this.#connection = connection;
     this.#limits = limits;
-    this.#releases = new ReleaseWriter(connection.link.own);
+    this.#releases = new ReleaseWriter(connection.link.own, VIEW_ROW);
   }
 
   /** Views that are held now, the bytes of their sections, and how many were forgotten so far. */

@@ -21,6 +21,7 @@ export type { Access, DescriptorToOpen } from '../platform/descriptor-facts.js';
 export type { ReducedHandle, Sendable } from './handles-to-send.js';
 export { createWorkTicket, WorkTicket, type WorkTicketOptions } from './work-ticket.js';
 export { SecurityContext, type SecurityLevel } from './security.js';
+export type { DirectOutcome, DirectTarget } from './direct.js';
 export { ResourceReserve } from './resource-reserve.js';
 export type { AccessToken } from './access-token.js';
 export type { ReceivedHandles } from './incoming-handles.js';

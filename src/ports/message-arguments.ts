@@ -9,7 +9,7 @@ import type { PostOptions, RequestOptions, SendOptions } from './communication-p
 import type { ReducedHandle, Sendable } from './handles-to-send.js';
 
 /** The options of whatever sends a message. */
-export const ATTRIBUTE_OPTIONS = ['view', 'autoRelease', 'handles', 'security', 'workOnBehalfOf', 'reserve'] as const;
+export const ATTRIBUTE_OPTIONS = ['view', 'autoRelease', 'handles', 'security', 'workOnBehalfOf', 'reserve', 'direct'] as const;
 
 /** The data's length in bytes, checked. */
 export function checkMessage(data: MessageData, maxDataLength: number, port: { toString(): string }): number {

@@ -6,12 +6,14 @@
  */
 import { AlpcError } from '../base/errors.js';
 import { Attribute, attributesLength, attributeStart, HandleWords, MAX_ATTRIBUTE_WORDS, ProtocolViolation, RECORD_HEADER } from '../memory/layout.js';
+import { DIRECT_ROW, ReleaseWriter } from '../memory/releases.js';
 import { SystemError, translate } from '../platform/system.js';
 import { AccessToken } from './access-token.js';
 import { Arrival } from './arrival.js';
 import { Attachment, type AttachmentPart } from './attachment.js';
 import type { AttributeFigures, SendOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
+import { DirectMessages, ReceivedDirect } from './direct.js';
 import { DescriptorPackets } from './descriptor-packets.js';
 import { IncomingHandles, type ReceivedHandles } from './incoming-handles.js';
 import { IncomingViews } from './incoming-views.js';
@@ -36,6 +38,8 @@ export class MessageAttributes {
   readonly #connection: Connection;
   readonly #limits: Limits;
   #contexts: SecurityContexts | undefined;
+  #directMessages: DirectMessages | undefined;
+  #directTeller: ReleaseWriter | undefined;
   #reserves: ResourceReserves | undefined;
   #token: AccessToken | undefined;
   #packets: DescriptorPackets | undefined;
@@ -98,10 +102,10 @@ export class MessageAttributes {
   attach(options: SendOptions, dataLength: number): Attachment | undefined {
     const view = checkView(options);
     const handles = checkHandles(options);
-    const { security, workOnBehalfOf, reserve } = options;
-    if (view === undefined && handles === undefined && security === undefined && workOnBehalfOf === undefined && reserve === undefined) return undefined;
+    const { security, workOnBehalfOf, reserve, direct } = options;
+    if (view === undefined && handles === undefined && security === undefined && workOnBehalfOf === undefined && reserve === undefined && direct === undefined) return undefined;
     const connection = this.#connection;
-    const bits = (view === undefined ? 0 : Attribute.view) | (handles === undefined ? 0 : Attribute.handle) | (security === undefined ? 0 : Attribute.security) | (workOnBehalfOf === undefined ? 0 : Attribute.work);
+    const bits = (view === undefined ? 0 : Attribute.view) | (handles === undefined ? 0 : Attribute.handle) | (security === undefined ? 0 : Attribute.security) | (direct === undefined ? 0 : Attribute.direct) | (workOnBehalfOf === undefined ? 0 : Attribute.work);
     const length = attributesLength(bits)!;
     if (dataLength + length > connection.maxDataLength) {
       throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${connection}: a payload of ${dataLength} bytes and ${view === undefined ? 'attributes' : 'a view'} (${length}) do not fit into a message of at most ${connection.maxDataLength + RECORD_HEADER} bytes, header included`);
@@ -112,6 +116,7 @@ export class MessageAttributes {
       if (reserve !== undefined) parts.push(attachReserve(connection, reserve, dataLength + length, (bits & NEED_DESCRIPTORS) !== 0));
       if (security !== undefined) parts.push(attachSecurity(connection, security));
       if (workOnBehalfOf !== undefined) parts.push(attachWork(connection, workOnBehalfOf));
+      if (direct !== undefined) parts.push((this.#directMessages ??= new DirectMessages(connection)).attach(direct));
       // A view comes last: a secure one is frozen by that.
       if (handles !== undefined) parts.push((this.#outgoingHandles ??= new OutgoingHandles(connection)).attach(handles));
       if (view !== undefined) parts.push(this.outgoing.attach(view.view, view.autoRelease));
@@ -127,9 +132,10 @@ export class MessageAttributes {
     let handles: ReceivedHandles | undefined;
     try {
       const security = this.#receive(Attribute.security, (block) => new ReceivedSecurity(block, this.#limits.accepts));
+      const direct = this.#receive(Attribute.direct, (block) => new ReceivedDirect(this.#connection, (this.#directTeller ??= new ReleaseWriter(this.#connection.link.own, DIRECT_ROW)), block));
       const work = this.#receive(Attribute.work, (block) => receiveWork(this.#connection, block, this.#limits.accepts));
       handles = this.#receive(Attribute.handle, (block) => this.#receiveHandles(block));
-      return new Arrival(this.#receive(Attribute.view, (block) => this.#receiveView(block)), handles, security, work);
+      return new Arrival(this.#receive(Attribute.view, (block) => this.#receiveView(block)), handles, security, work, direct);
     } catch (error) {
       handles?.release();
       this.#endForWant(error);
@@ -143,6 +149,21 @@ export class MessageAttributes {
     const handles = this.packets.discard(packet);
     if (handles > 0) this.#handles.tellDone(handles);
     this.#incomingViews?.forgetSection(section);
+  }
+
+  /** Sees what the peer has released, and which messages it has taken. Whether there was anything. */
+  collect(): boolean {
+    const views = this.#outgoingViews?.collect() === true;
+    return this.#directMessages?.collect() === true || views;
+  }
+
+  /** Asks to be rung when the peer tells of anything of that. False: it has. */
+  arm(): boolean {
+    const { link } = this.#connection;
+    link.armForViews();
+    if (this.#outgoingViews?.hasNews() !== true && this.#directMessages?.hasNews() !== true) return true;
+    link.disarmForViews();
+    return false;
   }
 
   /** Reads one packet from the socket, where descriptors may come: 1 for a bell, and for descriptors that were put aside. */
@@ -165,6 +186,7 @@ export class MessageAttributes {
 
   /** The connection has ended, its memory is still there. */
   end(): void {
+    this.#directMessages?.end();
     this.#outgoingViews?.end();
     this.#incomingViews?.end();
     this.#packets?.close();

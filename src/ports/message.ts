@@ -105,6 +105,11 @@ abstract class MessageBase {
     this.#arrival = arrival;
   }
 
+  /** Engine room: the program has it. */
+  tellTaken(): void {
+    this.#arrival?.tellTaken();
+  }
+
   /** The communication port that it came through: for a server, the way to this one client. */
   get port(): CommunicationPort {
     return this.#connection.port;

@@ -19,7 +19,7 @@ export class Outbound {
   readonly #limits: Limits;
   readonly #waiting = new Fifo<Outgoing>();
   #waitingBytes = 0;
-  /** Waits for a view to come back from the peer: they are looked after as what waits for room is. */
+  /** Waits for a view to come back from the peer, or to hear of a direct message: they are looked after as what waits for room is. */
   viewWaits = 0;
 
   constructor(connection: Connection, limits: Limits) {
@@ -27,7 +27,12 @@ export class Outbound {
     this.#limits = limits;
   }
 
-  /** Records that wait for room, and waits for a view that comes back. */
+  /** Records that wait for room. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** These, and waits for a view that comes back, or to hear of a direct message. */
   get length(): number {
     return this.#waiting.length + this.viewWaits;
   }
@@ -140,7 +145,7 @@ export class Outbound {
   /** Moves what waits into the ring, as far as there is room. True when it moved, or will soon: the peer is reading. */
   flush(): boolean {
     const connection = this.#connection;
-    let moved = this.viewWaits > 0 && connection.attributes.outgoing.collect();
+    let moved = this.viewWaits > 0 && connection.attributes.collect();
     let isFirst = true;
     try {
       for (let next = this.#waiting.peek(); next !== undefined && connection.state === 'open'; next = this.#waiting.peek()) {

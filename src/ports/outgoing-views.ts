@@ -8,7 +8,7 @@
 import { AlpcError } from '../base/errors.js';
 import { Accepts, Attribute, Control, MAX_VIEWS, ProtocolViolation, RecordType, VIEW_FIELDS, ViewFlag, ViewWords as V } from '../memory/layout.js';
 import type { ReleaseSource } from '../memory/region-waits.js';
-import { ReleaseReader } from '../memory/releases.js';
+import { ReleaseReader, VIEW_ROW } from '../memory/releases.js';
 import type { OwnView, Region, Section } from '../memory/section.js';
 import type { SectionFile } from '../memory/section-file.js';
 import type { AttachmentPart } from './attachment.js';
@@ -47,7 +47,7 @@ export class OutgoingViews implements ReleaseSource {
   constructor(connection: Connection) {
     this.#connection = connection;
     const { words } = connection.link.peer;
-    this.#releases = new ReleaseReader(connection.link.peer);
+    this.#releases = new ReleaseReader(connection.link.peer, VIEW_ROW);
     this.#accepts = words[Control.accepts]!;
     this.#maxViews = Math.min(words[Control.maxViews]! >>> 0, MAX_VIEWS);
     this.#maxSections = words[Control.maxSections]! >>> 0;
@@ -141,11 +141,11 @@ export class OutgoingViews implements ReleaseSource {
   expect(change: number): void {
     this.#expected += change;
     this.#connection.outbound.viewWaits += change;
-    if (this.#expected > 0) this.#connection.wake();
+    if (this.#connection.outbound.viewWaits > 0) this.#connection.wake();
     else if (this.#connection.state === 'open') this.#connection.link.disarmForViews();
   }
 
-  /** Asks to be rung when the peer releases one. False: it has. */
+  /** Asks to be rung when the peer releases one. False: it has. For a thread that waits for nothing else. */
   arm(): boolean {
     if (this.#connection.state !== 'open') return true;
     this.#connection.link.armForViews();

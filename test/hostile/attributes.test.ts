@@ -1,7 +1,9 @@
 /** Attacks by the attributes that say who is behind a message: names in tickets, levels and contexts that there are none of, where they are not taken. */
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withLedger } from '../support/ledger.js';
-import { ATTRIBUTE, type HandPeer } from './peer.js';
+import { turnsUntil } from '../support/turns.js';
+import { ATTRIBUTE, CONTROL, type HandPeer } from './peer.js';
 import { openStage } from './stage.js';
 
 withLedger();
@@ -25,6 +27,8 @@ test('B1: nobody names somebody else by a ticket of its own, and no attribute sa
     [/says level 255, place 16777215/, ATTRIBUTE.security, words(-1, 5)],
     [/says level 2, place 64/, ATTRIBUTE.security, words(2 | (64 << 8), 5)],
     [/says level 2, place 7/, ATTRIBUTE.security, words(2 | (7 << 8), 0)],
+    [/a direct message has the number 0/, ATTRIBUTE.direct, words(0, 0)],
+    [/a direct message has the number -1/, ATTRIBUTE.direct, words(-1, 0)],
     [/its attributes take 48/, ATTRIBUTE.work | ATTRIBUTE.security, ticket(0, 0, 0)],
   ] as const) {
     await stage.survives(async () => {
@@ -48,6 +52,35 @@ test('B1: where they are not taken they are a breach', async (t) => {
       peer.send({ attributes, data: block });
       await peer.hungUp();
       await stage.drops('protocol', offence);
+      peer.close();
+    });
+  }
+});
+
+test('B1: nobody tells of direct messages that were not sent to it, nor of more than were, nor twice of one', async (t) => {
+  const stage = await openStage(t);
+  const tell = (peer: HandPeer, told: number, ...tellings: number[]): void => {
+    for (const [place, telling] of tellings.entries()) peer.outbox.words[CONTROL.tellings / 4 + place] = telling;
+    peer.set('told', told);
+    peer.ring();
+  };
+  for (const [offence, told, tellings] of [
+    [/took 3 direct messages, it has 2/, 3, [1, 2, 3]],
+    [/took 4294967295 direct messages, it has 2/, -1, []],
+    [/tells of direct message 3, which it does not have/, 1, [3]],
+    [/tells of direct message 0, which it does not have/, 1, [0]],
+    [/tells of direct message 1, which it does not have/, 2, [1, 1]],
+    [/tells of direct message 2, which it does not have/, 2, [2, 2 | 0x80000000]],
+  ] as const) {
+    await stage.survives(async () => {
+      const peer = await stage.guest();
+      const toPeer = stage.port.connections.at(-1)!;
+      const heard: string[] = [];
+      for (const name of ['one', 'two']) assert.equal(toPeer.tryPost('', { direct: (outcome) => void heard.push(`${name} ${outcome}`) }), 'sent');
+      tell(peer, told, ...tellings);
+      await peer.hungUp();
+      await stage.drops('protocol', offence);
+      await turnsUntil(() => heard.length === 2);
       peer.close();
     });
   }

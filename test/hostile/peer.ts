@@ -29,8 +29,8 @@ export const RECORD_TYPE = { request: 1, reply: 2, datagram: 3, cancel: 12, forg
 export const RETRACTED = 0x100;
 export const RECORD_HEADER = 32;
 /** Bits of a record's `attributes`, and the bytes that they stand for. */
-export const ATTRIBUTE = { security: 0x80000000 | 0, view: 0x40000000, handle: 0x10000000, work: 0x02000000 } as const;
-export const ATTRIBUTE_LENGTHS = { security: 8, view: 40, handle: 8, work: 40 } as const;
+export const ATTRIBUTE = { security: 0x80000000 | 0, view: 0x40000000, handle: 0x10000000, direct: 0x04000000, work: 0x02000000 } as const;
+export const ATTRIBUTE_LENGTHS = { security: 8, view: 40, handle: 8, direct: 8, work: 40 } as const;
 export const MAX_MESSAGE_LENGTH = 65_535;
 
 /** Bytes from the start of the control page. */
@@ -39,7 +39,7 @@ export const CONTROL = {
   maxHandles: 40, connectionLow: 48, connectionHigh: 52, socketLow: 56, socketHigh: 60, maxPendingMessages: 64, maxConnections: 68, tail: 128,
   sentMessages: 132, sentKiB: 136, sentBytes: 140, sentViews: 144, requests: 148, sentHandles: 152, head: 256, receivedMessages: 260,
   settledRequests: 264, unansweredRequests: 268, queuedMessages: 272, dataSleep: 384, spaceSleep: 388, state: 392, bellsRung: 396, lateReplies: 400,
-  viewSleep: 412, released: 512, handlesDone: 516, securityContexts: 1024, latencies: 1280, releases: 2048,
+  viewSleep: 412, released: 512, handlesDone: 516, told: 520, securityContexts: 1024, latencies: 1280, tellings: 1664, releases: 2048,
 } as const;
 export type ControlWord = keyof typeof CONTROL;
 

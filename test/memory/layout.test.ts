@@ -44,7 +44,7 @@ test('words that are written often stand 128 bytes apart from each other and fro
 
 test('the words that the protocol rests on are marked as atomic, and the figures for people are not', () => {
   const atomic = (fields: readonly Field[]): string[] => fields.filter((field) => field.atomic === true).map((field) => field.name);
-  assert.deepEqual(atomic(CONTROL_FIELDS), ['tail', 'head', 'dataSleep', 'spaceSleep', 'state', 'viewSleep', 'released', 'handlesDone', 'securityContexts']);
+  assert.deepEqual(atomic(CONTROL_FIELDS), ['tail', 'head', 'dataSleep', 'spaceSleep', 'state', 'viewSleep', 'released', 'handlesDone', 'told', 'securityContexts']);
   assert.deepEqual(atomic(WAIT_PAGE_FIELDS), ['sequence', 'onLow', 'onHigh', 'connectionLow', 'connectionHigh', 'messageId']);
 });
 
@@ -57,7 +57,7 @@ test('protocol version 1 has its fields at these places and its numbers at these
   assert.equal(places(CONTROL_FIELDS.filter(({ name }) => !FIGURES.has(name)).slice(0, 18)), 'magic@0 version@4 controlLength@8 ringLength@12 ownerPid@16 role@20 accepts@24 maxViews@28 maxSections@32 maxSectionKiB@36 maxHandles@40 tail@128 sentMessages@132 sentKiB@136 head@256 receivedMessages@260 dataSleep@384 spaceSleep@388');
   assert.equal(places(RECORD_FIELDS), 'length@0 type@4 messageId@8 callbackId@12 status@16 sequence@20 attributes@24 reserved1@28');
   assert.equal(Control.state * 4, 392);
-  assert.deepEqual([Control.released * 4, Control.handlesDone * 4, Control.securityContexts * 4, Control.releases * 4], [512, 516, 1024, 2048]);
+  assert.deepEqual([Control.released * 4, Control.handlesDone * 4, Control.told * 4, Control.securityContexts * 4, Control.tellings * 4, Control.releases * 4], [512, 516, 520, 1024, 1664, 2048]);
   assert.deepEqual({ ...RecordType }, { request: 1, reply: 2, datagram: 3, cancel: 12, forget: 13 });
   assert.deepEqual({ ...ReplyStatus }, { ok: 0, canceled: 1, deadlock: 2, quota: 3 });
   assert.equal(RETRACTED, 0x100);

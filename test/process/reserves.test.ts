@@ -65,6 +65,7 @@ for (const [side, meet] of Object.entries(SIDES)) {
     const call = outcomeOf(port.request('echo never', { reserve }));
     const waits = outcomeOf(port.post('nothing'));
     other.signal('SIGKILL');
+    await other.ended;
     assert.deepEqual([await call, await waits], ['ERR_ALPC_MESSAGE_LOST', 'ERR_ALPC_MESSAGE_LOST']);
     assert.equal(reserve.isFree, false);
     assert.equal(port.tryPost('', { reserve }), 'disconnected');

@@ -71,6 +71,8 @@ export class PageReceiver {
     if (attributes !== 0 && !carries) throw new Breach();
     if ((attributes & (ATTRIBUTE.security | ATTRIBUTE.work)) !== 0) throw new Breach(); // not taken here
     const wordAt = (index: number): number => words[index] ?? 0x61616161; // the payload stands behind
+    const direct = placeOf('direct', attributes);
+    if (direct >= 0 && wordAt(direct) <= 0) throw new Breach(); // what is told of it nobody here asks
     const message: MessageOfPage = { view: undefined, handles: [] };
     let told = '';
     const handle = placeOf('handle', attributes);

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AlpcError, type ClientPort, connectPort, type ConnectionPort, createPort, type RequestMessage } from '../../../src/index.js';
 import { turn } from '../../support/turns.js';
-import { HandListener, HandPeer, MAX_MESSAGE_LENGTH, PAGE, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED } from '../peer.js';
+import { ATTRIBUTE, HandListener, HandPeer, MAX_MESSAGE_LENGTH, PAGE, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED } from '../peer.js';
 import type { Random } from './random.js';
 import { makeRecords, readRecords, type ReadByPage } from './records.js';
 import { agree, type Target } from './target.js';
@@ -120,12 +120,14 @@ abstract class PortTarget implements Target<PortCase> {
     const events: Events = [];
     let violated = end === 'violation';
     let requests = 0;
-    for (const { type, messageId, status, attributes, data } of records) {
-      if (attributes !== 0) {
-        violated = true; // this side takes none
+    for (const { type, messageId, status, attributes, number, data } of records) {
+      const low = type & 0xff;
+      const carries = low === RECORD_TYPE.request || low === RECORD_TYPE.reply || low === RECORD_TYPE.datagram;
+      // This side takes none but the one that everybody takes.
+      if (attributes !== 0 && (attributes !== ATTRIBUTE.direct || !carries || number <= 0)) {
+        violated = true;
         break;
       }
-      const low = type & 0xff;
       if (low === RECORD_TYPE.request) {
         if ((type & RETRACTED) !== 0) continue;
         events.push(`request ${messageId} ${data.toString('hex')}`);

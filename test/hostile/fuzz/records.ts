@@ -38,7 +38,8 @@ export function makeRecords(random: Random, ringLength: number): { bytes: Buffer
 }
 
 export interface ReadByPage {
-  readonly records: { type: number; messageId: number; callbackId: number; status: number; attributes: number; data: Buffer }[];
+  readonly records: { type: number; messageId: number; callbackId: number; status: number; attributes: number; number: number; data: Buffer }[];
+  // `number` is the first word of the attributes, if there are any.
   /** What stops the reader. */
   readonly end: 'empty' | 'violation';
   /** Where it stands then. */
@@ -65,7 +66,7 @@ export function readRecords(ring: Buffer, start: number, tail: number, maxMessag
     if (unknown !== 0 || length < RECORD_HEADER + behind) return { records, end: 'violation', position: head };
     const data = Buffer.alloc(length - RECORD_HEADER - behind);
     for (let i = 0; i < data.length; i++) data[i] = byteAt(head + RECORD_HEADER + behind + i);
-    records.push({ type: wordAt(head + RECORD.type), messageId: wordAt(head + RECORD.messageId), callbackId: wordAt(head + RECORD.callbackId), status: wordAt(head + RECORD.status), attributes, data });
+    records.push({ type: wordAt(head + RECORD.type), messageId: wordAt(head + RECORD.messageId), callbackId: wordAt(head + RECORD.callbackId), status: wordAt(head + RECORD.status), attributes, number: wordAt(head + RECORD_HEADER), data });
     head = (head + ((length + 7) & ~7)) | 0;
   }
 }

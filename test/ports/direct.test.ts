@@ -1,0 +1,157 @@
+/** Direct messages: their sender hears when they have been taken. Both sides are in one thread; test/process/direct.test.ts has two processes. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createEvent, createUnconnectedPort, type DirectOutcome } from '../../src/index.js';
+import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
+import { atEnd } from '../support/at-end.js';
+import { withLedger } from '../support/ledger.js';
+import { turn } from '../support/turns.js';
+import { connectedPair, received } from './connected-pair.js';
+
+withLedger();
+
+async function turns(count: number): Promise<void> {
+  for (const _ of numbers(count)) await turn();
+}
+
+/** What a sender heard, in its order. */
+function hearing(): { heard: string[]; about: (what: string) => (outcome: DirectOutcome) => void } {
+  const heard: string[] = [];
+  return { heard, about: (what) => (outcome) => void heard.push(`${what} ${outcome}`) };
+}
+
+test('an event is set when the message has been taken, and not when it has been sent; the receiver sees nothing of it', async (t) => {
+  const { port, client } = await connectedPair(t, []);
+  using event = createEvent();
+  await client.post('direct', { direct: event });
+  await turns(20);
+  assert.equal(event.state, false);
+  const message = await received(port);
+  assert.deepEqual([String(message.data), message.view, message.handles.length, message.workOnBehalfOf], ['direct', undefined, 0, undefined]);
+  await event.wait({ timeout: 10_000 });
+});
+
+test('a function hears how it ended, once: requests, datagrams and replies', async (t) => {
+  const { port, client } = await connectedPair(t, []);
+  const { heard, about } = hearing();
+  const call = client.request('question', { direct: about('question') });
+  await client.post('news', { direct: about('news') });
+  await turns(20);
+  assert.deepEqual(heard, []);
+  const question = await received(port);
+  await until('the question is told of', () => heard.length === 1);
+  await received(port);
+  assert.ok(question.type === 'request');
+  assert.equal(question.reply('answer', { direct: about('answer') }), 'sent');
+  assert.equal(String((await call).data), 'answer');
+  await until('all are told of', () => heard.length === 3);
+  assert.deepEqual(new Set(heard), new Set(['answer taken', 'news taken', 'question taken']));
+});
+
+test('a message that is read ahead counts as taken when it is received, not before', async (t) => {
+  const { client, toClient } = await connectedPair(t, []);
+  const { heard, about } = hearing();
+  await toClient.post('stands before the reply', { direct: about('post') });
+  const call = outcomeOf(client.request('', { timeout: 50 })); // the client reads on for its reply
+  assert.equal(await call, 'ERR_ALPC_TIMEOUT');
+  assert.equal(client.info().queuedMessages, 1);
+  await turns(20);
+  assert.deepEqual(heard, []);
+  assert.equal(String((await client.receive()).data), 'stands before the reply');
+  await until('it is told of', () => heard.length > 0);
+  assert.deepEqual(heard, ['post taken']);
+});
+
+test('a request that a blocked caller gets by its onCallback counts as taken', async (t) => {
+  const port = createUnconnectedPort();
+  atEnd(t, () => port.close());
+  const { heard, about } = hearing();
+  assert.equal(String(port.requestSync('a', { direct: about('request'), onCallback: (message) => message.reply('b', { direct: about('reply') }) }).data), 'b');
+  await until('both are told of', () => heard.length === 2);
+  assert.deepEqual(new Set(heard), new Set(['reply taken', 'request taken']));
+});
+
+test('a request that is taken back before it was read is lost, and so is a reply that comes too late', async (t) => {
+  const { port, client } = await connectedPair(t, []);
+  const { heard, about } = hearing();
+  assert.equal(await outcomeOf(client.request('never seen', { timeout: 1, direct: about('request') })), 'ERR_ALPC_TIMEOUT');
+  const call = outcomeOf(client.request('seen', { timeout: 200 }));
+  const message = await received(port);
+  await until('the first is told of', () => heard.length === 1);
+  assert.equal(String(message.data), 'seen');
+  assert.ok(message.type === 'request');
+  message.reply('too late', { direct: about('reply') }); // nobody reads it before the caller's time is over
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  await call;
+  await until('the reply is told of', () => heard.length === 2);
+  assert.equal(heard[0], 'request lost');
+  assert.match(heard[1]!, /^reply (taken|lost)$/);
+});
+
+test('when the connection ends, what has not been taken is lost, and what has been is taken; an event is not set for what is lost', async (t) => {
+  const { port, client } = await connectedPair(t, []);
+  const { heard, about } = hearing();
+  using event = createEvent();
+  await client.post('taken', { direct: about('first') });
+  await client.post('lost', { direct: about('second') });
+  await client.post('lost too', { direct: event });
+  await received(port);
+  client.close();
+  await until('both are told of', () => heard.length === 2);
+  assert.deepEqual(heard, ['first taken', 'second lost']);
+  assert.equal(event.state, false);
+});
+
+test('a send that comes to nothing tells nothing: it is an error by itself', async (t) => {
+  const { client } = await connectedPair(t, []);
+  const { heard, about } = hearing();
+  while (client.tryPost('x'.repeat(1000)) === 'sent');
+  while (client.tryPost('') === 'sent');
+  assert.equal(client.tryPost('', { direct: about('full') }), 'full');
+  await assert.rejects(client.post('', { direct: about('timeout'), timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
+  assert.throws(() => client.tryPost('', { direct: about('refused'), security: 'identify' }), failsWith('ERR_ALPC_NOT_ACCEPTED'));
+  client.close();
+  assert.equal(client.tryPost('', { direct: about('closed') }), 'disconnected');
+  await turns(20);
+  assert.deepEqual(heard, []);
+});
+
+test('64 may be out at once; more are over the quota until some have been taken', async (t) => {
+  const { port, client } = await connectedPair(t, []);
+  const { heard, about } = hearing();
+  for (const round of numbers(3)) {
+    for (const i of numbers(64)) assert.equal(client.tryPost('', { direct: about(`${round}.${i}`) }), 'sent');
+    assert.throws(() => client.tryPost('', { direct: about('one more') }), failsWith('ERR_ALPC_QUOTA_EXCEEDED', /has not taken 64 direct messages/));
+    for (const _ of numbers(64)) await received(port);
+  }
+  await until('all are told of', () => heard.length === 192);
+  assert.ok(heard.every((line) => line.endsWith('taken')));
+});
+
+test('what a function throws surfaces by itself, and an event that was closed meanwhile is nobody\'s to set', async (t) => {
+  const { port, client } = await connectedPair(t, []);
+  const { heard, about } = hearing();
+  const event = createEvent();
+  await client.post('', { direct: event });
+  await client.post('', { direct: about('second') });
+  event.close();
+  await received(port);
+  await received(port);
+  await until('the second is told of', () => heard.length === 1);
+  for (const direct of [1, 'event', {}, null, { set: 1 }]) assert.throws(() => client.tryPost('', { direct: direct as never }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /'options.direct'/));
+});
+
+test('with a reserve a direct message tells when its room is free again', async (t) => {
+  const { port, client } = await connectedPair(t, []);
+  using reserve = client.createResourceReserve(8 + 8);
+  using free = createEvent();
+  while (client.tryPost('x'.repeat(1000)) === 'sent');
+  while (client.tryPost('') === 'sent');
+  for (const round of numbers(3)) {
+    assert.equal(client.tryPost('a bell', { reserve, direct: free }), 'sent', `round ${round}`);
+    while (port.tryReceive() !== undefined);
+    await free.wait({ timeout: 10_000 });
+    free.reset();
+    assert.equal(reserve.isFree, true);
+  }
+});
