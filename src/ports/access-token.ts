@@ -6,20 +6,13 @@
  * asks first, by the process itself and not by its number: when it is gone, or the kernel can't name it safely (before Linux 6.5), they are
  * undefined. An executable can be exchanged by its process: it is a hint for people and logs.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
 import { peerLabel, peerProcess } from '../platform/credentials.js';
-import { waitReadable } from '../platform/poller.js';
-import { closeDescriptor } from '../platform/system.js';
+import { lookAtPeer, type PeerProcess } from '../platform/peer-process.js';
 import type { Connection } from './connection.js';
 
-interface ProcessFacts {
-  readonly executable: string | undefined;
-  readonly startTime: number | undefined;
-  readonly label: string | undefined;
-}
+type ProcessFacts = Pick<PeerProcess, 'executable' | 'startTime' | 'session'> & { readonly label: string | undefined };
 
-/** Where in /proc/<pid>/stat, behind the command's name, the start time is. */
-const START_TIME = 19;
+const GONE: ProcessFacts = { executable: undefined, startTime: undefined, session: undefined, label: undefined };
 
 export class AccessToken {
   readonly uid: number;
@@ -49,6 +42,12 @@ export class AccessToken {
     return this.#known.startTime;
   }
 
+  /** The login session that the process is in; undefined also when it is in none. */
+  get session(): number | undefined {
+    const { session } = this.#known;
+    return session === 'none' ? undefined : session;
+  }
+
   /** What SELinux, AppArmor or Smack call the peer. */
   get label(): string | undefined {
     return this.#known.label;
@@ -67,24 +66,8 @@ export class AccessToken {
   }
 
   #look(): ProcessFacts {
-    const pidfd = this.openProcess();
-    const label = this.#connection.state === 'open' ? peerLabel(this.#connection.socket) : undefined;
-    if (pidfd === undefined) return { executable: undefined, startTime: undefined, label };
-    try {
-      const executable = quietly(() => readlinkSync(`/proc/${this.pid}/exe`));
-      const startTime = quietly(() => Number(readFileSync(`/proc/${this.pid}/stat`, 'latin1').split(') ').at(-1)!.split(' ')[START_TIME]));
-      // It lives still: so all the while the number was its own.
-      return waitReadable(pidfd, 0) ? { executable: undefined, startTime: undefined, label } : { executable, startTime, label };
-    } finally {
-      closeDescriptor(pidfd);
-    }
-  }
-}
-
-function quietly<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch {
-    return undefined;
+    if (this.#connection.state !== 'open') return GONE;
+    const { socket } = this.#connection;
+    return { ...lookAtPeer(socket, this.pid), label: peerLabel(socket) };
   }
 }

@@ -50,7 +50,7 @@ export function checkView({ view, autoRelease }: SendOptions): { view: OwnView; 
   const releases = autoRelease === undefined ? false : checkBoolean(autoRelease, 'options.autoRelease');
   if (view === undefined) return undefined;
   if (view instanceof OwnView) return { view, autoRelease: releases };
-  throw invalidArgument('options.view', view instanceof View ? "a view of a section of this side's; a received one is its sender's" : 'a view of a section', view);
+  throw invalidArgument('options.view', view instanceof View ? "a view of a section of this side's: one that was received is its sender's, who can send it there as well; or copy its bytes into a section of your own" : 'a view of a section', view);
 }
 
 /** The handles that are to go with a message; undefined for none. */

@@ -8,8 +8,9 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { ProtocolViolation } from '../memory/layout.js';
-import { checkAccess, type SecurityDescriptor } from '../objects/index.js';
-import { peerCredentials, peerGroups } from '../platform/credentials.js';
+import { checkAccess, type Identity, type SecurityDescriptor } from '../objects/index.js';
+import { peerCredentials, peerGroups, peerLabel } from '../platform/credentials.js';
+import { lookAtPeer } from '../platform/peer-process.js';
 import { stopListening } from '../platform/listener.js';
 import { closeDescriptor, SystemError } from '../platform/system.js';
 import { acceptConnection, emptySocket, sendPacket } from '../platform/unix-socket.js';
@@ -141,7 +142,7 @@ export class Reception {
     const { thread, portName, limits, security, headCount } = this.#parts;
     const peer = identityOf(socket);
     if (peer === NOBODY) return this.#sendAway(socket, peer, 'accessDenied'); // to be taken for nobody else
-    if (!checkAccess(security, peer, 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
+    if (!checkAccess(security, knownOf(socket, peer, security), 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
     const { uid } = peer;
     if (headCount.isFull(uid, limits) || this.#silentCount.isFull(uid, SILENT)) return this.#sendAway(socket, peer, 'quota');
     let greeting: ServerGreeting;
@@ -217,6 +218,13 @@ export class Reception {
     };
     return setTimeout(look, Math.min(PATIENCE, Math.ceil(this.patience) + 1)).unref();
   }
+}
+
+/** The peer, with what the descriptor asks for beyond its credentials. */
+function knownOf(socket: number, peer: PeerIdentity, { asksProcess, asksLabel }: SecurityDescriptor): Identity {
+  if (!asksProcess && !asksLabel) return peer;
+  const { pid, uid, gid, groups } = peer;
+  return { uid, gid, groups, ...(asksProcess ? { process: lookAtPeer(socket, pid) } : {}), ...(asksLabel ? { label: peerLabel(socket) } : {}) };
 }
 
 function identityOf(socket: number): PeerIdentity {

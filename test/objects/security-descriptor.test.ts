@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { checkAccess, createSecurityDescriptor, fileMode, type Identity, type SecurityEntry } from '../../src/objects/index.js';
-import { UNKNOWN_ID } from '../../src/objects/security-descriptor.js';
+import { filePermissions, UNKNOWN_ID } from '../../src/objects/security-descriptor.js';
+import { programAt } from '../../src/platform/peer-process.js';
 import { failsWith, isRoot, order, startObjectActor, testInRoot } from './support.js';
 import { withLedger } from '../support/ledger.js';
 
@@ -82,6 +83,57 @@ test('an entry without the right gives nothing and takes nothing', () => {
   assert.ok(lets(someone, [{ user: 'everyone', rights: ['connect'] }], [{ user: 'everyone', rights: [] }]));
 });
 
+test('an entry that names several things is about whoever is all of that', () => {
+  const both: SecurityEntry[] = [{ user: someone.uid, group: 888 }];
+  assert.ok(lets(someone, both));
+  assert.ok(!lets({ ...someone, groups: [] }, both));
+  assert.ok(!lets({ ...someone, uid: me }, both));
+  assert.ok(lets({ ...someone, groups: [] }, [{ user: 'everyone' }], both), 'who is not all of it is not denied');
+  assert.ok(!lets(someone, [{ user: 'everyone' }], both));
+});
+
+test('a program is known by its file, wherever a path leads when it is asked for; sessions and labels are compared as they are', () => {
+  const program = programAt(process.execPath)!;
+  const who: Identity = { ...someone, process: { program, session: 7 }, label: 'system_u:system_r:sshd_t' };
+  for (const [entry, expected] of [
+    [{ executable: process.execPath }, true],
+    [{ executable: '/proc/self/exe' }, true],
+    [{ executable: '/etc/passwd' }, false],
+    [{ executable: '/no/such/program' }, false],
+    [{ executable: '/etc/passwd/below' }, false],
+    [{ session: 7 }, true],
+    [{ session: 8 }, false],
+    [{ label: 'system_u:system_r:sshd_t' }, true],
+    [{ label: 'system_u:system_r' }, false],
+    [{ executable: process.execPath, session: 7, label: 'system_u:system_r:sshd_t', user: someone.uid, group: 777 }, true],
+    [{ executable: process.execPath, session: 8 }, false],
+  ] as [SecurityEntry, boolean][]) {
+    assert.equal(lets(who, [entry]), expected, `allow ${JSON.stringify(entry)}`);
+    assert.equal(lets(who, [{ user: 'everyone' }], [entry]), !expected, `deny ${JSON.stringify(entry)}`);
+  }
+});
+
+test('what is not known of somebody counts against them: it does not allow, and it does deny', () => {
+  for (const entry of [{ executable: process.execPath }, { session: 7 }, { label: 'x' }] as SecurityEntry[]) {
+    assert.ok(!lets(someone, [entry]), `allow ${JSON.stringify(entry)}`);
+    assert.ok(!lets(someone, [{ user: 'everyone' }], [entry]), `deny ${JSON.stringify(entry)}`);
+    assert.ok(lets(someone, [{ user: 'everyone' }], [{ ...entry, user: someone.uid + 1 }]), 'what is known is enough to tell that it is not about them');
+  }
+  const inNone: Identity = { ...someone, process: { session: 'none' } };
+  assert.ok(!lets(inNone, [{ session: 7 }]));
+  assert.ok(lets(inNone, [{ user: 'everyone' }], [{ session: 7 }]), 'who is in no session is known not to be in this one');
+  const unknown: Identity = { uid: UNKNOWN_ID, gid: UNKNOWN_ID, process: { session: 7 } };
+  assert.ok(!lets(unknown, [{ session: 7 }]), 'nobody knows who that is');
+  assert.ok(lets(unknown, [{ session: 7, user: 'everyone' }]));
+});
+
+test('what only a server can ask for, a file\'s permissions can\'t say: named events and sections refuse it', () => {
+  for (const entry of [{ user: 'me', executable: process.execPath }, { user: 'me', session: 7 }, { label: 'x' }, { user: me + 1, group: 7 }] as SecurityEntry[]) {
+    assert.throws(() => filePermissions(createSecurityDescriptor({ allow: [entry] })), failsWith('ERR_ALPC_INVALID_ARGUMENT', /what a file's permissions can say/));
+  }
+  assert.deepEqual(filePermissions(createSecurityDescriptor({ allow: [{ user: 'me' }, { group: 7 }] })), { mode: 0o660, gid: 7 });
+});
+
 test('names are looked up in /etc/passwd and /etc/group', () => {
   const [user, , uid] = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith('daemon:'))!.split(':');
   const [group, , gid] = readFileSync('/etc/group', 'utf8').split('\n').find((line) => line.startsWith('daemon:'))!.split(':');
@@ -99,8 +151,15 @@ test('what is no descriptor is refused, and the error names the place', () => {
     [{ alow: [] }, /no option 'alow'/],
     [{ allow: {} }, /'security\.allow' must be an array/],
     [{ allow: [null] }, /'security\.allow\[0\]' must be an object/],
-    [{ allow: [{}] }, /'security\.allow\[0\]' must be an object with either 'user' or 'group'/],
-    [{ allow: [{ user: 1, group: 1 }] }, /either 'user' or 'group'/],
+    [{ allow: [{}] }, /'security\.allow\[0\]' must be an object with at least one of 'user', 'group', 'executable', 'session', 'label'/],
+    [{ allow: [{ rights: ['connect'] }] }, /at least one of/],
+    [{ allow: [{ executable: 'node' }] }, /'security\.allow\[0\]\.executable' must be the absolute path of a program/],
+    [{ deny: [{ executable: '/bin/sh\0' }] }, /'security\.deny\[0\]\.executable'/],
+    [{ allow: [{ executable: 7 }] }, /'security\.allow\[0\]\.executable'/],
+    [{ allow: [{ session: -1 }] }, /'security\.allow\[0\]\.session'/],
+    [{ allow: [{ session: 2 ** 32 - 1 }] }, /'security\.allow\[0\]\.session'/],
+    [{ allow: [{ session: 'yours' }] }, /'security\.allow\[0\]\.session'/],
+    [{ allow: [{ label: '' }] }, /'security\.allow\[0\]\.label' must be a security label/],
     [{ allow: [{ user: -1 }] }, /'security\.allow\[0\]\.user'/],
     [{ allow: [{ user: 2 ** 32 - 1 }] }, /'security\.allow\[0\]\.user'/],
     [{ allow: [{ user: 1.5 }] }, /'security\.allow\[0\]\.user'/],
@@ -118,6 +177,8 @@ test('the socket file is open to the owner alone, unless somebody else is let in
   assert.equal(modeFor([{ user: me }, { user: 0 }]), 0o600);
   assert.equal(modeFor([{ user: 'me' }, { user: me + 1 }]), 0o666);
   assert.equal(modeFor([{ group: 0 }]), 0o666);
+  assert.equal(modeFor([{ user: 'me', executable: process.execPath }]), 0o600);
+  assert.equal(modeFor([{ executable: process.execPath }]), 0o666);
   assert.equal(modeFor([{ user: 'everyone' }]), 0o666);
 });
 

@@ -146,7 +146,7 @@ test('views of another port, received ones, and anything else that is no view of
   assert.throws(() => toOther.tryPost('', { view: forOne }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /of another port/));
   client.tryPost('', { view });
   using message = await received(port);
-  assert.throws(() => toClient.tryPost('', { view: message.view! }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /received one/));
+  assert.throws(() => toClient.tryPost('', { view: message.view! }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /one that was received is its sender's/));
   for (const wrong of [{}, null, 5, Buffer.alloc(8)]) assert.throws(() => client.tryPost('', { view: wrong as never }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /options\.view/));
   assert.throws(() => client.tryPost('', { veiw: view } as never), failsWith('ERR_ALPC_INVALID_ARGUMENT', /no option 'veiw'/));
   assert.throws(() => client.tryPost('', { view, autoRelease: 1 as never }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /autoRelease/));

@@ -3,7 +3,9 @@
  * and listen on a port of its own. Calls report how they ended; an awaited call does not keep the next order waiting, a
  * blocking one does.
  */
+import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ownSession } from '../../../src/platform/peer-process.js';
 import { type ClientPort, connectPort, connectPortSync, type ConnectSyncOptions, createPort, type RequestMessage } from '../../../src/ports/index.js';
 import { obey, tell } from '../../support/actor.js';
 import { cross, nameOf, outcomeOf, outcomeOfSync } from '../expect.js';
@@ -34,6 +36,8 @@ export type Order =
   /** Kills a process after a while. */
   | { type: 'kill'; pid: number; after: number }
   | { type: 'close'; as?: string }
+  /** Begins a login session of its own, where root may. */
+  | { type: 'log-in' }
   | { type: 'exit'; code: number };
 
 export type News =
@@ -50,6 +54,7 @@ export type News =
   | { type: 'listening' }
   | { type: 'crossing' }
   | { type: 'crossed'; outcomes: Record<string, number> }
+  | { type: 'logged-in'; session: number | 'none' | undefined }
   | { type: 'closed' };
 
 const verbs = new Verbs();
@@ -58,6 +63,14 @@ const ports = new Map<string, ClientPort>();
 const portOf = ({ as = 'default' }: { as?: string }): ClientPort => ports.get(as)!;
 
 obey<Order>({
+  'log-in': () => {
+    try {
+      writeFileSync('/proc/self/loginuid', '0');
+    } catch {
+      // then it stays in the session that it is in
+    }
+    tell<News>({ type: 'logged-in', session: ownSession() });
+  },
   connect: async ({ name, as = 'default', how = 'awaited', options }) => {
     try {
       const port = how === 'blocking' ? connectPortSync(name, options) : await connectPort(name, options);
