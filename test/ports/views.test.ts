@@ -238,3 +238,18 @@ test('waitSync tells what Atomics.wait would, wait does without blocking, and no
   for (const index of [-1, PAGE / 4, 0.5]) assert.throws(() => view.waitSync(index, 0), failsWith('ERR_ALPC_INVALID_ARGUMENT', /index/));
   assert.throws(() => view.waitSync(0, 2 ** 40), failsWith('ERR_ALPC_INVALID_ARGUMENT', /value/));
 });
+
+test('a view that was received is not sent on: the error says what to do instead, and a copy in a section of one\'s own goes', async (t) => {
+  const { port, client, toClient } = await connected(t);
+  const mine = client.createSection(PAGE).createView(PAGE);
+  mine.bytes.fill('x');
+  client.tryPost('', { view: mine });
+  using message = await received(port);
+  assert.throws(() => toClient.tryPost('', { view: message.view! }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /its sender's, who can send it there as well; or copy its bytes into a section of your own/));
+  using copy = toClient.createSection(PAGE).createView(PAGE);
+  copy.bytes.set(message.view!.bytes);
+  assert.equal(toClient.tryPost('', { view: copy }), 'sent');
+  const back = await client.receive();
+  assert.ok(back.type === 'datagram' && back.view!.bytes.equals(mine.bytes));
+  back.release();
+});
