@@ -108,7 +108,7 @@ class Author {
     const count = Math.min(this.#out, 1 + random.below(3));
     if (count === 0) return void this.steps.push(['send'], ['free', [0], 0]);
     const places = Array.from({ length: this.#out }, (_, place) => place);
-    this.steps.push(['free', random.oneIn(2) ? places.slice(0, count) : places.reverse().slice(0, count), 0]);
+    this.steps.push(['free', random.oneIn(2) ? places.slice(0, count) : places.toReversed().slice(0, count), 0]);
     this.#out -= count;
   }
 

@@ -175,6 +175,8 @@ export class AttributesTarget implements Target<Step[]> {
         return this.#send(session, kinds);
       case 'free':
         return this.#free(session, step[1], step[2], kinds);
+      default:
+        throw new Error(`no such step: ${String(step)}`);
     }
   }
 
