@@ -2,6 +2,10 @@
  * All Unix sockets of this machine (of this network namespace, precisely), as the kernel lists them: which file each is bound to, and
  * which socket is at its other end. That is how a connection's two ends are found without asking either, and no process can
  * forge it. By `NETLINK_SOCK_DIAG`, which needs no privilege; a kernel that was built without it has no list.
+ *
+ * The kernel hands its list out in pieces and finds its place again by counting: where a socket is closed between two pieces, the one
+ * that moves up into its place is left out. Beside processes that come and go that happens to one list in a hundred. So the list is
+ * asked for until it brings nothing new.
  */
 import { check, closeDescriptor, lastErrno, libc } from './system.js';
 
@@ -23,6 +27,8 @@ const SHOW = { file: 0x2, peer: 0x4, queues: 0x10, user: 0x40 } as const;
 const Attribute = { file: 1, peer: 2, queues: 4, user: 7 } as const;
 const REQUEST_LENGTH = 40;
 const BUFFER_LENGTH = 1 << 17;
+/** Where sockets come faster than they can be listed, what is there after so many lists is told. */
+const MAX_LISTS = 5;
 
 export interface SocketFacts {
   /** The socket's number: `socket:[<inode>]` in /proc/<pid>/fd. */
@@ -42,8 +48,13 @@ export function listSockets(): SocketFacts[] | undefined {
   const fd = libc().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (fd < 0) return undefined;
   try {
-    check('send', libc().send(fd, makeRequest(), REQUEST_LENGTH, 0));
-    return readAnswers(fd);
+    const sockets = new Map<number, SocketFacts>();
+    for (let lists = 0, known = -1; lists < MAX_LISTS && sockets.size > known; lists++) {
+      known = sockets.size;
+      check('send', libc().send(fd, makeRequest(), REQUEST_LENGTH, 0));
+      for (const socket of readAnswers(fd)) sockets.set(socket.inode, socket);
+    }
+    return [...sockets.values()];
   } catch {
     return undefined;
   } finally {
@@ -62,18 +73,19 @@ function makeRequest(): Buffer {
   return request;
 }
 
-function readAnswers(fd: number): SocketFacts[] | undefined {
+/** One list. @throws when the kernel refuses */
+function readAnswers(fd: number): SocketFacts[] {
   const sockets: SocketFacts[] = [];
   const buffer = Buffer.alloc(BUFFER_LENGTH);
   for (;;) {
     const length = libc().recv(fd, buffer, buffer.length, 0);
     if (length < 0 && lastErrno() === 'EINTR') continue;
-    if (length <= 0) return undefined;
+    if (length <= 0) throw new Error('the kernel ended its list of sockets early');
     for (let at = 0; at + 16 <= length; ) {
       const size = buffer.readUInt32LE(at);
       const type = buffer.readUInt16LE(at + 4);
       if (type === NLMSG_DONE) return sockets;
-      if (type === NLMSG_ERROR || size < 16 || at + size > length) return undefined;
+      if (type === NLMSG_ERROR || size < 16 || at + size > length) throw new Error('the kernel refuses its list of sockets');
       if (type === SOCK_DIAG_BY_FAMILY && buffer[at + 17] === SOCK_SEQPACKET) sockets.push(readSocket(buffer.subarray(at, at + size)));
       at += (size + 3) & ~3;
     }
