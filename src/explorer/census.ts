@@ -32,7 +32,7 @@ export interface Census {
 }
 
 const MEMORY_FILE = /^\/memfd:alpc:([^]*) \(deleted\)$/;
-const SOCKET = /^socket:\[(\d+)\]$/;
+const SOCKET = 'socket:[';
 
 export function takeCensus(): Census {
   const at = new Date();
@@ -56,8 +56,7 @@ export function takeCensus(): Census {
   };
 
   function note(pid: number, fd: number, target: string): void {
-    const socket = target.startsWith('s') ? SOCKET.exec(target) : null;
-    if (socket !== null) return add(socketHolders, Number(socket[1]), pid);
+    if (target.startsWith(SOCKET)) return add(socketHolders, Number(target.slice(SOCKET.length, -1)), pid);
     const name = target.startsWith('/memfd:alpc:') ? MEMORY_FILE.exec(target)?.[1] : undefined;
     const file = name === undefined ? undefined : findForeignFile(pid, fd);
     if (file === undefined) return;
@@ -67,11 +66,11 @@ export function takeCensus(): Census {
   }
 }
 
-/** The beginning of a memory file, through whoever still has it open. In words why it could not be read. */
-export function readMemoryFile({ holders, inode }: MemoryFile, length = pageSize()): Buffer | string {
+/** The first page of a memory file, through whoever still has it open. In words why it could not be read. */
+export function readMemoryFile({ holders, inode }: MemoryFile, into?: Buffer): Buffer | string {
   let problem = 'nobody has it open any more';
   for (const { pid, fd } of holders) {
-    const read = readForeignFile(pid, fd, inode, 0, length);
+    const read = readForeignFile(pid, fd, inode, 0, pageSize(), into);
     if (typeof read !== 'string') return read;
     problem = read;
   }

@@ -46,7 +46,7 @@ export function describeObject(name: string, options: RootOptions): ObjectDetail
     security: securityOf(facts.type, mode).map((line) => (line.who === 'everyone' ? line : { ...line, account: line.who === 'owner' ? owner : group })),
     created: (stat.birthtimeMs > 0 ? stat.birthtime : stat.ctime).toISOString(),
     references: stat.nlink,
-    ...holdersOf(path, accounts),
+    ...(facts.type === 'ALPC Port' ? { holders: [], handles: 0, holdersComplete: false } : holdersOf(path, accounts)), // of a port, withPort says it
     ...('target' in facts && facts.target !== undefined ? { target: facts.target } : {}),
     ...(resolved === undefined ? {} : { resolved }),
     ...(facts.type === 'Directory' ? { directory: contentsOf(text, options) } : {}),

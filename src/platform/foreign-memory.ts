@@ -42,13 +42,14 @@ export function findForeignFile(pid: number, fd: number): ForeignFile | undefine
 
 /**
  * Reads from the memory file that `findForeignFile` found there.
+ * @param into takes it; left out, a buffer of its own does
  * @returns what was read, or in words why it was not
  */
-export function readForeignFile(pid: number, fd: number, inode: number, offset: number, length: number): Buffer | string {
+export function readForeignFile(pid: number, fd: number, inode: number, offset: number, length: number, into?: Buffer): Buffer | string {
   const file = openForeignFile(pid, fd, inode);
   if (typeof file === 'string') return file;
   try {
-    return readAt(file, offset, length);
+    return readAt(file, offset, length, into);
   } finally {
     closeDescriptor(file);
   }
@@ -69,10 +70,9 @@ export function openForeignFile(pid: number, fd: number, inode: number): number 
   return problem;
 }
 
-/** What stands there now: less than was asked for at the end of the file. */
-export function readAt(file: number, offset: number, length: number): Buffer {
-  const buffer = Buffer.allocUnsafeSlow(length); // of its own: nobody overwrites it, and what was not read is cut off
-  return buffer.subarray(0, Math.max(0, libc().pread(file, buffer, length, offset)));
+/** What stands there now: less than was asked for at the end of the file. Nobody else may write to `into` as long as what was read is looked at. */
+export function readAt(file: number, offset: number, length: number, into: Buffer = Buffer.allocUnsafeSlow(length)): Buffer {
+  return into.subarray(0, Math.max(0, libc().pread(file, into, length, offset))); // what was not read is cut off
 }
 
 function pathOf(pid: number, fd: number): string {

@@ -3,12 +3,13 @@
  * or hang, and does not notice. A process that ends while it is looked at is one that is not there; one that belongs to another
  * user shows its name and its user, and not what it has open.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { AT_FDCWD, libc } from './system.js';
+import { constants, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { AT_FDCWD, closeDescriptor, libc } from './system.js';
 
 /** USER_HZ: what the kernel counts a process's start in, on every architecture that Linux knows. */
 const TICKS_PER_SECOND = 100;
 const MAX_COMMAND = 256;
+const O_CLOEXEC = 0o2000000;
 /** A scratch constant. */
 const target = Buffer.alloc(4096);
 
@@ -42,13 +43,37 @@ export function openDescriptors(pid: number): OpenDescriptor[] | 'hidden' | unde
   } catch (error) {
     return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '') ? 'hidden' : undefined;
   }
-  const c = libc();
   const found: OpenDescriptor[] = [];
-  for (const name of names) {
-    const length = c.readlinkat(AT_FDCWD, `/proc/${pid}/fd/${name}`, target, target.length);
-    if (length > 0) found.push({ fd: Number(name), target: target.toString('utf8', 0, length) });
+  const directory = new ProcDirectory(`/proc/${pid}/fd`);
+  try {
+    for (const name of names) {
+      const length = directory.readLink(name);
+      if (length > 0) found.push({ fd: Number(name), target: target.toString('utf8', 0, length) });
+    }
+  } finally {
+    directory.close();
   }
   return found;
+}
+
+/** A directory that is opened once, for many looks into it: the kernel then need not find it each time. Without a descriptor to spare it does. */
+class ProcDirectory {
+  readonly #path: string;
+  readonly #fd: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#fd = libc().open(path, constants.O_DIRECTORY | O_CLOEXEC, 0);
+  }
+
+  /** Into `target`. */
+  readLink(name: string): number {
+    return this.#fd < 0 ? libc().readlinkat(AT_FDCWD, `${this.#path}/${name}`, target, target.length) : libc().readlinkat(this.#fd, name, target, target.length);
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeDescriptor(this.#fd);
+  }
 }
 
 /** Undefined when there is no such process (any more). */
