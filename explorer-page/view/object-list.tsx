@@ -27,6 +27,7 @@ export function ObjectList({ explorer }: { explorer: Explorer }) {
   const isSearching = explorer.isSearching.value;
   const columns: Column[] = isSearching ? ['name', 'type', 'directory', 'target'] : ['name', 'type', 'target'];
   const virtual = useVirtual({ count: rows.length, height: HEIGHT, scroller });
+  const lines = virtual.getVirtualItems();
 
   const chosenName = explorer.chosen.value;
   useEffect(() => {
@@ -88,11 +89,12 @@ export function ObjectList({ explorer }: { explorer: Explorer }) {
         </div>
         <div ref={scroller} class="lines" role="rowgroup" tabIndex={-1}>
           <div role="presentation" class="virtual" style={{ height: `${virtual.getTotalSize()}px` }}>
-            {virtual.getVirtualItems().map(({ index, start }) => {
+            {lines.map(({ index, start }) => {
               const row = rows[index];
               if (row === undefined) return null;
-              if (row.kind === 'group') return <GroupLine key={`group ${row.type}`} row={row} index={index} start={start} columns={columns.length} />;
-              return <ObjectLine key={row.object.name} row={row} index={index} start={start} isChosen={index === chosen} explorer={explorer} isSearching={isSearching} onMenu={openMenu} />;
+              const key = index % lines.length; // a line that leaves on one side comes again on the other, and no element is made
+              if (row.kind === 'group') return <GroupLine key={`group ${key}`} row={row} index={index} start={start} columns={columns.length} />;
+              return <ObjectLine key={key} row={row} index={index} start={start} isChosen={index === chosen} explorer={explorer} isSearching={isSearching} onMenu={openMenu} />;
             })}
           </div>
         </div>
