@@ -113,6 +113,8 @@ export interface PortDetails {
   server?: ProcessInfo;
   /** Connections that the kernel holds for the server and it has not taken yet. */
   backlog?: { waiting: number; limit: number };
+  /** Whom the server lets in and keeps out, as it says itself, where the permission bits do not say everything. An entry that denies wins; whom none allows is kept out. */
+  access?: PortAccess;
   connections: ConnectionDetails[];
   totals: PortTotals;
   /** The server's connections against its limit, where a connection tells the limit. */
@@ -121,6 +123,20 @@ export interface PortDetails {
   latency?: LatencyHistogram;
   /** Threads that wait for a reply over this port. */
   waits: Wait[];
+}
+
+export interface PortAccess {
+  allow: AccessEntry[];
+  deny: AccessEntry[];
+  /** Of so many entries there are no more details. */
+  more?: number;
+}
+
+export interface AccessEntry {
+  who: 'user' | 'group' | 'everyone';
+  /** For user and group. */
+  account?: Account;
+  rights: string[];
 }
 
 export interface PortTotals {

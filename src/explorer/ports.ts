@@ -1,4 +1,5 @@
 /** Ports, connections and processes out of a snapshot, as the model tells them. */
+import { describeAccess } from './access.js';
 import { processInfo } from './describe.js';
 import type { ConnectionDetails, ConnectionEnd, Graph, GraphConnection, PortDetails, PortState, PortTotals, ProcessNode, Traffic, Wait } from './model.js';
 import { connectionLimit, histogramOf, latencyCounts, outboxInfo } from './pages.js';
@@ -17,6 +18,7 @@ export function portDetails(snapshot: Snapshot, name: string): PortDetails | und
     state: stateOf(snapshot, port),
     ...(port.server === undefined ? {} : { server: processInfo(port.server, snapshot.accounts) }),
     ...(port.socket?.backlog === undefined ? {} : { backlog: port.socket.backlog }),
+    ...(port.access === undefined ? {} : { access: describeAccess(port.access, snapshot.accounts) }),
     connections,
     totals: totalsOf(connections),
     ...(limits.length === 0 ? {} : { connectionQuota: { used: connections.length, limit: Math.max(...limits) } }),

@@ -7,12 +7,16 @@
  * can hide its own figures or exchange those of two connections of its own, and nothing of anybody else's.
  */
 import type { RootOptions } from '../objects/index.js';
+import { pageSize } from '../platform/descriptors.js';
 import { isElsewhere, type ProcessFacts } from '../platform/processes.js';
 import type { SocketFacts } from '../platform/socket-list.js';
+import { type PublishedAccess, readPublishedAccess } from './access.js';
 import { type Census, type MemoryFile, readMemoryFile, takeCensus } from './census.js';
 import { Accounts } from './describe.js';
 import { type ControlPage, readControlPage, readWaitPage, type WaitPageFacts } from './pages.js';
 import { NamedFiles } from './port-files.js';
+
+const PAGES_IN_PIECE = 64;
 
 export interface Outbox {
   readonly file: MemoryFile;
@@ -40,6 +44,7 @@ export interface Port {
   /** The listening socket; undefined when nobody listens, or the kernel has no list. */
   readonly socket?: SocketFacts;
   readonly server?: ProcessFacts;
+  readonly access?: PublishedAccess;
   readonly connections: Connection[];
 }
 
@@ -69,7 +74,8 @@ export function takeSnapshot(options: RootOptions = {}): Snapshot {
   for (const socket of census.sockets?.values() ?? []) {
     const name = socket.isListening ? names.portOf(socket)?.name : undefined;
     const server = holderOf(census, socket.inode);
-    if (name !== undefined) ports.set(name, { ...ports.get(name)!, socket, ...(server === undefined ? {} : { server }) });
+    const access = memory.access.get(socket.inode)?.find(({ file }) => isHeldBy(file, census.socketHolders.get(socket.inode)))?.access;
+    if (name !== undefined) ports.set(name, { ...ports.get(name)!, socket, ...(server === undefined ? {} : { server }), ...(access === undefined ? {} : { access }) });
   }
   for (const socket of census.sockets?.values() ?? []) connect(socket);
   addThoseWithoutSockets();
@@ -87,9 +93,12 @@ export function takeSnapshot(options: RootOptions = {}): Snapshot {
 
   /** Connections whose sockets the kernel does not list for us: another network namespace, or a kernel without a list. */
   function addThoseWithoutSockets(): void {
+    const elsewhere = new Map<number, boolean>(); // asked once for each process, and not for each of its connections
     for (const outbox of memory.clients) {
       const port = ports.get(outbox.file.name);
-      if (port === undefined || (census.sockets !== undefined && !isElsewhere(outbox.file.holders[0]!.pid))) continue;
+      const { pid } = outbox.file.holders[0]!;
+      if (!elsewhere.has(pid)) elsewhere.set(pid, isElsewhere(pid));
+      if (port === undefined || (census.sockets !== undefined && elsewhere.get(pid) === false)) continue;
       const theirs = memory.byConnection.get(outbox.file.inode);
       const [client, server] = [census.process(outbox.file.holders[0]!.pid), theirs && census.process(theirs.page.ownerPid)];
       port.connections.push(finish(census, {
@@ -108,14 +117,18 @@ interface Memory {
   readonly bySocket: Map<number, Outbox[]>;
   readonly byConnection: Map<number, Outbox>;
   readonly threads: Map<number, Thread>;
+  /** By the number of the listening socket that it is said to be of. */
+  readonly access: Map<number, { readonly file: MemoryFile; readonly access: PublishedAccess }[]>;
 }
 
 function readMemory(census: Census): Memory {
-  const memory: Memory = { clients: [], bySocket: new Map(), byConnection: new Map(), threads: new Map() };
+  const memory: Memory = { clients: [], bySocket: new Map(), byConnection: new Map(), threads: new Map(), access: new Map() };
+  const room = new Room();
   for (const file of census.memoryFiles.values()) {
-    const read = readMemoryFile(file);
+    const read = readMemoryFile(file, room.next());
     if (typeof read === 'string') continue;
     if (file.name === 'wait') noteThread(read, file);
+    else if (file.name === 'security') noteAccess(read, file);
     else noteOutbox(read, file);
   }
   return memory;
@@ -128,6 +141,11 @@ function readMemory(census: Census): Memory {
     if (process !== undefined) memory.threads.set(file.inode, { key: String(file.inode), process, file, page: page! });
   }
 
+  function noteAccess(bytes: Buffer, file: MemoryFile): void {
+    const access = readPublishedAccess(bytes);
+    if (access !== undefined) memory.access.set(access.socket, [...(memory.access.get(access.socket) ?? []), { file, access }]);
+  }
+
   function noteOutbox(bytes: Buffer, file: MemoryFile): void {
     const page = readControlPage(bytes, file.size);
     if (typeof page === 'string') return;
@@ -136,6 +154,17 @@ function readMemory(census: Census): Memory {
     if (page.role !== 'client') return;
     memory.clients.push(outbox);
     memory.bySocket.set(page.socket, [...(memory.bySocket.get(page.socket) ?? []), outbox]);
+  }
+}
+
+/** Room for pages, cut from larger pieces: thousands of small ones would keep the garbage collector busy. */
+class Room {
+  #piece = Buffer.alloc(0);
+  #at = 0;
+
+  next(): Buffer {
+    if (this.#at === this.#piece.length) [this.#piece, this.#at] = [Buffer.allocUnsafeSlow(PAGES_IN_PIECE * pageSize()), 0];
+    return this.#piece.subarray(this.#at, (this.#at += pageSize()));
   }
 }
 

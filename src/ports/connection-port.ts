@@ -25,6 +25,7 @@ import { type AcceptedKind, checkAccepts, checkLimits, type Limits, type PortLim
 import type { PeerIdentity } from './peer-identity.js';
 import { PortCallback } from './port-callback.js';
 import { PortSections, type SectionOptions } from './port-sections.js';
+import { publishSecurity } from './published-security.js';
 import type { RefusalReason } from './reception.js';
 import { ServerConnections } from './server-connections.js';
 import type { ServerPort } from './server-port.js';
@@ -128,6 +129,8 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   #answered = false;
   #closed = false;
   readonly #sections: PortSections;
+  /** For the explorer, where there is more to say than the file's permissions do. */
+  #publishedSecurity: number | undefined;
 
   /** Engine room: made by `createPort`. When it fails, name and descriptor are the caller's still. */
   constructor(thread: Thread, bound: BoundPortName, options: CheckedCreateOptions) {
@@ -155,6 +158,8 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
         thread.attention.hear(this);
       });
       adoptDescriptor(this.#listener);
+      this.#publishedSecurity = publishSecurity(this.#listener, options.security);
+      if (this.#publishedSecurity !== undefined) adoptDescriptor(this.#publishedSecurity);
     } catch (error) {
       this.#watch?.close();
       this.#connections.close();
@@ -362,6 +367,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.#sections.close();
     this.#diversion?.over();
     releaseDescriptor(this.#listener);
+    if (this.#publishedSecurity !== undefined) releaseDescriptor(this.#publishedSecurity);
     this.#intake.end(() => this.#closedError());
     setImmediate(() => this.emit('close'));
   }

@@ -74,6 +74,16 @@ test('Details and Security tell the server, the owner, and who may connect', { s
   assert.equal(await fact(page, 'Permissions'), 'rw------- (0600)');
 });
 
+test('Security lists whom the server allows and denies beyond the bits', { skip }, async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME, {}, true);
+  const page = await openProperties(t);
+  await tab(page, 'Security');
+  const rules = page.getByRole('table', { name: 'What the server says that it allows and denies' }).getByRole('row');
+  assert.deepEqual((await rules.allInnerTexts()).slice(1).map((text) => text.split('\t').filter((cell) => cell !== '')), [['User', '65500', 'connect', '✕ deny'], ['Group', '65501', 'connect', '✕ deny'], ['Everyone', 'connect', '✓ allow']]);
+  await picture(page, 'security-lists');
+});
+
 test('Connections tells both ends, and the counts go up while one looks', { skip }, async (t) => {
   const { server, client } = await startScene(t);
   const page = await openProperties(t);

@@ -46,6 +46,26 @@ test('a port shows its server and both ends of its connections, with pid, comman
   assert.deepEqual([port.connectionQuota, connection.server.outbox?.pendingQuota], [{ used: 1, limit: 16_384 }, { used: 0, limit: 4096 }]);
 });
 
+test('whom a server lets in and keeps out beyond its permission bits it says itself, also while it is stopped', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME, {}, true);
+  server.signal('SIGSTOP');
+  assert.deepEqual(portOf().access, {
+    allow: [{ who: 'everyone', rights: ['connect'] }],
+    deny: [{ who: 'user', account: { id: 65_500 }, rights: ['connect'] }, { who: 'group', account: { id: 65_501 }, rights: ['connect'] }],
+  });
+  await startServer(t, '\\RPC Control\\plain');
+  assert.equal(portOf('\\RPC Control\\plain').access, undefined, 'the bits say all of it');
+});
+
+test('more entries than have room are counted, and those that deny come first', async (t) => {
+  temporaryRoot(t);
+  await using port = await createPort(NAME, { security: { allow: Array.from({ length: 1000 }, (_, id) => ({ user: id })), deny: [{ user: 65_500 }] } });
+  const { access } = portOf(port.name);
+  assert.equal(access!.allow.length + access!.deny.length + access!.more!, 1001);
+  assert.deepEqual(access!.deny.map(({ account }) => account), [{ id: 65_500 }]);
+});
+
 test('messages and bytes are counted in each direction, and the client measures how long its calls take', async (t) => {
   temporaryRoot(t, { leftovers: true });
   await startServer(t, NAME);

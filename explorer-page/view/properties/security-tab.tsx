@@ -1,16 +1,18 @@
 /** Who may do what with the object, and the permission bits that say so on disk. It is shown and can't be changed here. */
-import { formatAccount } from '../../logic/format.js';
+import type { PortAccess } from '../../../src/explorer/model.js';
+import { formatAccount, plural } from '../../logic/format.js';
 import { Facts } from './parts.js';
 import type { TabProps } from './properties-dialog.js';
 
 const WHO = { owner: 'Owner', group: 'Group', everyone: 'Everyone else' } as const;
+const WHOM = { user: 'User', group: 'Group', everyone: 'Everyone' } as const;
 
-export function SecurityTab({ details: { security, owner, group, mode, permissions } }: TabProps) {
+export function SecurityTab({ details: { type, security, owner, group, mode, permissions, port } }: TabProps) {
   const rights = [...new Set(security.flatMap((line) => line.rights))];
   return (
     <>
       <table class="table">
-        <caption>Rights</caption>
+        <caption>Rights that the permissions give</caption>
         <thead><tr><th scope="col">Who</th><th scope="col">Account</th>{rights.map((right) => <th key={right} scope="col" class="mark">{right}</th>)}</tr></thead>
         <tbody>
           {security.map((line) => (
@@ -22,6 +24,7 @@ export function SecurityTab({ details: { security, owner, group, mode, permissio
           ))}
         </tbody>
       </table>
+      {type === 'ALPC Port' ? <Access access={port?.access} isOpen={security.some(({ who }) => who === 'everyone')} /> : null}
       <Facts
         facts={[
           ['Owner', formatAccount(owner)], ['Group', formatAccount(group)],
@@ -29,6 +32,32 @@ export function SecurityTab({ details: { security, owner, group, mode, permissio
         ]}
       />
       <p class="remark">Root may do everything. Whoever may not pass the directories above reaches nothing that stands below them.</p>
+    </>
+  );
+}
+
+/** The bits say who reaches the server; whom it then lets in it says itself. */
+function Access({ access, isOpen }: { access: PortAccess | undefined; isOpen: boolean }) {
+  if (access === undefined) return isOpen ? <p class="remark">Whom the server lets in of these can't be seen.</p> : null;
+  const lines = [...access.deny.map((entry) => ({ ...entry, denies: true })), ...access.allow.map((entry) => ({ ...entry, denies: false }))];
+  return (
+    <>
+      <table class="table">
+        <caption>What the server says that it allows and denies</caption>
+        <thead><tr><th scope="col">Who</th><th scope="col">Account</th><th scope="col">Rights</th><th scope="col" class="mark">Rule</th></tr></thead>
+        <tbody>
+          {lines.map(({ who, account, rights, denies }, index) => (
+            <tr key={index}>
+              <th scope="row">{WHOM[who]}</th>
+              <td>{account === undefined ? '' : formatAccount(account)}</td>
+              <td>{rights.join(', ')}</td>
+              <td class={`mark ${denies ? 'denied' : 'yes'}`}>{denies ? '✕ deny' : '✓ allow'}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {access.more === undefined ? null : <p class="remark">And {plural(access.more, 'entry', 'entries')} more.</p>}
+      <p class="remark">An entry that denies wins; whom none allows is kept out.</p>
     </>
   );
 }

@@ -1,6 +1,6 @@
 /** `alpc show`: all that can be told of one object, a port's connections among it. */
 import type { Command } from 'commander';
-import { type ConnectionDetails, type ConnectionEnd, inspectObject, type ObjectDetails, type PortDetails } from '../../explorer/index.js';
+import { type AccessEntry, type ConnectionDetails, type ConnectionEnd, inspectObject, type ObjectDetails, type PortDetails } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { agoText, bytesText, microsecondsText, type Output, printable } from '../output.js';
 
@@ -42,6 +42,8 @@ function showPort(out: Output, port: PortDetails): void {
     ['State', port.state],
     ['Server', port.server && `${port.server.pid} (${port.server.command}), ${account(port.server.user)}, ${port.server.state}, since ${port.server.started}`],
     ['Backlog', backlog && `${backlog.waiting} of ${backlog.limit}`],
+    ['Lets in', port.access && (port.access.allow.map(accessText).join('; ') || 'nobody')],
+    ['Keeps out', port.access && (port.access.deny.map(accessText).join('; ') || undefined)],
     ['Connections', `${totals.connections}${connectionQuota === undefined ? '' : ` of ${connectionQuota.limit}`}${totals.hidden === 0 ? '' : `, ${totals.hidden} that can not be looked into`}`],
     ['To the server', `${totals.clientToServer.messages} messages, ${bytesText(totals.clientToServer.bytes)}`],
     ['From the server', `${totals.serverToClient.messages} messages, ${bytesText(totals.serverToClient.bytes)}`],
@@ -51,6 +53,10 @@ function showPort(out: Output, port: PortDetails): void {
   ]);
   if (port.connections.length > 0) showConnections(out, port.connections);
   for (const { text } of port.waits) out.line(out.colour('yellow', printable(text)));
+}
+
+function accessText({ who, account: whose, rights }: AccessEntry): string {
+  return `${who}${whose === undefined ? '' : ` ${account(whose)}`}: ${rights.join(', ') || 'nothing'}`;
 }
 
 function showConnections(out: Output, connections: readonly ConnectionDetails[]): void {

@@ -1,0 +1,44 @@
+/**
+ * Whom a port lets in and keeps out, written down for the explorer: a memory file of one page, named `alpc:security`, that its server keeps
+ * open for as long as the port lives. Nobody decides by what stands there; `checkAccess` decides. There is one only where the
+ * permissions of the port's file do not say everything.
+ *
+ * It is JSON: the number of the listening socket, the entries of both lists, and of those that have no room in the page how many.
+ */
+import { writeSync } from 'node:fs';
+import type { SecurityDescriptor } from '../objects/index.js';
+import { pageSize } from '../platform/descriptors.js';
+import { createMemoryFile, inodeOf, sealMemoryFile } from '../platform/memory-file.js';
+import { closeDescriptor } from '../platform/system.js';
+
+/** @returns a descriptor that the caller closes with the port; undefined where there is nothing to say, or no room for a file: a port can do without */
+export function publishSecurity(listener: number, descriptor: SecurityDescriptor): number | undefined {
+  const { allow, deny, owner } = descriptor;
+  if (deny.length === 0 && allow.every(({ who, id }) => who === 'user' && (id === owner || id === 0))) return undefined;
+  try {
+    return writeDown(textOf(inodeOf(listener), descriptor));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Denials first: they win. */
+function textOf(socket: number, { allow, deny }: SecurityDescriptor): Buffer {
+  const entries = [...deny.map((entry) => ({ ...entry, denies: true })), ...allow.map((entry) => ({ ...entry, denies: false }))];
+  for (let shown = entries.length; ; shown >>= 1) {
+    const text = Buffer.from(JSON.stringify({ socket, entries: entries.slice(0, shown), more: entries.length - shown }));
+    if (text.length <= pageSize()) return text;
+  }
+}
+
+function writeDown(text: Buffer): number {
+  const fd = createMemoryFile('alpc:security', pageSize());
+  try {
+    writeSync(fd, text, 0, text.length, 0);
+    sealMemoryFile(fd);
+    return fd;
+  } catch (error) {
+    closeDescriptor(fd);
+    throw error;
+  }
+}
