@@ -8,13 +8,13 @@ import { AlpcError } from '../base/errors.js';
 import type { CommunicationPort, ReplyMessage } from '../ports/index.js';
 import type { CallOptions, ItemsOptions, SyncCallOptions } from './client-types.js';
 import type { Conversation, OpenStream } from './conversation.js';
-import { describeFault, faultError } from './faults.js';
+import { describeFault } from './faults.js';
 import { extraOf, Flag, flagsOf, header, HEADER, Kind, kindOf, numberOf, procedureOf, timeoutToWire } from './frame.js';
 import { Inflow } from './inflow.js';
 import { checksOf, type Interface, type Method, type MethodChecks } from './interface.js';
 import { joinLarge, largeLength, longest, type Packed } from './large-values.js';
 import { Outflow } from './outflow.js';
-import { partLength } from './transfers.js';
+import { partLength, partsOf } from './transfers.js';
 
 /** A method of an interface that was bound on this connection. */
 export interface BoundMethod {
@@ -118,7 +118,7 @@ export class Calling {
       },
     });
     const takesItems = bound.method.kind === 'stream' && bound.method.items !== undefined && options.items !== undefined;
-    const stream: OpenStream = { inflow, outflow: takesItems ? new Outflow(this.#port, codec, Flag.opener, number) : undefined, abort: undefined };
+    const stream: OpenStream = { inflow, outflow: takesItems ? new Outflow(conversation, Flag.opener, number) : undefined, abort: undefined };
     conversation.open(conversation.mine, number, stream);
     const giveUp = (): void => inflow.cancel(signal?.aborted === true ? signal.reason : new AlpcError('ERR_ALPC_TIMEOUT', `${bound.what} did not end within ${timeout} ms`));
     const timer = timeout === Infinity ? undefined : setTimeout(giveUp, timeout);
@@ -152,7 +152,7 @@ export class Calling {
   }
 
   #remember(of: Interface, { data }: ReplyMessage): Bound {
-    if (kindOf(data) !== Kind.response) throw this.#fault(String(of), data);
+    if (kindOf(data) !== Kind.response) throw this.#conversation.faultIn(String(of), data);
     const value = this.#conversation.terms.codec.value(data) as { procedures?: unknown } | null;
     const procedures: unknown = value?.procedures;
     const names = Object.keys(of.methods);
@@ -176,7 +176,7 @@ export class Calling {
   #finish(bound: BoundMethod, number: number, stream: OpenStream, data: Buffer): void {
     let error: unknown;
     try {
-      if (kindOf(data) !== Kind.response) error = this.#fault(bound.what, data);
+      if (kindOf(data) !== Kind.response) error = this.#conversation.faultIn(bound.what, data);
     } catch (bad) {
       error = bad;
     }
@@ -213,19 +213,13 @@ export class Calling {
     const { codec } = this.#conversation.terms;
     const { data, view } = reply;
     try {
-      if (kindOf(data) !== Kind.response) throw this.#fault(bound.what, data);
+      if (kindOf(data) !== Kind.response) throw this.#conversation.faultIn(bound.what, data);
       if ((flagsOf(data) & Flag.viewed) === 0) return codec.value(data);
       if (view === undefined) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this.#port}: the answer to ${bound.what} says that it is in a view, and none came with it`);
       return codec.large(view.bytes);
     } finally {
       reply.release();
     }
-  }
-
-  #fault(what: string, data: Buffer): Error {
-    if (kindOf(data) !== Kind.fault) return new AlpcError('ERR_ALPC_PROTOCOL', `${this.#port}: ${what} was answered by something else than an answer`);
-    const flags = flagsOf(data);
-    return faultError(this.#conversation.terms.codec.value(data), (flags & Flag.declared) !== 0 ? 'declared' : (flags & Flag.system) !== 0 ? 'system' : 'remote', what);
   }
 
   // ---- values that do not fit into one message ---------------------------------------------------------------------
@@ -268,7 +262,7 @@ export class Calling {
   async #callInParts(bound: BoundMethod, call: Buffer, bytes: Buffer, options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
     const number = this.#conversation.transfers.nextNumber();
     try {
-      for (const part of this.#parts(bytes, number)) this.#expectResponse((await this.#port.request(part, until(deadline, options))).data, bound.what);
+      for (const part of partsOf(bytes, number, this.#port.maxDataLength)) this.#expectResponse((await this.#port.request(part, until(deadline, options))).data, bound.what);
     } catch (error) {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, Flag.opener, number);
       throw error;
@@ -280,17 +274,12 @@ export class Calling {
   #callInPartsSync(call: Buffer, bytes: Buffer, deadline: Deadline): ReplyMessage {
     const number = this.#conversation.transfers.nextNumber();
     try {
-      for (const part of this.#parts(bytes, number)) this.#expectResponse(this.#port.requestSync(part, until(deadline)).data, 'a long call');
+      for (const part of partsOf(bytes, number, this.#port.maxDataLength)) this.#expectResponse(this.#port.requestSync(part, until(deadline)).data, 'a long call');
     } catch (error) {
       if (!this.#port.closed) this.#conversation.tell(Kind.drop, Flag.opener, number);
       throw error;
     }
     return this.#port.requestSync(longCall(call, number), until(deadline));
-  }
-
-  *#parts(bytes: Buffer, number: number): Generator<Buffer> {
-    const length = partLength(this.#port.maxDataLength);
-    for (let at = 0; at < bytes.length; at += length) yield Buffer.concat([header(Kind.push, 0, 0, number, bytes.length), bytes.subarray(at, at + length)]);
   }
 
   async #pull(data: Buffer, options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
@@ -334,7 +323,7 @@ export class Calling {
   }
 
   #expectResponse(data: Buffer, what: string): void {
-    if (kindOf(data) !== Kind.response) throw this.#fault(what, data);
+    if (kindOf(data) !== Kind.response) throw this.#conversation.faultIn(what, data);
   }
 }
 

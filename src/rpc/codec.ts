@@ -34,7 +34,7 @@ export class Codec {
     const encoder = this.#busy ? new ValueEncoder(this.bounds) : this.#encoder;
     this.#busy = true;
     try {
-      const bytes = runs === undefined ? encoder.encode(value, HEADER) : encoder.encodeWithRuns(value, HEADER, runs);
+      const bytes = encoder.encode(value, HEADER, runs);
       writeHeader(encoder.view, kind, flags, procedure, number, extra);
       return bytes;
     } finally {

@@ -11,8 +11,8 @@ import { Calling } from './calling.js';
 import type { Codec } from './codec.js';
 import { HandleTable } from './context-handle.js';
 import { faultError } from './faults.js';
-import { extraOf, Flag, flagsOf, header, HEADER, Kind, kindOf, numberOf } from './frame.js';
-import type { Inflow } from './inflow.js';
+import { extraOf, Flag, flagsOf, header, HEADER, Kind, kindOf, LONGEST_AHEAD, numberOf } from './frame.js';
+import type { Inflow, LongItem } from './inflow.js';
 import { LargeValues, longest } from './large-values.js';
 import type { OfferTable } from './offer.js';
 import type { Outflow } from './outflow.js';
@@ -84,7 +84,7 @@ export class Conversation {
   /** A message of the peer. `isBlocked`: this thread blocks in a call meanwhile, and its event loop does not turn. */
   receive(message: ConnectionMessage, isBlocked = false): void {
     if (message.type === 'request') this.serving.serve(message, isBlocked);
-    else if (message.type === 'datagram') this.#hear(message);
+    else if (message.type === 'datagram' && this.#hear(message)) return;
     message.release(); // what was in its view has been copied by now, if that was asked for at all
   }
 
@@ -95,6 +95,13 @@ export class Conversation {
 
   post(frame: Buffer): void {
     if (this.port.tryPost(frame) === 'full') this.port.post(frame).catch((error: unknown) => this.#ended || this.drop(error)); // its peer does not read
+  }
+
+  /** What an answer that is no response says. @throws AlpcError ERR_ALPC_BAD_VALUE */
+  faultIn(what: string, data: Buffer): Error {
+    if (kindOf(data) !== Kind.fault) return new AlpcError('ERR_ALPC_PROTOCOL', `${this.port}: ${what} was answered by something else than an answer`);
+    const flags = flagsOf(data);
+    return faultError(this.terms.codec.value(data), (flags & Flag.declared) !== 0 ? 'declared' : (flags & Flag.system) !== 0 ? 'system' : 'remote', what);
   }
 
   open(streams: Map<number, OpenStream>, number: number, stream: OpenStream): void {
@@ -138,11 +145,39 @@ export class Conversation {
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
-  #hear(message: DatagramMessage): void {
+  /** Whether the message is kept, with what came with it. */
+  #hear(message: DatagramMessage): boolean {
     const frame = message.data;
     const kind = kindOf(frame);
-    if (kind === Kind.oneWay) return this.serving.oneWay(frame, message.view);
-    if (kind === 0) return this.#violated('a datagram is shorter than a header');
+    if (kind === Kind.items && (flagsOf(frame) & (Flag.viewed | Flag.long)) !== 0) return this.#hearLong(message, frame);
+    if (kind === Kind.oneWay) this.serving.oneWay(frame, message.view);
+    else if (kind === 0) this.#violated('a datagram is shorter than a header');
+    else this.#hearFrame(kind, frame);
+    return false;
+  }
+
+  /** An item that fits into no message: it is in the view that came, or was pushed before. Whether the message is kept. */
+  #hearLong(message: DatagramMessage, frame: Buffer): boolean {
+    const isTheirs = (flagsOf(frame) & Flag.opener) !== 0;
+    const number = numberOf(frame);
+    const stream = (isTheirs ? this.theirs : this.mine).get(number);
+    let item: LongItem;
+    try {
+      item = (flagsOf(frame) & Flag.viewed) === 0 ? this.transfers.lend(extraOf(frame)) : itemIn(message);
+    } catch (error) {
+      if (stream !== undefined) this.drop(error);
+      return false;
+    }
+    const isKept = (flagsOf(frame) & Flag.viewed) !== 0;
+    if (stream === undefined) item.release(); // it ended while this was on its way
+    else if (stream.inflow?.pushLong(item) !== true) {
+      item.release();
+      this.#violated('more items came on a stream than it takes');
+    } else if (!isTheirs) this.forgetIfDone(number, stream);
+    return isKept;
+  }
+
+  #hearFrame(kind: number, frame: Buffer): void {
     const number = numberOf(frame);
     if (kind === Kind.drop) return (flagsOf(frame) & Flag.opener) === 0 ? this.transfers.drop(number) : this.transfers.dropArriving(number);
     const isTheirs = (flagsOf(frame) & Flag.opener) !== 0;
@@ -185,10 +220,25 @@ export class Conversation {
 
   /** One of this side's streams: answered, and everything is here. */
   forgetIfDone(number: number, stream: OpenStream): void {
-    if (stream.total !== undefined && stream.inflow !== undefined && ((stream.total - stream.inflow.received) | 0) <= 0) this.close(this.mine, number);
+    if (stream.total === undefined || stream.inflow === undefined) return;
+    const ahead = (stream.total - stream.inflow.received) >>> 0;
+    if (ahead === 0 || ahead > LONGEST_AHEAD) this.close(this.mine, number);
   }
 
   #violated(what: string): void {
     this.drop(new AlpcError('ERR_ALPC_PROTOCOL', `${this.port}: ${what}`));
   }
+}
+
+/** What a message's view holds, for as long as it is not released. @throws AlpcError ERR_ALPC_PROTOCOL */
+function itemIn(message: DatagramMessage): LongItem {
+  const { view } = message;
+  if (view === undefined) throw new AlpcError('ERR_ALPC_PROTOCOL', 'an item of a stream says that it is in a view, and none came with it');
+  return {
+    length: view.length,
+    get bytes() {
+      return view.bytes;
+    },
+    release: () => message.release(),
+  };
 }

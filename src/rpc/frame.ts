@@ -48,8 +48,10 @@ export const Flag = {
 
 /** Of `extra` as a time: without end. */
 export const FOREVER = 0xffff_ffff;
-/** Bytes of items that may be sent on a stream before there was any `credit`, each way. */
+/** Bytes of items that may be sent on a stream before there was any `credit`, each way. An item that fits into no message may go beyond it. */
 export const WINDOW = 65_536;
+/** Bytes of items that can be on their way at most: a window and a long item. More than that behind is ahead, where a number has 32 bits. */
+export const LONGEST_AHEAD = 0x9000_0000;
 
 export function writeHeader(view: DataView, kind: number, flags: number, procedure: number, number: number, extra: number): void {
   view.setUint8(0, kind);

@@ -1,11 +1,11 @@
 /**
  * The receiving end of a stream: an async iterator of the items that come. What has come and was not yet asked for stays here as
- * bytes, and is never more than one window: who sends more than it was given credit for breaks the rules. Credit goes back as items are
- * asked for, so a slow reader slows its writer and nobody else.
+ * bytes, and is never more than one window and one long item: who sends without credit breaks the rules. Credit goes back as items are
+ * asked for, so a slow reader slows its writer and nobody else. A long item stays where it came, in its sender's memory, until it is asked for.
  */
 import { AlpcError } from '../base/errors.js';
 import type { Codec } from './codec.js';
-import { HEADER, WINDOW } from './frame.js';
+import { HEADER, LONGEST_AHEAD, WINDOW } from './frame.js';
 import type { Check } from './schema.js';
 
 export interface InflowSides {
@@ -17,6 +17,15 @@ export interface InflowSides {
   over?(): void;
 }
 
+/** An item that did not fit into a message. */
+export interface LongItem {
+  readonly length: number;
+  /** Where it stands, maybe in memory that its sender can change. */
+  readonly bytes: Buffer;
+  /** Its bytes are not needed any more. */
+  release(): void;
+}
+
 interface Waiter<T> {
   readonly resolve: (step: IteratorResult<T, undefined>) => void;
   readonly reject: (error: unknown) => void;
@@ -26,7 +35,7 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
   readonly #codec: Codec;
   readonly #check: Check;
   readonly #sides: InflowSides;
-  #bodies: Buffer[] = [];
+  #bodies: (Buffer | LongItem)[] = [];
   #first = 0;
   #at = HEADER;
   #received = 0;
@@ -68,24 +77,28 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
 
   // ---- the sender's side of it -------------------------------------------------------------------------------------
 
-  /** Items have come, behind a header. False: more than the credit allows. */
+  /** Items have come, behind a header. False: more than the credit or the end allows. */
   push(frame: Buffer): boolean {
-    this.#received += frame.length - HEADER;
-    if (this.#received - this.#granted > WINDOW) return false;
-    if (this.#state === 'over') {
-      this.#granted += frame.length - HEADER; // nobody waits for it; the sender will hear soon
-      return true;
+    const length = frame.length - HEADER;
+    if (this.#received + length - this.#granted > WINDOW) return false;
+    return this.#add(length, length > 0 ? frame : undefined);
+  }
+
+  /** A long item has come, which belongs to this stream now. It may go beyond the credit by itself, when there is any. False: as `push`. */
+  pushLong(item: LongItem): boolean {
+    if (this.#received - this.#granted >= WINDOW || !this.#add(item.length, item)) {
+      item.release();
+      return false;
     }
-    if (frame.length > HEADER) this.#bodies.push(frame);
-    this.#serve();
+    if (this.#state === 'over') item.release();
     return true;
   }
 
   /** No more will come than `total` bytes of items since the beginning, modulo 2^32; what is on its way still counts. With an error if that was the end. */
   finish(total: number, error?: unknown): void {
     if (this.#state === 'over') return;
-    const ahead = (total - this.#received) | 0;
-    if (ahead < 0 || this.#received + ahead - this.#granted > WINDOW) return this.cancel(new AlpcError('ERR_ALPC_PROTOCOL', 'a stream ended elsewhere than where it can'));
+    const ahead = (total - this.#received) >>> 0;
+    if (ahead > LONGEST_AHEAD) return this.cancel(new AlpcError('ERR_ALPC_PROTOCOL', 'a stream ended elsewhere than where it can'));
     this.#total = this.#received + ahead;
     this.#error = error;
     this.#serve();
@@ -106,6 +119,17 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
+  #add(length: number, body: Buffer | LongItem | undefined): boolean {
+    this.#received += length;
+    if (this.#total !== undefined && this.#received > this.#total) return false;
+    if (this.#state === 'over') this.#granted = this.#received; // nobody waits for it; the sender will hear soon
+    else {
+      if (body !== undefined) this.#bodies.push(body);
+      this.#serve();
+    }
+    return true;
+  }
+
   #serve(): void {
     while (this.#waiters.length > 0 && this.#first < this.#bodies.length) {
       const waiter = this.#waiters.shift()!;
@@ -121,10 +145,17 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
     const body = this.#bodies[this.#first]!;
     let value: unknown;
     try {
-      value = this.#codec.next(body, this.#at);
-      this.#consumed += this.#codec.position - this.#at;
-      this.#at = this.#codec.position;
-      if (this.#at === body.length) this.#nextBody();
+      if (body instanceof Uint8Array) {
+        value = this.#codec.next(body, this.#at);
+        this.#consumed += this.#codec.position - this.#at;
+        this.#at = this.#codec.position;
+        if (this.#at === body.length) this.#nextBody();
+      } else {
+        value = this.#codec.large(body.bytes);
+        this.#consumed += body.length;
+        this.#nextBody();
+        body.release();
+      }
       this.#grant(WINDOW / 2);
       if (this.#check !== undefined) value = this.#check(value);
     } catch (error) {
@@ -165,7 +196,7 @@ export class Inflow<T = unknown> implements AsyncIterableIterator<T, undefined> 
 
   #over(error: unknown): void {
     this.#state = 'over';
-    this.#bodies = [];
+    for (const body of this.#bodies.splice(this.#first)) if (!(body instanceof Uint8Array)) body.release();
     this.#first = 0;
     this.#error = error;
     this.#granted = this.#received;

@@ -1,11 +1,16 @@
 /**
  * The sending end of a stream: takes items from an iterable and sends them, several in one message when they come fast, as far as the
  * receiver's credit goes. So the source is asked for the next item only when there is somewhere to put it.
+ *
+ * An item that fits into no message goes by view, or in parts to a peer that has as many views as it takes. It may go beyond the credit when
+ * there is any; it counts with all its bytes, and what comes after it waits until that is consumed.
  */
 import { AlpcError } from '../base/errors.js';
 import type { CommunicationPort } from '../ports/index.js';
-import type { Codec } from './codec.js';
-import { HEADER, Kind, WINDOW, writeHeader } from './frame.js';
+import type { Conversation } from './conversation.js';
+import { Flag, header, HEADER, Kind, kindOf, WINDOW, writeHeader } from './frame.js';
+import { joinLarge, largeLength } from './large-values.js';
+import { partsOf } from './transfers.js';
 import { ValueEncoder } from './value-encoder.js';
 
 /** Items are sent together until a message has so many bytes. */
@@ -14,9 +19,14 @@ const TOGETHER = 16_384;
 /** Items that are taken before the event loop must turn: others have their turn, and the word that no more are wanted is heard. */
 const IN_A_ROW = 256;
 
+/** Milliseconds until a receiver that holds as many long values as it may is asked again, doubled each time. */
+const FIRST_PAUSE = 5;
+const LONGEST_PAUSE = 160;
+
 export type Source = Iterable<unknown> | AsyncIterable<unknown>;
 
 export class Outflow {
+  readonly #conversation: Conversation;
   readonly #port: CommunicationPort;
   readonly #flags: number;
   readonly #number: number;
@@ -27,14 +37,16 @@ export class Outflow {
   #sent = 0;
   #stopped = false;
   #room: Promise<void> | undefined;
+  readonly #runs: Uint8Array[] = [];
   #wake: (() => void) | undefined;
   #scheduled = false;
 
-  constructor(port: CommunicationPort, codec: Codec, flags: number, number: number) {
-    this.#port = port;
+  constructor(conversation: Conversation, flags: number, number: number) {
+    this.#conversation = conversation;
+    this.#port = conversation.port;
     this.#flags = flags;
     this.#number = number;
-    this.#encoder = new ValueEncoder(codec.bounds);
+    this.#encoder = new ValueEncoder(conversation.terms.codec.bounds);
   }
 
   /** Bytes of items sent. */
@@ -60,7 +72,7 @@ export class Outflow {
     this.#wake?.();
   }
 
-  /** Sends all items; ends early when it is stopped. The source is told either way. @throws what the source throws; ERR_ALPC_BAD_VALUE, ERR_ALPC_MESSAGE_TOO_LONG */
+  /** Sends all items; ends early when it is stopped. The source is told either way. @throws what the source throws; ERR_ALPC_BAD_VALUE */
   async pump(source: Source): Promise<void> {
     const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
     let finished = false;
@@ -109,10 +121,9 @@ export class Outflow {
   /** Adds an item to what waits; a promise when it must be waited for room. */
   #add(value: unknown): Promise<void> | undefined {
     const before = this.#at;
-    const end = this.#encoder.append(value, before);
-    const length = end - before;
+    const end = this.#encoder.append(value, before, this.#runs);
     const longest = Math.min(this.#port.maxDataLength, WINDOW + HEADER) - HEADER;
-    if (length > longest) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `an item of ${length} bytes was to be sent on a stream; at most ${longest} fit into a message`);
+    if (this.#runs.length > 0 || end - before > longest) return this.#addLong(before, end, this.#runs.splice(0));
     if (end - HEADER <= Math.min(longest, this.#credit)) {
       this.#at = end;
       if (end >= TOGETHER) return this.#flush();
@@ -131,6 +142,64 @@ export class Outflow {
     this.#encoder.written(HEADER + item.length).set(item, HEADER);
     this.#at = HEADER + item.length;
     await this.#flush();
+  }
+
+  /** Sends what stands before a long item, and then the item: its skeleton is still where it was encoded. */
+  async #addLong(before: number, end: number, runs: readonly Uint8Array[]): Promise<void> {
+    while (this.#at > HEADER && !this.#stopped) await this.#flush();
+    if (this.#room !== undefined) await this.#room;
+    while (this.#credit <= 0 && !this.#stopped) await this.#waitForCredit();
+    const frame = this.#encoder.written(end).subarray(before - HEADER);
+    for (let pause = FIRST_PAUSE; !this.#stopped; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+      if ((await this.#sendByView(frame, runs)) || (await this.#sendInParts(frame, runs))) break;
+      await this.#pause(pause);
+    }
+    this.#encoder.trim();
+  }
+
+  async #sendByView(frame: Buffer, runs: readonly Uint8Array[]): Promise<boolean> {
+    const packed = this.#conversation.large.pack(frame, runs);
+    if (packed === undefined) return false;
+    const sent = this.#port.post(header(Kind.items, this.#flags | Flag.viewed, 0, this.#number, 0), { view: packed.view });
+    packed.done();
+    this.#count(largeLength(frame, runs));
+    await sent.catch(() => this.stop());
+    return true;
+  }
+
+  /** False when the receiver has no room for it now. @throws what the receiver says */
+  async #sendInParts(frame: Buffer, runs: readonly Uint8Array[]): Promise<boolean> {
+    const conversation = this.#conversation;
+    const number = conversation.transfers.nextNumber();
+    const bytes = joinLarge(frame, runs);
+    for (const part of partsOf(bytes, number, this.#port.maxDataLength)) {
+      const answer = await this.#port.request(part).catch(() => undefined);
+      if (answer === undefined) this.stop();
+      else if (kindOf(answer.data) !== Kind.response) {
+        const error = conversation.faultIn('an item of a stream', answer.data);
+        if (AlpcError.is(error) && error.code === 'ERR_ALPC_QUOTA_EXCEEDED') return false;
+        throw error;
+      }
+      if (!this.#stopped) continue;
+      if (!this.#port.closed) conversation.tell(Kind.drop, Flag.opener, number);
+      return true;
+    }
+    this.#count(bytes.length);
+    await this.#port.post(header(Kind.items, this.#flags | Flag.long, 0, this.#number, number)).catch(() => this.stop());
+    return true;
+  }
+
+  /** Ends early when it is stopped. */
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      this.#wake = () => void (this.#stopped && end());
+    });
   }
 
   async #turn(): Promise<void> {
@@ -173,9 +242,13 @@ export class Outflow {
         },
       );
     }
+    this.#count(length);
+    this.#at = HEADER;
+  }
+
+  #count(length: number): void {
     this.#credit -= length;
     this.#sent = (this.#sent + length) >>> 0;
-    this.#at = HEADER;
   }
 
   async #waitForCredit(): Promise<void> {

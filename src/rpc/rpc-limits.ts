@@ -8,7 +8,7 @@ export interface RpcLimitOptions {
   valueLength?: number;
   /** How deep objects may stand in each other: 1 to 1,000; 200 by default. */
   depth?: number;
-  /** Streams that the other side may have open: 0 to 65,536; 256 by default. Each may hold 64 KiB. */
+  /** Streams that the other side may have open: 0 to 65,536; 256 by default. Each may hold 64 KiB and a long item. */
   streams?: number;
   /** Context handles that the other side may hold: 0 to 1,000,000; 1,024 by default. */
   handles?: number;

@@ -189,7 +189,7 @@ export class Serving implements ContextHost {
 
   async #stream(message: RequestMessage, data: Buffer): Promise<void> {
     const conversation = this.#conversation;
-    const { terms, theirs, port } = conversation;
+    const { terms, theirs } = conversation;
     const number = numberOf(data);
     let procedure: Procedure | undefined;
     let stream: OpenStream | undefined;
@@ -200,7 +200,7 @@ export class Serving implements ContextHost {
       terms.figures.streams++;
       const takesItems = procedure.method.kind === 'stream' && procedure.method.items !== undefined;
       const inflow = takesItems ? new Inflow(terms.codec, procedure.checks.items, { credit: (bytes) => conversation.tell(Kind.credit, 0, number, bytes), stop: () => conversation.isEnded || conversation.tell(Kind.stop, 0, number) }) : undefined;
-      const opened: OpenStream = { inflow, outflow: new Outflow(port, terms.codec, 0, number), abort: new AbortController() };
+      const opened: OpenStream = { inflow, outflow: new Outflow(conversation, 0, number), abort: new AbortController() };
       stream = opened;
       conversation.open(theirs, number, opened);
       const timeout = extraOf(data);

@@ -4,7 +4,8 @@
  * what is held for one connection, and that only for as long as the connection lives.
  */
 import { AlpcError } from '../base/errors.js';
-import { HEADER } from './frame.js';
+import { header, HEADER, Kind } from './frame.js';
+import type { LongItem } from './inflow.js';
 
 interface Arriving {
   readonly bytes: Buffer;
@@ -25,7 +26,7 @@ export class Transfers {
 
   /** Bytes that are held. */
   get held(): number {
-    return this.#held;
+    return Math.max(0, this.#held); // items of streams may be released after the end
   }
 
   nextNumber(): number {
@@ -34,7 +35,7 @@ export class Transfers {
 
   // ---- arriving ----------------------------------------------------------------------------------------------------
 
-  /** A part has come. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED, ERR_ALPC_PROTOCOL */
+  /** A part has come. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when there is no room now, ERR_ALPC_BAD_VALUE when there never is, ERR_ALPC_PROTOCOL */
   push(number: number, total: number, part: Buffer): void {
     let transfer = this.#arriving.get(number);
     if (transfer === undefined) {
@@ -59,6 +60,21 @@ export class Transfers {
     this.#arriving.delete(number);
     this.#held -= transfer.bytes.length;
     return transfer.bytes;
+  }
+
+  /** As `takeArrived`, but its bytes count as held until they are released. @throws as `takeArrived` */
+  lend(number: number): LongItem {
+    const bytes = this.takeArrived(number);
+    this.#held += bytes.length;
+    let isHeld = true;
+    return {
+      length: bytes.length,
+      bytes,
+      release: () => {
+        if (isHeld) this.#held -= bytes.length;
+        isHeld = false;
+      },
+    };
   }
 
   // ---- leaving -----------------------------------------------------------------------------------------------------
@@ -101,6 +117,7 @@ export class Transfers {
   }
 
   #hold(length: number): void {
+    if (length > this.#limit) throw new AlpcError('ERR_ALPC_BAD_VALUE', `a value of ${length} bytes is longer than ${this.#limit} bytes (the limit 'valueLength')`);
     if (this.#held + length > this.#limit) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `a value of ${length} bytes does not fit: ${this.#held} of ${this.#limit} bytes are held for this connection (the limit 'valueLength')`);
     this.#held += length;
   }
@@ -109,4 +126,10 @@ export class Transfers {
 /** Bytes of a value that go with one message. */
 export function partLength(maxDataLength: number): number {
   return maxDataLength - HEADER;
+}
+
+/** The frames that push a long value. */
+export function* partsOf(bytes: Buffer, number: number, maxDataLength: number): Generator<Buffer> {
+  const length = partLength(maxDataLength);
+  for (let at = 0; at < bytes.length; at += length) yield Buffer.concat([header(Kind.push, 0, 0, number, bytes.length), bytes.subarray(at, at + length)]);
 }

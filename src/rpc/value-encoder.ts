@@ -53,29 +53,17 @@ export class ValueEncoder {
   }
 
   /**
-   * Encodes one value behind `room` bytes that are the caller's.
+   * Encodes one value behind `room` bytes that are the caller's. With `runs`, long runs of bytes are only named, and added to it.
    * @throws AlpcError ERR_ALPC_BAD_VALUE with the path to what can't travel, or when it is too deep or too long
    */
-  encode(value: unknown, room = 0): Buffer {
-    this.#at = room;
-    this.append(value, room);
-    return this.written(this.#at);
-  }
-
-  /** As `encode`, but names long runs of bytes only, and adds them to `runs`. @throws as `encode` */
-  encodeWithRuns(value: unknown, room: number, runs: Uint8Array[]): Buffer {
-    this.#runs = runs;
-    try {
-      return this.encode(value, room);
-    } finally {
-      this.#runs = undefined;
-      this.#runsLength = 0;
-    }
+  encode(value: unknown, room = 0, runs?: Uint8Array[]): Buffer {
+    return this.written(this.append(value, room, runs));
   }
 
   /** Encodes one value behind what is there. Where it ends. @throws as `encode`; then nothing has been added */
-  append(value: unknown, at: number): number {
+  append(value: unknown, at: number, runs?: Uint8Array[]): number {
     this.#at = this.#start = at;
+    this.#runs = runs;
     this.#root = value;
     try {
       this.#write(value, 0);
@@ -85,6 +73,8 @@ export class ValueEncoder {
       this.#at = at;
       throw error;
     } finally {
+      this.#runs = undefined;
+      this.#runsLength = 0;
       this.#root = undefined;
       while (this.#count > 0) this.#few[--this.#count] = undefined;
       this.#many = undefined;

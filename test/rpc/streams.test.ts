@@ -25,13 +25,12 @@ test('items arrive in order, all of them, however many', async (t) => {
   assert.deepEqual(await collect(client.count({ to: 3, pause: 5 })), [0, 1, 2]);
 });
 
-test('items as long as a message arrive, and longer ones fail the stream', async (t) => {
+test('items as long as a message arrive, and longer ones', async (t) => {
   const { client } = await local(t);
-  for (const length of [30_000, 32_760, 40_000, 65_000, 65_485]) {
+  for (const length of [30_000, 32_760, 40_000, 65_000, 65_485, 65_486, 65_535, 65_536, 65_537, 1_000_000]) {
     const items = await collect(client.blobs({ count: 7, length }));
     assert.deepEqual(items.map((item) => [item.length, item[0]]), range(7).map((i) => [length, i]), String(length));
   }
-  await assert.rejects(collect(client.blobs({ count: 1, length: 65_486 })), /fit into a message/);
 });
 
 test('a hundred streams side by side do not mix', async (t) => {
