@@ -44,6 +44,8 @@ export interface ThreadPoolStatistics {
 export interface ThreadPoolEvents {
   /** A thread has ended by what its handler threw, or could not start. */
   crash: [error: Error];
+  /** A thread is being started. What it is posted before its handler's module has loaded waits for it. */
+  thread: [worker: Worker];
   /** Once, when the last thread has left after `close`. */
   close: [];
 }
@@ -62,6 +64,9 @@ interface PoolThread {
   bound: boolean;
   ready: boolean;
   leaving: boolean;
+  /** Work that it does besides packets, and what it holds for others: see `keep`. */
+  works: number;
+  held: number;
 }
 
 /** The pool: it belongs to the thread that made it, which need not be one that owns associated ports. Its event loop must turn for threads to start and leave. */
@@ -100,6 +105,21 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
       busy += Atomics.load(this.#busy, index);
     }
     return { threads: this.#threads.size, starting, busy, started: this.#started, retired: this.#retired, crashed: this.#crashed };
+  }
+
+  /** Where its threads take their packets. */
+  get completions(): CompletionPort {
+    return this.#options.completions;
+  }
+
+  /** Engine room: the threads that are there now. */
+  get workers(): Worker[] {
+    return Array.from(this.#threads, ({ worker }) => worker);
+  }
+
+  /** Engine room: a thread does some work that is no packet of its own (`close` waits for it), or holds what others will ask for; then it does not leave for being idle. */
+  keep(worker: Worker, what: 'works' | 'held', by: number): void {
+    for (const thread of this.#threads) if (thread.worker === worker) thread[what] += by;
   }
 
   /**
@@ -147,9 +167,10 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     Atomics.store(this.#busy, index, 0);
     const workerData: PoolWorkerData = { handle: completions.handle, worker: module, max, busy: this.#busy, index, idle: idleTimeout, data };
     const worker = new Worker(new URL('./pool-worker.js', import.meta.url), { workerData });
-    const thread: PoolThread = { worker, index, bound: false, ready: false, leaving: false };
+    const thread: PoolThread = { worker, index, bound: false, ready: false, leaving: false, works: 0, held: 0 };
     this.#threads.add(thread);
     this.#started++;
+    this.emit('thread', worker);
     worker.on('message', (told: ToldByThread) => this.#hear(thread, told));
     worker.on('error', (error) => this.#crash(thread, error));
     worker.on('exit', () => this.#gone(thread));
@@ -162,7 +183,12 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
       this.#failures = 0;
       this.#lookAgain(); // it has taken its first packets: what it left is for others
     } else if (alpcPool === 'left') void thread.worker.terminate();
-    else if (this.#staying > this.#options.minThreads) this.#retire(thread);
+    else if (alpcPool === 'idle' && thread.works + thread.held === 0 && this.#staying > this.#options.minThreads) this.#retire(thread);
+  }
+
+  get #isWorking(): boolean {
+    for (const { works } of this.#threads) if (works > 0) return true;
+    return false;
   }
 
   get #staying(): number {
@@ -215,7 +241,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     const { completions } = this.#options;
     const begun = performance.now();
     const isOver = (): boolean => performance.now() - begun >= timeout;
-    while (!completions.closed && !isOver() && this.#threads.size > 0 && (completions.info().queuedBytes > 0 || this.statistics().busy > 0)) await pause(DRAIN_LOOK);
+    while (!completions.closed && !isOver() && this.#threads.size > 0 && (completions.info().queuedBytes > 0 || this.statistics().busy > 0 || this.#isWorking)) await pause(DRAIN_LOOK);
     this.#drained = true; // from now on none is started
     for (const thread of this.#threads) this.#retire(thread);
     while (this.#threads.size > 0 && !isOver()) await pause(DRAIN_LOOK);

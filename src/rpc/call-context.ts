@@ -89,7 +89,9 @@ export class CallContext {
   }
 }
 
-/** For a place that has no connection to do it with. */
-export function notHere(what: string): never {
-  throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${what} are not for handlers in a thread pool: the connection is another thread's`);
+/** A handler asks for what its place can't do: told to its caller as it is. */
+export class NotHere extends AlpcError {
+  constructor(what: string, instead: string) {
+    super('ERR_ALPC_INVALID_ARGUMENT', `${what} are not for this handler, in a thread pool: the connection is another thread's. ${instead}`);
+  }
 }

@@ -118,7 +118,7 @@ export class Calling {
       },
     });
     const takesItems = bound.method.kind === 'stream' && bound.method.items !== undefined && options.items !== undefined;
-    const stream: OpenStream = { inflow, outflow: takesItems ? new Outflow(conversation, Flag.opener, number) : undefined, abort: undefined };
+    const stream: OpenStream = { inflow, outflow: takesItems ? new Outflow(conversation.way, Flag.opener, number) : undefined, abort: undefined };
     conversation.open(conversation.mine, number, stream);
     const giveUp = (): void => inflow.cancel(signal?.aborted === true ? signal.reason : new AlpcError('ERR_ALPC_TIMEOUT', `${bound.what} did not end within ${timeout} ms`));
     const timer = timeout === Infinity ? undefined : setTimeout(giveUp, timeout);

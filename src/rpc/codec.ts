@@ -3,6 +3,7 @@
  * good until the next one is made, so it is handed to a port (which copies) before anything else runs.
  */
 import { AlpcError } from '../base/errors.js';
+import type { ContextHandle } from './context-handle.js';
 import { HEADER, writeHeader } from './frame.js';
 import { longest } from './large-values.js';
 import { ValueDecoder } from './value-decoder.js';
@@ -51,6 +52,19 @@ export class Codec {
   large(bytes: Buffer): unknown {
     if (bytes.length > longest(this.bounds.valueLength)) throw new AlpcError('ERR_ALPC_BAD_VALUE', `a value of ${bytes.length} bytes came; the limit 'valueLength' here is ${this.bounds.valueLength}`);
     return this.#decoder.decodeLarge(bytes);
+  }
+
+  /** The context handles that stand in a frame's value, or in a long one. @throws as `value` */
+  handlesIn(frame: Buffer, long: Buffer | undefined): readonly ContextHandle[] {
+    const handles: ContextHandle[] = [];
+    this.#decoder.handles = handles;
+    try {
+      if (long === undefined) this.value(frame);
+      else this.large(long);
+    } finally {
+      this.#decoder.handles = undefined;
+    }
+    return handles;
   }
 
   /** The memory in which a message's frame lies, from `message.start`: to make a view of each frame takes as long as to decode a small value. */

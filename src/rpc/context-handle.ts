@@ -36,7 +36,7 @@ export class ContextHandle {
 }
 
 interface Entry {
-  readonly owner: object;
+  readonly owner: unknown;
   readonly state: unknown;
   readonly rundown: ((state: never) => unknown) | undefined;
 }
@@ -57,43 +57,60 @@ export class HandleTable {
     return this.#entries.size;
   }
 
-  open<State>(owner: object, state: State, rundown: ((state: State) => unknown) | undefined): ContextHandle {
-    if (this.#entries.size >= this.#limit) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `this client holds ${this.#entries.size} context handles already`);
+  open<State>(owner: unknown, state: State, rundown: ((state: State) => unknown) | undefined): ContextHandle {
+    this.#expectRoom();
     const id = `00000000${randomUUID().replaceAll('-', '')}`.padEnd(2 * HANDLE_LENGTH, '0');
     this.#entries.set(id, { owner, state, rundown: rundown });
     return new ContextHandle(id);
   }
 
   /** @throws AlpcError ERR_ALPC_CONTEXT_MISMATCH */
-  use(owner: object, handle: unknown): unknown {
+  use(owner: unknown, handle: unknown): unknown {
     return this.#find(owner, handle).state;
   }
 
   /** Closes one; its rundown does not run. The state. @throws as `use` */
-  close(owner: object, handle: unknown): unknown {
+  close(owner: unknown, handle: unknown): unknown {
     const { state } = this.#find(owner, handle);
     this.#entries.delete((handle as ContextHandle).id);
     return state;
   }
 
+  /** Takes in a handle that was made elsewhere, where its state is; `rundown` as in `open`. @throws as `open` */
+  adopt(id: string, owner: unknown, rundown: () => unknown): void {
+    this.#expectRoom();
+    this.#entries.set(id, { owner, state: undefined, rundown });
+  }
+
+  /** One that was taken in has ended where its state is: nothing runs. */
+  forget(id: string): void {
+    this.#entries.delete(id);
+  }
+
   /** The connection has ended. */
   runDown(): void {
-    const entries = [...this.#entries.values()];
-    this.#entries.clear();
-    for (const { rundown, state } of entries) {
-      if (rundown === undefined) continue;
-      try {
-        const result = rundown(state as never);
-        if (result instanceof Promise) result.catch(this.#report);
-      } catch (error) {
-        this.#report(error);
-      }
+    for (const id of this.#entries.keys()) this.runDownOne(id);
+  }
+
+  runDownOne(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    this.#entries.delete(id);
+    try {
+      const result = entry.rundown?.(entry.state as never);
+      if (result instanceof Promise) result.catch(this.#report);
+    } catch (error) {
+      this.#report(error);
     }
   }
 
-  #find(owner: object, handle: unknown): Entry {
+  #expectRoom(): void {
+    if (this.#entries.size >= this.#limit) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `this client holds ${this.#entries.size} context handles already`);
+  }
+
+  #find(owner: unknown, handle: unknown): Entry {
     const entry = handle instanceof ContextHandle ? this.#entries.get(handle.id) : undefined;
-    if (entry?.owner === owner) return entry;
+    if (entry !== undefined && entry.owner === owner) return entry;
     const what = handle instanceof ContextHandle ? `${handle} is not one that this interface gave to this client, or it has been closed` : 'what came is no context handle';
     throw new AlpcError('ERR_ALPC_CONTEXT_MISMATCH', what);
   }

@@ -13,6 +13,7 @@ import { HandleTable } from './context-handle.js';
 import { faultError } from './faults.js';
 import { extraOf, Flag, flagsOf, header, HEADER, Kind, kindOf, LONGEST_AHEAD, numberOf } from './frame.js';
 import type { Inflow, LongItem } from './inflow.js';
+import { PortWay } from './item-way.js';
 import { LargeValues, longest } from './large-values.js';
 import type { OfferTable } from './offer.js';
 import type { Outflow } from './outflow.js';
@@ -43,11 +44,21 @@ export class Figures {
   active = 0;
 }
 
+/** Where a stream is served, when that is in a thread of a pool. */
+export interface StreamRelay {
+  /** A datagram of the peer. False: it breaks the rules. */
+  hear(frame: Buffer): boolean;
+  /** A long item of the peer, which belongs to the relay now. */
+  hearLong(frame: Buffer, item: LongItem): boolean;
+  giveUp(why: string): void;
+}
+
 export interface OpenStream {
   readonly inflow: Inflow | undefined;
   readonly outflow: Outflow | undefined;
   /** Tells who works on it that it is not wanted. */
   readonly abort: AbortController | undefined;
+  readonly relay?: StreamRelay;
   /** Bytes of items that will have come, once that is known. */
   total?: number;
 }
@@ -57,6 +68,7 @@ export class Conversation {
   readonly terms: ConversationTerms;
   readonly transfers: Transfers;
   readonly large: LargeValues;
+  readonly way: PortWay;
   readonly handles: HandleTable;
   readonly calling: Calling;
   readonly serving: Serving;
@@ -72,6 +84,7 @@ export class Conversation {
     this.terms = terms;
     this.transfers = new Transfers(longest(terms.limits.valueLength));
     this.large = new LargeValues(port);
+    this.way = new PortWay(this);
     this.handles = new HandleTable(terms.limits.handles, (error) => terms.report(error));
     this.calling = new Calling(this);
     this.serving = new Serving(this);
@@ -120,7 +133,8 @@ export class Conversation {
     this.#ended = true;
     const why = error ?? new AlpcError('ERR_ALPC_DISCONNECTED', `${this.port}: the connection ended before the stream did`);
     for (const streams of [this.mine, this.theirs]) {
-      for (const { inflow, outflow, abort } of streams.values()) {
+      for (const { inflow, outflow, abort, relay } of streams.values()) {
+        relay?.giveUp('the connection has ended');
         inflow?.cancel(why);
         outflow?.stop();
         abort?.abort(why);
@@ -170,7 +184,7 @@ export class Conversation {
     }
     const isKept = (flagsOf(frame) & Flag.viewed) !== 0;
     if (stream === undefined) item.release(); // it ended while this was on its way
-    else if (stream.inflow?.pushLong(item) !== true) {
+    else if ((stream.relay === undefined ? stream.inflow?.pushLong(item) : stream.relay.hearLong(frame, item)) !== true) {
       item.release();
       this.#violated('more items came on a stream than it takes');
     } else if (!isTheirs) this.forgetIfDone(number, stream);
@@ -184,6 +198,10 @@ export class Conversation {
     const streams = isTheirs ? this.theirs : this.mine;
     const stream = streams.get(number);
     if (stream === undefined) return; // it ended while this was on its way
+    if (stream.relay !== undefined) {
+      if (!stream.relay.hear(frame)) this.#violated('more items came on a stream than it takes');
+      return;
+    }
     switch (kind) {
       case Kind.items:
         if (stream.inflow === undefined || !stream.inflow.push(frame)) return this.#violated('more items came on a stream than it takes');

@@ -17,7 +17,7 @@ export { Management } from './management.js';
 export type { InterfaceEntry, ServerStatistics } from './management.js';
 export { EndpointMapper, mapEndpoints } from './mapper.js';
 export type { MapOptions, MapQuery } from './mapper.js';
-export { implement, Offer } from './offer.js';
+export { implement, Offer, pooled } from './offer.js';
 export type { AnyOffer, Handler, Handlers, OfferOptions, SecurityCallback, ServerCall, ServerInterceptor } from './offer.js';
 export { poolHandler } from './pool.js';
 export type { PoolHandlerOptions } from './pool.js';

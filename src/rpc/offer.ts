@@ -4,9 +4,11 @@
  */
 import { checkFunction, checkOptions, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { ThreadPool } from '../notification/index.js';
 import type { PeerIdentity } from '../ports/index.js';
 import type { CallContext } from './call-context.js';
 import { type CallMethod, checksOf, Interface, isCompatible, type Method, type MethodChecks, type Methods, type OneWayMethod, type StreamMethod } from './interface.js';
+import { PoolRelay } from './pool-relay.js';
 import type { InputOf, OutputOf, Schema } from './schema.js';
 
 type Promised<T> = T | Promise<T>;
@@ -44,9 +46,12 @@ export class Offer<M extends Methods = Methods> {
   readonly handlers: Handlers<M>;
   readonly security: SecurityCallback | undefined;
   readonly interceptors: readonly ServerInterceptor[];
+  /** Where its handlers are, when they are in the threads of a pool. */
+  readonly pool: PoolRelay | undefined;
 
-  /** Engine room: made by `implement`. */
-  constructor(of: Interface<M>, handlers: Handlers<M>, security: SecurityCallback | undefined, interceptors: readonly ServerInterceptor[]) {
+  /** Engine room: made by `implement` and `pooled`. */
+  constructor(of: Interface<M>, handlers: Handlers<M>, security: SecurityCallback | undefined, interceptors: readonly ServerInterceptor[], pool?: PoolRelay) {
+    this.pool = pool;
     this.interface = of;
     this.handlers = handlers;
     this.security = security;
@@ -74,6 +79,21 @@ export function implement<M extends Methods>(of: Interface<M>, handlers: Handler
   return new Offer(of, handlers, security === undefined ? undefined : checkFunction(security, 'options.security'), interceptors);
 }
 
+/**
+ * Leaves an interface to the threads of a pool, whose module exports `poolHandler([implement(of, handlers)])`. Calls, streams and context handles
+ * are served as by handlers here. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+ */
+export function pooled<M extends Methods>(of: Interface<M>, pool: ThreadPool, options?: Pick<OfferOptions, 'security'>): Offer<M> {
+  if (!(of instanceof Interface)) throw invalidArgument('of', 'what defineInterface() returns', of);
+  if (!(pool instanceof ThreadPool)) throw invalidArgument('pool', 'a ThreadPool', pool);
+  const { security } = checkOptions(options, 'options', ['security']);
+  return new Offer(of, {} as Handlers<M>, security === undefined ? undefined : checkFunction(security, 'options.security'), [], new PoolRelay(pool));
+}
+
+const elsewhere = (): never => {
+  throw new TypeError('its handler is in a thread of a pool');
+};
+
 type AnyHandler = (input: unknown, context: CallContext, items?: unknown) => unknown;
 
 export interface Procedure {
@@ -100,6 +120,7 @@ export class OfferTable {
   readonly procedures: readonly Procedure[];
 
   constructor(offers: readonly Offer[], interceptors: readonly ServerInterceptor[]) {
+    if (interceptors.length > 0 && offers.some(({ pool }) => pool !== undefined)) throw invalidArgument('options.interceptors', 'interceptors in the module of the pool (`poolHandler(offers, { interceptors })`), where the calls of its interfaces are decoded', interceptors);
     this.offers = offers;
     this.procedures = offers.flatMap((offer) =>
       Object.entries(offer.interface.methods).map(([name, method]) => ({
@@ -107,7 +128,7 @@ export class OfferTable {
         name,
         method,
         checks: checksOf(offer.interface, name, method),
-        handler: (offer.handlers as Record<string, AnyHandler>)[name]!.bind(offer.handlers),
+        handler: offer.pool === undefined ? (offer.handlers as Record<string, AnyHandler>)[name]!.bind(offer.handlers) : elsewhere,
         interceptors: [...interceptors, ...offer.interceptors],
       })),
     );

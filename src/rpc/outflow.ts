@@ -5,13 +5,9 @@
  * An item that fits into no message goes by view, or in parts to a peer that has as many views as it takes. It may go beyond the credit when
  * there is any; it counts with all its bytes, and what comes after it waits until that is consumed.
  */
-import { AlpcError } from '../base/errors.js';
-import type { CommunicationPort } from '../ports/index.js';
-import type { Conversation } from './conversation.js';
-import { Flag, header, HEADER, Kind, kindOf, WINDOW, writeHeader } from './frame.js';
-import { joinLarge, largeLength } from './large-values.js';
-import { partsOf } from './transfers.js';
-import { ValueEncoder } from './value-encoder.js';
+import { HEADER, Kind, WINDOW, writeHeader } from './frame.js';
+import { largeLength } from './large-values.js';
+import { type ValueBounds, ValueEncoder } from './value-encoder.js';
 
 /** Items are sent together until a message has so many bytes. */
 const TOGETHER = 16_384;
@@ -25,9 +21,18 @@ const LONGEST_PAUSE = 160;
 
 export type Source = Iterable<unknown> | AsyncIterable<unknown>;
 
+/** The way to the receiver. */
+export interface ItemWay {
+  readonly bounds: ValueBounds;
+  readonly maxDataLength: number;
+  tryPost(frame: Buffer): 'sent' | 'full' | 'disconnected';
+  post(frame: Buffer): Promise<void>;
+  /** Sends an item that fits into no message, as `largeLength` has it. False when the receiver has no room for it now, or nobody wants it any more. @throws what the receiver says */
+  sendLong(flags: number, number: number, frame: Buffer, runs: readonly Uint8Array[], isStopped: () => boolean): Promise<boolean>;
+}
+
 export class Outflow {
-  readonly #conversation: Conversation;
-  readonly #port: CommunicationPort;
+  readonly #way: ItemWay;
   readonly #flags: number;
   readonly #number: number;
   readonly #encoder: ValueEncoder;
@@ -41,12 +46,11 @@ export class Outflow {
   #wake: (() => void) | undefined;
   #scheduled = false;
 
-  constructor(conversation: Conversation, flags: number, number: number) {
-    this.#conversation = conversation;
-    this.#port = conversation.port;
+  constructor(way: ItemWay, flags: number, number: number) {
+    this.#way = way;
     this.#flags = flags;
     this.#number = number;
-    this.#encoder = new ValueEncoder(conversation.terms.codec.bounds);
+    this.#encoder = new ValueEncoder(way.bounds);
   }
 
   /** Bytes of items sent. */
@@ -122,7 +126,7 @@ export class Outflow {
   #add(value: unknown): Promise<void> | undefined {
     const before = this.#at;
     const end = this.#encoder.append(value, before, this.#runs);
-    const longest = Math.min(this.#port.maxDataLength, WINDOW + HEADER) - HEADER;
+    const longest = Math.min(this.#way.maxDataLength, WINDOW + HEADER) - HEADER;
     if (this.#runs.length > 0 || end - before > longest) return this.#addLong(before, end, this.#runs.splice(0));
     if (end - HEADER <= Math.min(longest, this.#credit)) {
       this.#at = end;
@@ -150,47 +154,19 @@ export class Outflow {
     if (this.#room !== undefined) await this.#room;
     while (this.#credit <= 0 && !this.#stopped) await this.#waitForCredit();
     const frame = this.#encoder.written(end).subarray(before - HEADER);
+    const length = largeLength(frame, runs);
     for (let pause = FIRST_PAUSE; !this.#stopped; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      if ((await this.#sendByView(frame, runs)) || (await this.#sendInParts(frame, runs))) break;
+      this.#count(length); // credit may come before this side hears that it was sent
+      if (await this.#way.sendLong(this.#flags, this.#number, frame, runs, () => this.#stopped)) break;
+      this.#count(-length);
       await this.#pause(pause);
     }
     this.#encoder.trim();
   }
 
-  async #sendByView(frame: Buffer, runs: readonly Uint8Array[]): Promise<boolean> {
-    const packed = this.#conversation.large.pack(frame, runs);
-    if (packed === undefined) return false;
-    const sent = this.#port.post(header(Kind.items, this.#flags | Flag.viewed, 0, this.#number, 0), { view: packed.view });
-    packed.done();
-    this.#count(largeLength(frame, runs));
-    await sent.catch(() => this.stop());
-    return true;
-  }
-
-  /** False when the receiver has no room for it now. @throws what the receiver says */
-  async #sendInParts(frame: Buffer, runs: readonly Uint8Array[]): Promise<boolean> {
-    const conversation = this.#conversation;
-    const number = conversation.transfers.nextNumber();
-    const bytes = joinLarge(frame, runs);
-    for (const part of partsOf(bytes, number, this.#port.maxDataLength)) {
-      const answer = await this.#port.request(part).catch(() => undefined);
-      if (answer === undefined) this.stop();
-      else if (kindOf(answer.data) !== Kind.response) {
-        const error = conversation.faultIn('an item of a stream', answer.data);
-        if (AlpcError.is(error) && error.code === 'ERR_ALPC_QUOTA_EXCEEDED') return false;
-        throw error;
-      }
-      if (!this.#stopped) continue;
-      if (!this.#port.closed) conversation.tell(Kind.drop, Flag.opener, number);
-      return true;
-    }
-    this.#count(bytes.length);
-    await this.#port.post(header(Kind.items, this.#flags | Flag.long, 0, this.#number, number)).catch(() => this.stop());
-    return true;
-  }
-
   /** Ends early when it is stopped. */
   #pause(milliseconds: number): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -231,10 +207,10 @@ export class Outflow {
     const length = this.#at - HEADER;
     writeHeader(this.#encoder.view, Kind.items, this.#flags, 0, this.#number, 0);
     const frame = this.#encoder.written(this.#at);
-    const outcome = this.#port.tryPost(frame);
+    const outcome = this.#way.tryPost(frame);
     if (outcome === 'disconnected') return this.stop();
     if (outcome === 'full') {
-      this.#room = this.#port.post(frame).then(
+      this.#room = this.#way.post(frame).then(
         () => void (this.#room = undefined),
         () => {
           this.#room = undefined;

@@ -1,6 +1,10 @@
 /**
- * RPC on a thread pool: the handler module of a `ThreadPool`, made from offers. Each thread has all of the offers, so it can answer any
- * bind or call by itself; what belongs to a connection is not there, for the connection is another thread's. So in a pool there are calls and
+ * RPC on a thread pool: the handler module of a `ThreadPool`, made from offers. It serves two kinds of work.
+ *
+ * What a server leaves to the pool (`serve([pooled(of, pool)])`) comes through a relay, which keeps the connection: see pool-thread.ts.
+ *
+ * Packets of a port that is associated with the pool's completion port come without one. Each thread has all of the offers, so it can answer any
+ * bind or call by itself; what belongs to a connection is not there, for the connection is another thread's. So there are calls and
  * one-way calls, whose values fit into one message; no streams, no context handles, no callbacks, and nobody tells a handler that its caller
  * gave up (its deadline it knows). A client is told: it has no stream methods, and the rest fails with a typed error. A security callback is
  * asked for each call.
@@ -10,11 +14,12 @@
  */
 import { AlpcError } from '../base/errors.js';
 import type { Packet, RequestPacket } from '../notification/index.js';
-import { CallContext, type ContextHost, notHere } from './call-context.js';
+import { CallContext, type ContextHost, NotHere } from './call-context.js';
 import { Codec } from './codec.js';
 import { describeFault, Fault } from './faults.js';
 import { extraOf, Flag, flagsOf, FOREVER, Kind, kindOf, procedureOf } from './frame.js';
 import { type AnyOffer, checkOffers, type Offer, OfferTable, type Procedure, type ServerInterceptor } from './offer.js';
+import { PoolThread } from './pool-thread.js';
 import { checkRpcLimits, type RpcLimitOptions } from './rpc-limits.js';
 import { run } from './serving.js';
 import { PeerIdentity } from '../ports/peer-identity.js';
@@ -34,8 +39,11 @@ export function poolHandler(offers: readonly AnyOffer[], options: PoolHandlerOpt
   const table = new OfferTable(checkOffers(offers, 'offers'), interceptors);
   const codec = new Codec(checkRpcLimits(limits));
 
+  const thread = new PoolThread({ table, codec, hasStacks: stacks });
+
   return async (packet) => {
-    if (packet.type === 'request') await answer(packet);
+    if (packet.type === 'posted') await thread.take(packet.data);
+    else if (packet.type === 'request') await answer(packet);
     else if (packet.type === 'datagram' && kindOf(packet.data) === Kind.oneWay) {
       try {
         await call(packet.data, 'one-way', hostOf(packet.sender));
@@ -56,8 +64,8 @@ export function poolHandler(offers: readonly AnyOffer[], options: PoolHandlerOpt
         const procedures = table.numbersOf(offer, request).map((number, i) => (request.methods[i]![1] === 'stream' ? -1 : number));
         frame = codec.frame(Kind.response, 0, 0, 0, 0, { version: offer.interface.version, procedures });
       } else {
-        if (kindOf(packet.data) === Kind.stream) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', 'handlers in a thread pool serve no streams: the connection is another thread\'s');
-        if (kindOf(packet.data) !== Kind.call || (flagsOf(packet.data) & (Flag.long | Flag.viewed)) !== 0) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', 'handlers in a thread pool serve calls whose values fit into one message');
+        if (kindOf(packet.data) === Kind.stream) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', `a port that is associated with a completion port serves no streams. ${RELAY}`);
+        if (kindOf(packet.data) !== Kind.call || (flagsOf(packet.data) & (Flag.long | Flag.viewed)) !== 0) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `a port that is associated with a completion port serves calls whose values fit into one message. ${RELAY}`);
         procedure = table.procedures[procedureOf(packet.data)];
         const output = await call(packet.data, 'call', host);
         frame = codec.frame(Kind.response, 0, 0, 0, 0, output);
@@ -100,12 +108,14 @@ export function poolHandler(offers: readonly AnyOffer[], options: PoolHandlerOpt
 
 function hostOf(sender: { pid: number; uid: number; gid: number }): ContextHost {
   const caller = new PeerIdentity(sender);
-  return {
-    caller,
-    openHandle: () => notHere('context handles'),
-    useHandle: () => notHere('context handles'),
-    closeHandle: () => notHere('context handles'),
-    callback: () => notHere('callbacks'),
-    callbackSync: () => notHere('callbacks'),
+  const handles = (): never => {
+    throw new NotHere('context handles', RELAY);
   };
+  const callbacks = (): never => {
+    throw new NotHere('callbacks', 'Serve the interface that calls back on the event loop, by implement()');
+  };
+  return { caller, openHandle: handles, useHandle: handles, closeHandle: handles, callback: callbacks, callbackSync: callbacks };
 }
+
+/** What to do instead. */
+const RELAY = 'Leave the interface to the pool by serve([pooled(of, pool)]), which keeps the connection';

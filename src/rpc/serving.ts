@@ -5,12 +5,13 @@
 import { AlpcError, type AlpcErrorCode } from '../base/errors.js';
 import type { View } from '../memory/view.js';
 import type { RequestMessage } from '../ports/index.js';
-import { CallContext, type ContextHost } from './call-context.js';
+import { CallContext, type ContextHost, NotHere } from './call-context.js';
 import { callbackClient } from './binding.js';
 import type { ContextHandle } from './context-handle.js';
 import type { Client } from './client-types.js';
+import type { Codec } from './codec.js';
 import type { Conversation, OpenStream } from './conversation.js';
-import { describeFault, Fault, type WireFault } from './faults.js';
+import { describeFault, Fault } from './faults.js';
 import { extraOf, Flag, flagsOf, FOREVER, header, HEADER, Kind, kindOf, numberOf, procedureOf } from './frame.js';
 import { Inflow } from './inflow.js';
 import type { Interface, Methods } from './interface.js';
@@ -57,7 +58,7 @@ export class Serving implements ContextHost {
           throw new AlpcError('ERR_ALPC_PROTOCOL', 'this is a server of RPC, and what came is no call');
       }
     } catch (error) {
-      this.#refuse(message, error);
+      this.refuse(message, error);
     }
   }
 
@@ -66,6 +67,7 @@ export class Serving implements ContextHost {
     terms.figures.oneWayCalls++;
     try {
       const procedure = this.#procedure(frame, 'one-way');
+      if (procedure.offer.pool !== undefined) return procedure.offer.pool.call(this.#conversation, undefined, procedure, frame, this.#longInput(frame, view));
       const context = new CallContext(this, procedure.offer, Infinity, () => new AbortController().signal);
       const checked = check(procedure.checks.input, this.#input(frame, view));
       const result = checked instanceof Promise ? checked.then((input) => run(procedure, input, context)) : run(procedure, checked, context);
@@ -73,6 +75,25 @@ export class Serving implements ContextHost {
     } catch (error) {
       terms.report(error);
     }
+  }
+
+  // ---- for relays of thread pools ----------------------------------------------------------------------------------
+
+  /** Answers with what a thread made; `runs` are those of a long value. */
+  relay(message: RequestMessage, frame: Buffer, runs: readonly Uint8Array[]): void {
+    if (!message.isPending) return;
+    if (kindOf(frame) === Kind.fault) this.#conversation.terms.figures.faults++;
+    try {
+      if (frame.length <= this.#conversation.port.maxDataLength && runs.length === 0) message.reply(frame);
+      else this.#answerLarge(message, frame, runs);
+    } catch (error) {
+      this.refuse(message, error);
+    }
+  }
+
+  /** This side refuses, or can't: an error of the library's. */
+  refuse(message: RequestMessage, error: unknown, number = 0): void {
+    this.#fault(message, error, undefined, number);
   }
 
   // ---- for contexts ------------------------------------------------------------------------------------------------
@@ -122,7 +143,7 @@ export class Serving implements ContextHost {
       this.#answer(message, { version: offer.interface.version, procedures: terms.table.numbersOf(offer, request) });
     };
     if (offer.security === undefined || this.#allowed.has(offer)) return bound();
-    const denied = (cause?: unknown): void => this.#refuse(message, new AlpcError('ERR_ALPC_ACCESS_DENIED', `${offer.interface}: its security callback refuses ${this.caller}`, { cause }));
+    const denied = (cause?: unknown): void => this.refuse(message, new AlpcError('ERR_ALPC_ACCESS_DENIED', `${offer.interface}: its security callback refuses ${this.caller}`, { cause }));
     const decision = offer.security(this.caller, offer.interface);
     if (!(decision instanceof Promise)) return  decision ? bound() : denied();
     decision.then((isAllowed) => (isAllowed ? bound() : denied()), denied);
@@ -137,18 +158,28 @@ export class Serving implements ContextHost {
 
   /** The input of a call, wherever it is. */
   #input(frame: Buffer, view: View | undefined): unknown {
-    const { terms, transfers } = this.#conversation;
+    const { codec } = this.#conversation.terms;
+    const long = this.#longInput(frame, view);
+    return long === undefined ? codec.value(frame) : codec.large(long);
+  }
+
+  /** The bytes of an input that is not in its frame. */
+  #longInput(frame: Buffer, view: View | undefined): Buffer | undefined {
     const flags = flagsOf(frame);
-    if ((flags & Flag.long) !== 0) return terms.codec.large(transfers.takeArrived(numberOf(frame)));
-    if ((flags & Flag.viewed) === 0) return terms.codec.value(frame);
+    if ((flags & Flag.long) !== 0) return this.#conversation.transfers.takeArrived(numberOf(frame));
+    if ((flags & Flag.viewed) === 0) return undefined;
     if (view === undefined) throw new AlpcError('ERR_ALPC_PROTOCOL', 'a call says that its input is in a view, and none came with it');
-    return terms.codec.large(view.bytes);
+    return view.bytes;
   }
 
   #call(message: RequestMessage, memory: Buffer, at: number, isBlocked: boolean): void {
     const { terms } = this.#conversation;
     const procedure = this.#procedure(memory, 'call', at);
     terms.figures.calls++;
+    if (procedure.offer.pool !== undefined) {
+      if (isBlocked) throw busy();
+      return procedure.offer.pool.call(this.#conversation, message, procedure, message.data, this.#longInput(message.data, message.view));
+    }
     const timeout = extraOf(memory, at);
     const value = (flagsOf(memory, at) & (Flag.long | Flag.viewed)) === 0 ? terms.codec.value(memory, at + HEADER, at + message.dataLength) : this.#input(message.data, message.view);
     const context = new CallContext(this, procedure.offer, timeout === FOREVER ? Infinity : timeout, () => message.signal);
@@ -158,7 +189,7 @@ export class Serving implements ContextHost {
       result = checked.then(
         (input) => run(procedure, input, context),
         (error: unknown) => {
-          this.#refuse(message, error);
+          this.refuse(message, error);
           return REFUSED;
         },
       );
@@ -172,7 +203,7 @@ export class Serving implements ContextHost {
     if (!isThenable(result)) return this.#answer(message, result);
     if (isBlocked) {
       result.then(undefined, (error: unknown) => terms.report(error));
-      return this.#refuse(message, busy());
+      return this.refuse(message, busy());
     }
     terms.figures.active++;
     result.then(
@@ -198,9 +229,13 @@ export class Serving implements ContextHost {
       if (theirs.has(number)) throw new AlpcError('ERR_ALPC_PROTOCOL', 'a stream of this number is open');
       if (theirs.size >= terms.limits.streams) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${theirs.size} streams are open on this connection (the limit 'streams')`);
       terms.figures.streams++;
+      if (procedure.offer.pool !== undefined) {
+        const relay = procedure.offer.pool.stream(conversation, message, procedure, data, this.#longInput(data, message.view));
+        return conversation.open(theirs, number, { inflow: undefined, outflow: undefined, abort: undefined, relay });
+      }
       const takesItems = procedure.method.kind === 'stream' && procedure.method.items !== undefined;
       const inflow = takesItems ? new Inflow(terms.codec, procedure.checks.items, { credit: (bytes) => conversation.tell(Kind.credit, 0, number, bytes), stop: () => conversation.isEnded || conversation.tell(Kind.stop, 0, number) }) : undefined;
-      const opened: OpenStream = { inflow, outflow: new Outflow(conversation, 0, number), abort: new AbortController() };
+      const opened: OpenStream = { inflow, outflow: new Outflow(conversation.way, 0, number), abort: new AbortController() };
       stream = opened;
       conversation.open(theirs, number, opened);
       const timeout = extraOf(data);
@@ -216,7 +251,7 @@ export class Serving implements ContextHost {
       }
       message.reply(header(Kind.response, 0, 0, opened.outflow!.sent, 0));
     } catch (error) {
-      this.#refuse(message, error, stream?.outflow?.sent);
+      this.refuse(message, error, stream?.outflow?.sent);
     } finally {
       if (stream !== undefined) {
         stream.inflow?.cancel(undefined);
@@ -234,7 +269,7 @@ export class Serving implements ContextHost {
       if (frame.length <= port.maxDataLength && runs.length === 0) message.reply(frame);
       else this.#answerLarge(message, frame, runs);
     } catch (error) {
-      this.#refuse(message, error);
+      this.refuse(message, error);
     }
   }
 
@@ -254,30 +289,30 @@ export class Serving implements ContextHost {
 
   /** A handler failed. */
   #fail(message: RequestMessage, procedure: Procedure, error: unknown, number = 0): void {
-    if (AlpcError.is(error) && PASSED_ON.includes(error.code)) return this.#refuse(message, error, number);
-    const isDeclared = error instanceof Fault && procedure.method.kind !== 'one-way' && Object.hasOwn(procedure.method.errors, error.fault);
-    this.#fault(message, isDeclared ? Flag.declared : 0, describeFault(error, this.#conversation.terms.hasStacks), number);
+    this.#fault(message, error, procedure, number);
   }
 
-  /** This side refuses, or can't: an error of the library's. */
-  #refuse(message: RequestMessage, error: unknown, number = 0): void {
-    const isOurs = AlpcError.is(error);
-    this.#fault(message, isOurs ? Flag.system : 0, describeFault(error, !isOurs && this.#conversation.terms.hasStacks), number);
-  }
-
-  #fault(message: RequestMessage, flags: number, wire: WireFault, number: number): void {
+  #fault(message: RequestMessage, error: unknown, procedure: Procedure | undefined, number: number): void {
     const { terms, port } = this.#conversation;
     terms.figures.faults++;
-    if (!message.isPending) return;
-    try {
-      const frame = terms.codec.frame(Kind.fault, flags, 0, number, 0, wire);
-      if (frame.length <= port.maxDataLength) return void message.reply(frame);
-    } catch {
-      // its data can't travel: it goes without
-    }
-    const { name, message: text, code } = wire;
-    message.reply(terms.codec.frame(Kind.fault, flags, 0, number, 0, { name: name.slice(0, 100), message: text.slice(0, 1000), ...(code === undefined ? {} : { code: code.slice(0, 100) }) }));
+    if (message.isPending) message.reply(failureFrame(terms.codec, error, procedure, terms.hasStacks, number, port.maxDataLength));
   }
+}
+
+/** The answer that tells an error. With a procedure its handler threw it; without, this side refuses, or can't. */
+export function failureFrame(codec: Codec, error: unknown, procedure: Procedure | undefined, hasStacks: boolean, number: number, maxDataLength: number): Buffer {
+  const isOurs = AlpcError.is(error) && (procedure === undefined || PASSED_ON.includes(error.code) || error instanceof NotHere);
+  const isDeclared = error instanceof Fault && procedure !== undefined && procedure.method.kind !== 'one-way' && Object.hasOwn(procedure.method.errors, error.fault);
+  const flags = isDeclared ? Flag.declared : isOurs ? Flag.system : 0;
+  const wire = describeFault(error, hasStacks && !isOurs);
+  try {
+    const frame = codec.frame(Kind.fault, flags, 0, number, 0, wire);
+    if (frame.length <= maxDataLength) return frame;
+  } catch {
+    // its data can't travel: it goes without
+  }
+  const { name, message: text, code } = wire;
+  return codec.frame(Kind.fault, flags, 0, number, 0, { name: name.slice(0, 100), message: text.slice(0, 1000), ...(code === undefined ? {} : { code: code.slice(0, 100) }) });
 }
 
 /** Answered already. */
@@ -299,7 +334,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && 'then' in value && typeof value.then === 'function';
 }
 
-function isSource(value: unknown): value is Source {
+export function isSource(value: unknown): value is Source {
   return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }
 

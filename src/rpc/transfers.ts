@@ -77,6 +77,13 @@ export class Transfers {
     };
   }
 
+  /** Counts bytes that are held elsewhere for this connection, until what it gives is called; undefined when that would be too many. */
+  charge(length: number): (() => void) | undefined {
+    if (this.#held + length > this.#limit) return undefined;
+    this.#held += length;
+    return () => void (this.#held -= length);
+  }
+
   // ---- leaving -----------------------------------------------------------------------------------------------------
 
   /** Keeps an answer until it is pulled. Its number. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */

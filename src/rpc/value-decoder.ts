@@ -28,6 +28,8 @@ export class ValueDecoder {
   readonly #float = new Float64Array(1);
   readonly #floatBytes = new Uint8Array(this.#float.buffer);
   readonly #maxDepth: number;
+  /** Where the context handles of a value are noted, when somebody asks for them. */
+  handles: ContextHandle[] | undefined;
   readonly #keys: (string | undefined)[] = Array.from({ length: KEYS }, () => undefined);
 
   constructor(bounds: ValueBounds = DEFAULT_BOUNDS) {
@@ -192,7 +194,9 @@ export class ValueDecoder {
       }
       case Tag.handle: {
         const at = this.#take(HANDLE_LENGTH);
-        return keep(new ContextHandle(this.#bytes.toString('hex', at, at + HANDLE_LENGTH)));
+        const handle = new ContextHandle(this.#bytes.toString('hex', at, at + HANDLE_LENGTH));
+        this.handles?.push(handle);
+        return keep(handle);
       }
       default:
         throw bad(`there is no tag 0x${tag.toString(16)}`);

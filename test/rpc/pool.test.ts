@@ -34,7 +34,7 @@ test('calls are handled by threads of a pool, with the identity of the caller; w
   await assert.rejects(client.fail(), (error) => Fault.is(error, 'broken') && error.data === 7);
   const left = await client.left(undefined, { timeout: 10_000 });
   assert.ok(left > 0 && left <= 10_000, String(left));
-  const notHere = (error: Error): boolean => failsWith('ERR_ALPC_INVALID_ARGUMENT')(error) && /not for handlers in a thread pool/.test(error.message);
+  const notHere = (error: Error): boolean => failsWith('ERR_ALPC_INVALID_ARGUMENT')(error) && /not for this handler, in a thread pool/.test(error.message);
   await assert.rejects(client.handle(), notHere);
   await assert.rejects(client.give(new ContextHandle('00'.repeat(20))), notHere);
   await assert.rejects(client.back(), notHere);
