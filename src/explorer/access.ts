@@ -13,8 +13,11 @@ export interface PublishedAccess {
 }
 
 interface PublishedEntry {
-  readonly who: 'user' | 'group' | 'everyone';
-  readonly id: number;
+  readonly user?: number | 'everyone';
+  readonly group?: number;
+  readonly executable?: string;
+  readonly session?: number;
+  readonly label?: string;
   readonly rights: readonly string[];
   readonly denies: boolean;
 }
@@ -36,7 +39,14 @@ export function readPublishedAccess(page: Buffer): PublishedAccess | undefined {
 }
 
 export function describeAccess({ entries, more }: PublishedAccess, accounts: Accounts): PortAccess {
-  const describe = ({ who, id, rights }: PublishedEntry): AccessEntry => ({ who, ...(who === 'everyone' ? {} : { account: who === 'user' ? accounts.user(id) : accounts.group(id) }), rights: [...rights] });
+  const describe = ({ user, group, executable, session, label, rights }: PublishedEntry): AccessEntry => ({
+    ...(user === undefined ? {} : { user: user === 'everyone' ? user : accounts.user(user) }),
+    ...(group === undefined ? {} : { group: accounts.group(group) }),
+    ...(executable === undefined ? {} : { executable }),
+    ...(session === undefined ? {} : { session }),
+    ...(label === undefined ? {} : { label }),
+    rights: [...rights],
+  });
   return {
     allow: entries.filter(({ denies }) => !denies).map(describe),
     deny: entries.filter(({ denies }) => denies).map(describe),
@@ -46,8 +56,10 @@ export function describeAccess({ entries, more }: PublishedAccess, accounts: Acc
 
 function isEntry(value: unknown): value is PublishedEntry {
   if (typeof value !== 'object' || value === null) return false;
-  const { who, id, rights, denies } = value as Partial<Record<keyof PublishedEntry, unknown>>;
-  return (who === 'everyone' || ((who === 'user' || who === 'group') && isNumber(id))) && typeof denies === 'boolean'
+  const { user, group, executable, session, label, rights, denies } = value as Partial<Record<keyof PublishedEntry, unknown>>;
+  const numbers = [user === 'everyone' ? undefined : user, group, session].every((id) => id === undefined || isNumber(id));
+  const texts = [executable, label].every((text) => text === undefined || typeof text === 'string');
+  return numbers && texts && typeof denies === 'boolean'
     && Array.isArray(rights) && rights.length <= MOST_RIGHTS && rights.every((right) => typeof right === 'string' && right.length <= LONGEST_RIGHT);
 }
 

@@ -132,10 +132,16 @@ export interface PortAccess {
   more?: number;
 }
 
+/** It is about whoever is all that it names. */
 export interface AccessEntry {
-  who: 'user' | 'group' | 'everyone';
-  /** For user and group. */
-  account?: Account;
+  user?: Account | 'everyone';
+  group?: Account;
+  /** The path of a program. */
+  executable?: string;
+  /** The number of a login session. */
+  session?: number;
+  /** What SELinux, AppArmor or Smack call the process. */
+  label?: string;
   rights: string[];
 }
 

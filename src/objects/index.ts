@@ -9,5 +9,5 @@ export { joinName, MAX_NAME_BYTES, MAX_PART_BYTES, type ObjectName, parseObjectN
 export { bindPortName, bindPortNameSync, type BindOptions, BoundPortName, openPort } from './port-name.js';
 export { removeObject, type RemoveOptions } from './removal.js';
 export { namespaceRoot, type RootOptions, STANDARD_DIRECTORIES } from './root.js';
-export { type AccessRight, checkAccess, createSecurityDescriptor, fileMode, type Identity, type SecurityDescriptor, type SecurityEntry, type SecurityOptions } from './security-descriptor.js';
+export { type AccessRight, checkAccess, createSecurityDescriptor, fileMode, type Identity, isSaidByFileMode, type SecurityDescriptor, type SecurityEntry, type SecurityOptions } from './security-descriptor.js';
 export { type DirectoryWatch, type NamespaceEvent, watchDirectory, type WatchOptions } from './watch.js';

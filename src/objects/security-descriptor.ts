@@ -115,6 +115,11 @@ export function fileMode({ allow, owner }: SecurityDescriptor): number {
   return allow.every(({ user }) => user === owner || user === 0) ? 0o600 : 0o666;
 }
 
+/** Whether those bits say all of it, so that `checkAccess` keeps out nobody whom they let pass. Does not wait. Windows: no counterpart. */
+export function isSaidByFileMode({ allow, deny, owner }: SecurityDescriptor): boolean {
+  return deny.length === 0 && allow.every((entry) => asksNoMore(entry) && entry.rights.length === RIGHTS.length && (entry.user === owner || entry.user === 0));
+}
+
 /**
  * The permissions of an object that only the kernel guards: where no process stands behind the name to ask `checkAccess`, the
  * bits of a file must say all of it.

@@ -6,15 +6,14 @@
  * It is JSON: the number of the listening socket, the entries of both lists, and of those that have no room in the page how many.
  */
 import { writeSync } from 'node:fs';
-import type { SecurityDescriptor } from '../objects/index.js';
+import { isSaidByFileMode, type SecurityDescriptor } from '../objects/index.js';
 import { pageSize } from '../platform/descriptors.js';
 import { createMemoryFile, inodeOf, sealMemoryFile } from '../platform/memory-file.js';
 import { closeDescriptor } from '../platform/system.js';
 
 /** @returns a descriptor that the caller closes with the port; undefined where there is nothing to say, or no room for a file: a port can do without */
 export function publishSecurity(listener: number, descriptor: SecurityDescriptor): number | undefined {
-  const { allow, deny, owner } = descriptor;
-  if (deny.length === 0 && allow.every(({ who, id }) => who === 'user' && (id === owner || id === 0))) return undefined;
+  if (isSaidByFileMode(descriptor)) return undefined;
   try {
     return writeDown(textOf(inodeOf(listener), descriptor));
   } catch {
@@ -24,11 +23,16 @@ export function publishSecurity(listener: number, descriptor: SecurityDescriptor
 
 /** Denials first: they win. */
 function textOf(socket: number, { allow, deny }: SecurityDescriptor): Buffer {
-  const entries = [...deny.map((entry) => ({ ...entry, denies: true })), ...allow.map((entry) => ({ ...entry, denies: false }))];
+  const entries = [...deny.map((entry) => written(entry, true)), ...allow.map((entry) => written(entry, false))];
   for (let shown = entries.length; ; shown >>= 1) {
     const text = Buffer.from(JSON.stringify({ socket, entries: entries.slice(0, shown), more: entries.length - shown }));
     if (text.length <= pageSize()) return text;
   }
+}
+
+/** What is undefined is left out in JSON. */
+function written({ user, group, executable, session, label, rights }: SecurityDescriptor['allow'][number], denies: boolean): object {
+  return { user, group, executable, session, label, rights, denies };
 }
 
 function writeDown(text: Buffer): number {

@@ -80,7 +80,7 @@ test('Security lists whom the server allows and denies beyond the bits', { skip 
   const page = await openProperties(t);
   await tab(page, 'Security');
   const rules = page.getByRole('table', { name: 'What the server says that it allows and denies' }).getByRole('row');
-  assert.deepEqual((await rules.allInnerTexts()).slice(1).map((text) => text.split('\t').filter((cell) => cell !== '')), [['User', '65500', 'connect', '✕ deny'], ['Group', '65501', 'connect', '✕ deny'], ['Everyone', 'connect', '✓ allow']]);
+  assert.deepEqual((await rules.allInnerTexts()).slice(1).map((text) => text.split('\t').filter((cell) => cell !== '')), [['User 65500', 'connect', '✕ deny'], ['Group 65501 and Program /bin/false and Session 7 and Label unconfined', 'connect', '✕ deny'], ['Everyone', 'connect', '✓ allow']]);
   await picture(page, 'security-lists');
 });
 

@@ -51,8 +51,8 @@ test('whom a server lets in and keeps out beyond its permission bits it says its
   const server = await startServer(t, NAME, {}, true);
   server.signal('SIGSTOP');
   assert.deepEqual(portOf().access, {
-    allow: [{ who: 'everyone', rights: ['connect'] }],
-    deny: [{ who: 'user', account: { id: 65_500 }, rights: ['connect'] }, { who: 'group', account: { id: 65_501 }, rights: ['connect'] }],
+    allow: [{ user: 'everyone', rights: ['connect'] }],
+    deny: [{ user: { id: 65_500 }, rights: ['connect'] }, { group: { id: 65_501 }, executable: '/bin/false', session: 7, label: 'unconfined', rights: ['connect'] }],
   });
   await startServer(t, '\\RPC Control\\plain');
   assert.equal(portOf('\\RPC Control\\plain').access, undefined, 'the bits say all of it');
@@ -63,7 +63,7 @@ test('more entries than have room are counted, and those that deny come first', 
   await using port = await createPort(NAME, { security: { allow: Array.from({ length: 1000 }, (_, id) => ({ user: id })), deny: [{ user: 65_500 }] } });
   const { access } = portOf(port.name);
   assert.equal(access!.allow.length + access!.deny.length + access!.more!, 1001);
-  assert.deepEqual(access!.deny.map(({ account }) => account), [{ id: 65_500 }]);
+  assert.deepEqual(access!.deny.map(({ user }) => user), [{ id: 65_500 }]);
 });
 
 test('messages and bytes are counted in each direction, and the client measures how long its calls take', async (t) => {

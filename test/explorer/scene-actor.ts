@@ -30,7 +30,7 @@ const held: Event[] = [];
 
 obey<Order>({
   async serve({ name, everyone = false }) {
-    const port = await createPort(name, { accepts: ['secure-view', 'view'], ...(everyone ? { security: { allow: [{ user: 'everyone' as const }], deny: [{ user: 65_500 }, { group: 65_501 }] } } : {}) });
+    const port = await createPort(name, { accepts: ['secure-view', 'view'], ...(everyone ? { security: { allow: [{ user: 'everyone' as const }], deny: [{ user: 65_500 }, { group: 65_501, executable: '/bin/false', session: 7, label: 'unconfined' }] } } : {}) });
     port.on('message', (message) => {
       if (message.type === 'request' && String(message.data) !== 'hang') message.reply('an answer');
     });

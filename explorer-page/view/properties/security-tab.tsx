@@ -1,11 +1,10 @@
 /** Who may do what with the object, and the permission bits that say so on disk. It is shown and can't be changed here. */
-import type { PortAccess } from '../../../src/explorer/model.js';
+import type { AccessEntry, PortAccess } from '../../../src/explorer/model.js';
 import { formatAccount, plural } from '../../logic/format.js';
 import { Facts } from './parts.js';
 import type { TabProps } from './properties-dialog.js';
 
 const WHO = { owner: 'Owner', group: 'Group', everyone: 'Everyone else' } as const;
-const WHOM = { user: 'User', group: 'Group', everyone: 'Everyone' } as const;
 
 export function SecurityTab({ details: { type, security, owner, group, mode, permissions, port } }: TabProps) {
   const rights = [...new Set(security.flatMap((line) => line.rights))];
@@ -44,12 +43,11 @@ function Access({ access, isOpen }: { access: PortAccess | undefined; isOpen: bo
     <>
       <table class="table">
         <caption>What the server says that it allows and denies</caption>
-        <thead><tr><th scope="col">Who</th><th scope="col">Account</th><th scope="col">Rights</th><th scope="col" class="mark">Rule</th></tr></thead>
+        <thead><tr><th scope="col">Who</th><th scope="col">Rights</th><th scope="col" class="mark">Rule</th></tr></thead>
         <tbody>
-          {lines.map(({ who, account, rights, denies }, index) => (
+          {lines.map(({ rights, denies, ...who }, index) => (
             <tr key={index}>
-              <th scope="row">{WHOM[who]}</th>
-              <td>{account === undefined ? '' : formatAccount(account)}</td>
+              <th scope="row">{whom(who)}</th>
               <td>{rights.join(', ')}</td>
               <td class={`mark ${denies ? 'denied' : 'yes'}`}>{denies ? '✕ deny' : '✓ allow'}</td>
             </tr>
@@ -60,4 +58,16 @@ function Access({ access, isOpen }: { access: PortAccess | undefined; isOpen: bo
       <p class="remark">An entry that denies wins; whom none allows is kept out.</p>
     </>
   );
+}
+
+/** An entry is about whoever is all that it names. */
+function whom({ user, group, executable, session, label }: Omit<AccessEntry, 'rights'>): string {
+  const parts = [
+    user === undefined ? undefined : user === 'everyone' ? 'Everyone' : `User ${formatAccount(user)}`,
+    group && `Group ${formatAccount(group)}`,
+    executable && `Program ${executable}`,
+    session === undefined ? undefined : `Session ${session}`,
+    label && `Label ${label}`,
+  ];
+  return parts.filter((part) => part !== undefined).join(' and ');
 }

@@ -55,8 +55,15 @@ function showPort(out: Output, port: PortDetails): void {
   for (const { text } of port.waits) out.line(out.colour('yellow', printable(text)));
 }
 
-function accessText({ who, account: whose, rights }: AccessEntry): string {
-  return `${who}${whose === undefined ? '' : ` ${account(whose)}`}: ${rights.join(', ') || 'nothing'}`;
+function accessText({ user, group, executable, session, label, rights }: AccessEntry): string {
+  const who = [
+    user === undefined ? undefined : user === 'everyone' ? user : `user ${account(user)}`,
+    group && `group ${account(group)}`,
+    executable && `program ${printable(executable)}`,
+    session === undefined ? undefined : `session ${session}`,
+    label && `label ${printable(label)}`,
+  ];
+  return `${who.filter((part) => part !== undefined).join(' and ')}: ${rights.join(', ') || 'nothing'}`;
 }
 
 function showConnections(out: Output, connections: readonly ConnectionDetails[]): void {
