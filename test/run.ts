@@ -5,10 +5,11 @@
  *     node dist/test/run.js memory/ ring                            files whose path holds one of these
  *     node dist/test/run.js ring --test-name-pattern='wraps'        what begins with - goes to node
  *     node dist/test/run.js process/ --in-worker                    each file, and each actor of it, in a worker thread
+ *     node dist/test/run.js hostile/ --limit=3600                   seconds that each file may take, in place of 300
  *
  * Most files run side by side, one more than there are cores, for much of a test is waiting; those that take longest begin first.
  * A few need the machine for themselves: they compare times, or two of their processes must really run at once. They come after
- * the others, one by one. What a file says is shown when it has ended, and what failed is said once more at the end. Each file
+ * the others, one by one. A file is run as a program, not by `node --test`, which would start one more process for each. What a file says is shown when it has ended, and what failed is said once more at the end. Each file
  * has a limit of time, so that a hang is a failure and not a wait. A compiled test whose source is gone is not run.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -37,7 +38,8 @@ const sources = join(compiled, '..', '..', 'test');
 const given = process.argv.slice(2);
 const filters = given.filter((argument) => !argument.startsWith('-'));
 const inWorker = given.includes('--in-worker');
-const flags = given.filter((argument) => argument.startsWith('-') && argument !== '--in-worker');
+const limit = Number(given.find((argument) => argument.startsWith('--limit='))?.slice('--limit='.length) ?? 300);
+const flags = given.filter((argument) => argument.startsWith('-') && argument !== '--in-worker' && !argument.startsWith('--limit='));
 const preload = pathToFileURL(join(compiled, 'support', 'in-worker.js')).href;
 
 const counts = Object.fromEntries(COUNTS.map((name) => [name, 0])) as Record<(typeof COUNTS)[number], number>;
@@ -84,11 +86,17 @@ async function runFile(file: string): Promise<void> {
   const path = relative(process.cwd(), join(compiled, `${file}.test.js`));
   const threads = inWorker ? [`--import=${preload}`] : [];
   const env = inWorker ? { ...process.env, ALPC_TEST_PRELOAD: preload } : process.env;
-  const child = spawn(process.execPath, [...threads, '--test', '--test-timeout=300000', '--test-reporter=spec', ...flags, path], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const child = spawn(process.execPath, [...threads, '--test-reporter=spec', ...flags, path], { stdio: ['ignore', 'pipe', 'pipe'], env });
   running.add(child);
   let output = '';
+  const watchdog = setTimeout(() => {
+    output += `\n${FAILURES}\n\nit was still running after ${limit} s, and was killed\n`;
+    child.kill('SIGKILL');
+  }, limit * 1000);
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  const bad = await new Promise<boolean>((resolve) => child.once('close', (code) => resolve(code !== 0)));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const bad = code !== 0 || !/^ℹ tests \d+$/m.test(output); // a file may have ended its process itself, before its tests were done
+  clearTimeout(watchdog);
   running.delete(child);
   for (const name of COUNTS) counts[name] += Number(new RegExp(`^ℹ ${name} (\\d+)$`, 'm').exec(output)?.[1] ?? 0);
   const [told, failed] = output.replace(COUNT, '').split(`\n${FAILURES}`);

@@ -84,7 +84,7 @@ for (const form of ['on', 'receiveSync'] as const) {
 /** The same server once more, which the hostile user treats as it treats the other: whatever that costs the machine, it costs then too. */
 const ELSEWHERE = `${NAME} elsewhere`;
 /** Short turns, so that whatever else the machine does falls into both kinds alike; and more of them where the first ones do not agree. */
-const SLICES = { first: 12, most: 96, milliseconds: 100 };
+const SLICES = { first: 8, most: 96, milliseconds: 100 };
 
 class Compared {
   readonly #slices: Record<string, number[][]> = { [NAME]: [], [ELSEWHERE]: [] };
@@ -126,19 +126,21 @@ function quantile(values: readonly number[], part: number): number {
 }
 
 for (const form of ['on', 'receiveSync'] as const) {
-  for (const [mode, least] of [['flood', 50_000], ['come and go', 100]] as const) {
-    test(`a user with a thousand connections at its worst (${mode}) makes another user's calls to a server that receives by ${form} take less than twice as long (p99)`, { skip: noOtherUsers, timeout: 110_000 }, async (t) => {
-      sharedRoot(t);
-      await startServer(t, {}, { form });
-      await startServer(t, {}, { form, name: ELSEWHERE });
-      const hostile = startCrowd(t, HOSTILE);
-      for (const name of [NAME, ELSEWHERE]) assert.equal((await hostile.ask({ type: 'connect', name, times: 1000 }, 'connected')).count, 1000);
-      const victim = await startVictim(t);
+  test(`a user with a thousand connections at its worst makes another user's calls to a server that receives by ${form} take less than twice as long (p99)`, { skip: noOtherUsers, timeout: 220_000 }, async (t) => {
+    sharedRoot(t);
+    await startServer(t, {}, { form });
+    await startServer(t, {}, { form, name: ELSEWHERE });
+    const hostile = startCrowd(t, HOSTILE);
+    for (const name of [NAME, ELSEWHERE]) assert.equal((await hostile.ask({ type: 'connect', name, times: 1000 }, 'connected')).count, 1000);
+    const victim = await startVictim(t);
+    let before = 0;
+    for (const [mode, least] of [['flood', 50_000], ['come and go', 100]] as const) {
       const compared = await compare(hostile, victim, mode);
       const { done } = await hostile.ask({ type: 'mode', name: NAME, mode: 'idle' }, 'in mode');
-      t.diagnostic(`${compared}; ${done} times`);
-      assert.ok(done >= least, `it was at its worst: ${done}`);
-      assert.ok(compared.ratio < 2, String(compared));
-    });
-  }
+      t.diagnostic(`${mode}: ${compared}; ${done - before} times`);
+      assert.ok(done - before >= least, `it was at its worst: ${done - before} times ${mode}`);
+      assert.ok(compared.ratio < 2, `${mode}: ${compared}`);
+      before = done;
+    }
+  });
 }

@@ -12,9 +12,8 @@ import { Worker, isMainThread, parentPort } from 'node:worker_threads';
 const DISCONNECT = 'alpc:test:disconnect';
 
 if (isMainThread) {
-  // The runner itself, and whatever it starts without a module, stays where it is.
   const module = process.argv[1];
-  if (module !== undefined && !process.execArgv.includes('--test')) process.exit(await host(module));
+  if (module !== undefined) process.exit(await host(module));
 } else if (process.env['ALPC_TEST_CHANNEL'] === 'yes') standIn();
 
 /** Runs the module in a worker; what the process is to exit with. */
