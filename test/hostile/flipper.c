@@ -8,7 +8,7 @@
 
 enum { TAIL = 32, HEAD = 64, DATA_SLEEP = 96, SPACE_SLEEP = 97, STATE = 98, OPEN = 1 };
 enum { LENGTH, TYPE, MESSAGE_ID, CALLBACK_ID, STATUS, SEQUENCE, ATTRIBUTES, RESERVED1, HEADER_WORDS };
-enum { FLIP_PAYLOAD = 1, FLIP_HEADER = 2, FLIP_TYPE = 4, FLIP_LENGTH = 8, FLIP_TAIL = 16, FLIP_HEAD = 32, FLIP_CONTROL = 64 };
+enum { FLIP_PAYLOAD = 1, FLIP_HEADER = 2, FLIP_TYPE = 4, FLIP_LENGTH = 8, FLIP_TAIL = 16, FLIP_HEAD = 32, FLIP_CONTROL = 64, FLIP_ATTRIBUTES = 128 };
 enum { MOST_RECORDS = 4096 };
 
 typedef struct {
@@ -20,7 +20,7 @@ typedef struct {
   uint32_t records;        /* to be published at most */
   uint32_t milliseconds;
   uint32_t published;      /* out: records */
-  uint32_t counts[7];      /* out: flips, by the bit of their kind */
+  uint32_t counts[8];      /* out: flips, by the bit of their kind */
   uint32_t counts_header[HEADER_WORDS];
 } storm_t;
 
@@ -81,7 +81,7 @@ int storm(storm_t *s) {
     if (head == tail && s->published == s->records) return 0;
     while (oldest < s->published && (int32_t)(starts[oldest % MOST_RECORDS] * 4 - head) < 0) oldest++;
     for (int i = 0; i < 8; i++) {
-      uint32_t kind = next_random() % 7, bit = 1u << kind;
+      uint32_t kind = next_random() % 8, bit = 1u << kind;
       if ((s->flips & bit) == 0) continue;
       s->counts[kind]++;
       uint32_t unread = s->published - oldest;
@@ -89,7 +89,7 @@ int storm(storm_t *s) {
       volatile int32_t *words = ring;
       uint32_t at = starts[record % MOST_RECORDS];
       uint32_t wild = next_random();
-      if (bit < FLIP_TAIL && unread == 0) continue;
+      if ((bit < FLIP_TAIL || bit == FLIP_ATTRIBUTES) && unread == 0) continue;
       if (bit == FLIP_PAYLOAD) {
         uint32_t most = payload_words(record);
         if (most == 0) continue;
@@ -105,6 +105,11 @@ int storm(storm_t *s) {
         static const int32_t types[] = {1, 1, 1, 2, 12, 0x101, 3 | 0x7fffff00, 0};
         s->counts_header[TYPE]++;
         flip(&words[(at + TYPE) & mask], types[wild % 64 == 0 ? 7 : wild % 7]);
+      } else if (bit == FLIP_ATTRIBUTES) {
+        /* Each attribute alone, all at once, and what is none. */
+        static const uint32_t attributes[] = {0x80000000, 0x40000000, 0x10000000, 0x04000000, 0x02000000, 0xd6000000, 1, 0xffffffff};
+        s->counts_header[ATTRIBUTES]++;
+        flip(&words[(at + ATTRIBUTES) & mask], (int32_t)attributes[wild % 8]);
       } else if (bit == FLIP_LENGTH) {
         s->counts_header[LENGTH]++;
         int32_t right = words[(at + LENGTH) & mask];

@@ -25,17 +25,17 @@ withLedger();
 const MILLION = 1_000_000;
 const ALL = Object.values(FLIP).reduce((sum, bit) => sum | bit, 0);
 /** What is flipped together. Whoever flips what only a message's words depend on keeps to the rules. */
-const STORMS = [HARMLESS, FLIP.payload, FLIP.type, FLIP.length, FLIP.tail, FLIP.head | FLIP.type, ALL];
+const STORMS = [HARMLESS, FLIP.payload, FLIP.type, FLIP.attributes, FLIP.length, FLIP.tail, FLIP.head | FLIP.type, ALL];
 
 /**
- * What is wrong with a message that nobody wrote, or how many of its words came flipped. Where lengths lie, a reader may be where its peer is
+ * What is wrong with a message that nobody wrote, or how many of its words came flipped. Where lengths and attributes lie, a reader may be where its peer is
  * writing: that is then what its owner wrote there, and nothing can be told of it but that it came whole.
  */
 function check(message: RequestMessage | DatagramMessage, flips: number): string | number {
   const words = new Int32Array(message.data.buffer, message.data.byteOffset, message.dataLength >> 2);
   const record = (message.id < 0 ? ~message.id : message.id) - FIRST_ID;
   const right = payloadWords(record);
-  const lies = (flips & (FLIP.length | FLIP.tail)) !== 0;
+  const lies = (flips & (FLIP.length | FLIP.tail | FLIP.attributes)) !== 0;
   if (!lies && message.dataLength !== 4 * right) return `record ${record} has ${message.dataLength} bytes of ${4 * right}`;
   let flipped = 0;
   for (let i = 0; i < Math.min(right, words.length); i++) {
@@ -47,7 +47,7 @@ function check(message: RequestMessage | DatagramMessage, flips: number): string
 }
 
 async function weather(t: TestContext, file: string | undefined, done: (messages: number, reports: readonly Report[], seconds: number) => boolean): Promise<void> {
-  const { port, path } = await serve(t, { connect: 'ask' });
+  const { port, path } = await serve(t, { connect: 'ask', accepts: ['view', 'file'] });
   const seen = { messages: 0, flipped: 0 };
   const ends: { flips: number; reason: string }[] = [];
   const wrong: string[] = [];
@@ -67,7 +67,7 @@ async function weather(t: TestContext, file: string | undefined, done: (messages
   const start = performance.now();
   for (let round = 0; !done(seen.messages, reports, (performance.now() - start) / 1000); round++) {
     // Those that end their connection at once have the rest of the time.
-    const storms = seen.messages < MILLION ? STORMS : [FLIP.length, ALL];
+    const storms = seen.messages < MILLION ? STORMS : [FLIP.length, FLIP.attributes, ALL];
     const flips = storms[round % storms.length]!;
     const isHarmless = (flips & ~HARMLESS) === 0;
     const before = seen.messages;

@@ -10,10 +10,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressOf } from '../../src/platform/system.js';
 import { randomFrom } from '../memory/support.js';
+import { ATTRIBUTES } from '../../src/memory/layout.js';
 import { CONTROL, type HandPeer, PAGE, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED, STATE } from './peer.js';
 
 /** What may be flipped, as bits. Flips of the first two and of `control` change nothing but what a message says. */
-export const FLIP = { payload: 1, header: 2, type: 4, length: 8, tail: 16, head: 32, control: 64 } as const;
+export const FLIP = { payload: 1, header: 2, type: 4, length: 8, tail: 16, head: 32, control: 64, attributes: 128 } as const;
 export type FlipName = keyof typeof FLIP;
 export const HARMLESS = FLIP.payload | FLIP.header | FLIP.control;
 const KINDS = Object.keys(FLIP) as FlipName[];
@@ -74,7 +75,7 @@ export function loadStorm(file: string): Storm {
     new BigUint64Array(words.buffer).set([BigInt(addressOf(peer.outbox.words)), BigInt(addressOf(peer.theirOutbox!.words))]);
     words.set([PAGE, peer.ringLength, peer.socket, flips, seed, records, milliseconds], 4);
     const outcome = (['read', 'time', 'closed'] as const)[storm(words)]!;
-    return reportOf(outcome, words[11]!, words.subarray(12, 19), words.subarray(19, 27));
+    return reportOf(outcome, words[11]!, words.subarray(12, 20), words.subarray(20, 28));
   };
 }
 
@@ -92,6 +93,8 @@ function reportOf(outcome: Report['outcome'], published: number, flips: ArrayLik
 const MOST_RECORDS = 4096;
 const HARMLESS_WORDS = ['messageId', 'callbackId', 'status', 'sequence', 'reserved1'] as const;
 const { request, reply, datagram, cancel } = RECORD_TYPE;
+/** Each attribute alone, all at once, and what is none. */
+const WRONG_ATTRIBUTES = [...ATTRIBUTES.map(({ bit }) => bit), ATTRIBUTES.reduce((sum, { bit }) => sum | bit, 0), 1, -1];
 const WRONG_TYPES = [request, request, request, reply, cancel, request | RETRACTED, datagram | 0x7fffff00];
 /** The bells more often than the figures. */
 const OTHER_WORDS = [...Object.values(CONTROL), CONTROL.dataSleep, CONTROL.spaceSleep].filter((at) => at !== CONTROL.tail && at !== CONTROL.head);
@@ -129,6 +132,7 @@ export const storm: Storm = (peer, { flips, seed, records, milliseconds }) => {
       const index = inHeader(pick(HARMLESS_WORDS));
       flip(index, ~words[index]!);
     } else if (kind === 'type') flip(inHeader('type'), random(64) === 0 ? 0 : pick(WRONG_TYPES));
+    else if (kind === 'attributes') flip(inHeader('attributes'), pick(WRONG_ATTRIBUTES));
     else if (kind === 'length') {
       const index = inHeader('length');
       flip(index, pick([4, -4, 40, 8 * random(256), random(2 ** 32)]) + words[index]!);
