@@ -20,50 +20,52 @@ async function serve(t: TestContext, options: FixtureOptions = { interval: 200 }
   return server;
 }
 
-/** Keeps a picture, and everybody can use what is in it. */
+/** Everybody can use what stands there, in the light and in the dark; keeps pictures of both. */
 async function isForEverybody(page: Page, name: string): Promise<void> {
-  await picture(page, name);
-  assert.deepEqual(await faults(page), [], name);
+  for (const colours of ['light', 'dark'] as const satisfies Colours[]) {
+    await page.emulateMedia({ colorScheme: colours });
+    await page.locator(`html[data-theme="${colours}"]`).waitFor();
+    await picture(page, `${name}-${colours}`);
+    assert.deepEqual(await faults(page), [], `${name}, ${colours}`);
+  }
 }
 
-for (const colours of ['light', 'dark'] as const satisfies Colours[]) {
-  test(`list, search, menu and refusal are for everybody: ${colours}`, { skip }, async (t) => {
-    const server = await serve(t);
-    const { page } = await browser.open(t, server.link, { colours });
-    await branch(page, 'RPC Control').click();
-    await line(page, 'spooler').click();
-    await isForEverybody(page, `list-${colours}`);
-    await line(page, 'spooler').click({ button: 'right' });
-    await isForEverybody(page, `menu-${colours}`);
-    await page.keyboard.press('Escape');
-    await page.keyboard.press('Control+f');
-    await page.keyboard.type('port');
-    await page.locator('mark').first().waitFor();
-    await isForEverybody(page, `search-${colours}`);
-    const { page: stranger } = await browser.open(t, server.url, { colours, isRefused: true });
-    await stranger.getByText('This page needs its link').waitFor();
-    await isForEverybody(stranger, `refused-${colours}`);
-  });
+test('list, search, menu and refusal are for everybody', { skip }, async (t) => {
+  const server = await serve(t);
+  const { page } = await browser.open(t, server.link);
+  await branch(page, 'RPC Control').click();
+  await line(page, 'spooler').click();
+  await isForEverybody(page, 'list');
+  await line(page, 'spooler').click({ button: 'right' });
+  await isForEverybody(page, 'menu');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+f');
+  await page.keyboard.type('port');
+  await page.locator('mark').first().waitFor();
+  await isForEverybody(page, 'search');
+  const { page: stranger } = await browser.open(t, server.url, { isRefused: true });
+  await stranger.getByText('This page needs its link').waitFor();
+  await isForEverybody(stranger, 'refused');
+});
 
-  test(`every tab of the properties is for everybody: ${colours}`, { skip }, async (t) => {
-    const { page } = await browser.open(t, (await serve(t)).link, { colours });
-    await branch(page, 'RPC Control').click();
-    await line(page, 'spooler').dblclick();
-    await page.locator('.facts').first().waitFor();
-    for (const title of ['Details', 'Security', 'Connections', 'Queues', 'Latency', 'Waits']) {
-      await page.getByRole('tab', { name: new RegExp(`^${title}`) }).click();
-      if (title === 'Latency') await page.getByRole('img', { name: /^Latency over time/ }).waitFor();
-      await isForEverybody(page, `properties-${title.toLowerCase()}-${colours}`);
-    }
-  });
+test('every tab of the properties is for everybody', { skip }, async (t) => {
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await branch(page, 'RPC Control').click();
+  await line(page, 'spooler').dblclick();
+  await page.locator('.facts').first().waitFor();
+  for (const title of ['Details', 'Security', 'Connections', 'Queues', 'Latency', 'Waits']) {
+    await page.getByRole('tab', { name: new RegExp(`^${title}`) }).click();
+    if (title === 'Latency') await page.getByRole('img', { name: /^Latency over time/ }).waitFor();
+    await isForEverybody(page, `properties-${title.toLowerCase()}`);
+  }
+});
 
-  test(`the picture of the whole is for everybody: ${colours}`, { skip }, async (t) => {
-    const { page } = await browser.open(t, (await serve(t)).link, { colours });
-    await page.getByRole('button', { name: 'Show the whole' }).click();
-    await page.getByRole('complementary').getByRole('button').first().click();
-    await isForEverybody(page, `graph-${colours}`);
-  });
-}
+test('the picture of the whole is for everybody', { skip }, async (t) => {
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await page.getByRole('button', { name: 'Show the whole' }).click();
+  await page.getByRole('complementary').getByRole('button').first().click();
+  await isForEverybody(page, 'graph');
+});
 
 test('on a narrow screen all of it can still be reached', { skip }, async (t) => {
   const { page } = await browser.open(t, (await serve(t)).link, { width: 640, height: 700 });

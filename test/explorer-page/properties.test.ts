@@ -32,10 +32,14 @@ async function startScene(t: TestContext): Promise<{ server: SceneActor; client:
 
 async function openProperties(t: TestContext): Promise<Page> {
   const { page } = await browser.open(t, (await serve(t)).link);
+  await showProperties(page);
+  return page;
+}
+
+async function showProperties(page: Page): Promise<void> {
   await branch(page, 'RPC Control').click();
   await line(page, 'spooler').dblclick();
   await page.getByRole('dialog').locator('.facts').first().waitFor();
-  return page;
 }
 
 async function tab(page: Page, name: string): Promise<string> {
@@ -50,9 +54,10 @@ function fact(page: Page, name: string): Promise<string> {
   return page.locator('.facts > div').filter({ has: page.getByText(name, { exact: true }) }).first().locator('dd').innerText();
 }
 
-test('properties have the tabs of WinObj, and four more for a port', { skip }, async (t) => {
-  await startScene(t);
+test('properties have the tabs of WinObj, and four more for a port: Details and Security tell who serves and who may connect, Connections counts on while one looks, Latency draws', { skip }, async (t) => {
+  const { server, client } = await startScene(t);
   const page = await openProperties(t);
+
   assert.deepEqual(await page.getByRole('tab').allTextContents(), ['Details', 'Security', 'Connections 1', 'Queues', 'Latency', 'Waits']);
   await page.keyboard.press('ArrowRight');
   assert.equal(await page.locator(':focus').textContent(), 'Security');
@@ -62,31 +67,15 @@ test('properties have the tabs of WinObj, and four more for a port', { skip }, a
   await page.getByRole('menuitem', { name: 'Properties' }).click();
   await page.getByRole('tab', { name: 'Security' }).waitFor();
   assert.deepEqual(await page.getByRole('tab').allTextContents(), ['Details', 'Security']);
-});
+  await page.keyboard.press('Escape');
+  await showProperties(page);
 
-test('Details and Security tell the server, the owner, and who may connect', { skip }, async (t) => {
-  const { server } = await startScene(t);
-  const page = await openProperties(t);
   assert.deepEqual([await fact(page, 'Type'), await fact(page, 'State'), await fact(page, 'Full name')], ['ALPC Port', 'listening', NAME]);
   assert.match(await fact(page, 'Server'), new RegExp(`^${server.pid} .*scene-actor`));
   const security = await tab(page, 'Security');
   assert.match(security, /Owner\s+(?:.* \(\d+\)|\d+)\s+✓ yes/);
   assert.equal(await fact(page, 'Permissions'), 'rw------- (0600)');
-});
 
-test('Security lists whom the server allows and denies beyond the bits', { skip }, async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  await startServer(t, NAME, {}, true);
-  const page = await openProperties(t);
-  await tab(page, 'Security');
-  const rules = page.getByRole('table', { name: 'What the server says that it allows and denies' }).getByRole('row');
-  assert.deepEqual((await rules.allInnerTexts()).slice(1).map((text) => text.split('\t').filter((cell) => cell !== '')), [['User 65500', 'connect', '✕ deny'], ['Group 65501 and Program /bin/false and Session 7 and Label unconfined', 'connect', '✕ deny'], ['Everyone', 'connect', '✓ allow']]);
-  await picture(page, 'security-lists');
-});
-
-test('Connections tells both ends, and the counts go up while one looks', { skip }, async (t) => {
-  const { server, client } = await startScene(t);
-  const page = await openProperties(t);
   await tab(page, 'Connections');
   const cells = page.locator('.connections-lines').getByRole('gridcell');
   assert.match(await cells.nth(0).innerText(), new RegExp(`^${client.pid} `));
@@ -98,16 +87,22 @@ test('Connections tells both ends, and the counts go up while one looks', { skip
   await cells.filter({ hasText: String(another.pid) }).waitFor();
   await another.kill();
   await cells.filter({ hasText: String(another.pid) }).waitFor({ state: 'detached' });
-});
 
-test('Latency draws a histogram and a line over time, and says the same in words', { skip }, async (t) => {
-  const { client } = await startScene(t);
-  const page = await openProperties(t);
   await tab(page, 'Latency');
   await page.getByRole('img', { name: /^Histogram of round trips: \d/ }).locator('canvas').waitFor();
   for (let i = 0; i < 3; i++) await client.ask({ type: 'call', data: 'again', count: 20 }, 'done');
   await page.getByRole('img', { name: /^Latency over time\. Now the median is/ }).locator('canvas').waitFor();
   assert.match(await page.getByRole('tabpanel').innerText(), /Median\s+[\d.]+ (?:ns|µs|ms)\s/);
+});
+
+test('Security lists whom the server allows and denies beyond the bits', { skip }, async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME, {}, true);
+  const page = await openProperties(t);
+  await tab(page, 'Security');
+  const rules = page.getByRole('table', { name: 'What the server says that it allows and denies' }).getByRole('row');
+  assert.deepEqual((await rules.allInnerTexts()).slice(1).map((text) => text.split('\t').filter((cell) => cell !== '')), [['User 65500', 'connect', '✕ deny'], ['Group 65501 and Program /bin/false and Session 7 and Label unconfined', 'connect', '✕ deny'], ['Everyone', 'connect', '✓ allow']]);
+  await picture(page, 'security-lists');
 });
 
 test('of a stopped server everything is told: what waits in its queue, who waits for whose reply, for which message, since when', { skip }, async (t) => {
