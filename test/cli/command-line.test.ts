@@ -15,15 +15,16 @@ import { startServer } from '../explorer/scene.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { alpc, inTerminal, MAIN } from './run.js';
+import { alpcAlone, inTerminal, MAIN, withResident } from './run.js';
 
+const { alpc } = withResident();
 withLedger();
 
 const COMMANDS = visibleCommands(makeProgram());
 
 test('the version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
-  assert.equal((await alpc(['--version'])).out, `${version}\n`);
+  assert.equal((await alpcAlone(['--version'])).out, `${version}\n`);
 });
 
 test('help names every subcommand and every exit code', async () => {
@@ -57,7 +58,7 @@ test('a command line that is not understood ends with 2, a name that is not ther
 test('--root says which namespace', async (t) => {
   const root = temporaryRoot(t);
   createDirectory('\\here');
-  assert.match((await alpc(['ls', '--root', root], { env: { ALPC_ROOT: '/nowhere' } })).out, /^here +Directory$/m);
+  assert.match((await alpc(['ls', '--root', root], { ALPC_ROOT: '/nowhere' })).out, /^here +Directory$/m);
 });
 
 test('colours and indented JSON come on a terminal only, and not where NO_COLOR is set', async (t) => {

@@ -13,8 +13,9 @@ import { inspectWaits } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { alpc, json, MAIN } from './run.js';
+import { alpcAlone, MAIN, withResident } from './run.js';
 
+const { alpc, json } = withResident();
 withLedger();
 
 const NAME = '\\RPC Control\\shown';
@@ -138,9 +139,9 @@ test('trace tells a call as lines, as JSON, and as a file that is whole for Perf
   const directory = mkdtempSync(join(tmpdir(), 'alpc-trace-'));
   atEnd(t, () => rmSync(directory, { recursive: true }));
   const file = join(directory, 'trace.json');
-  const running = alpc(['trace', NAME, '--format', 'perfetto', '-o', file, '-d', '2500']);
-  const lines = alpc(['trace', '--json', '-d', '2500']);
-  const texts = alpc(['trace', NAME], { signalAt: [/receive .*reply 40, 9 bytes/, 'SIGINT'] });
+  const running = alpcAlone(['trace', NAME, '--format', 'perfetto', '-o', file, '-d', '2500']);
+  const lines = alpcAlone(['trace', '--json', '-d', '2500']);
+  const texts = alpcAlone(['trace', NAME], { signalAt: [/receive .*reply 40, 9 bytes/, 'SIGINT'] });
   for (let i = 0; i < 40; i++) {
     await client.ask({ type: 'call', data: 'SECRET', count: 1 }, 'done');
     await new Promise((resolve) => setTimeout(resolve, 50));

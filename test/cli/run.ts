@@ -1,7 +1,13 @@
-/** The command, run as users run it: as a process, in a pipe or in a pseudo-terminal. */
-import { spawn } from 'node:child_process';
+/**
+ * The command, run as users run it: as a process, in a pipe or in a pseudo-terminal. Where it only says something and ends, one process
+ * runs it for all tests of a file (resident.ts).
+ */
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { after, before } from 'node:test';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import type { Asked, Told } from './resident.js';
 
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -17,7 +23,41 @@ export interface RunOptions {
   readonly signalAt?: readonly [RegExp, NodeJS.Signals];
 }
 
-export async function alpc(args: readonly string[], { env = {}, signalAt }: RunOptions = {}): Promise<Ran> {
+export interface Resident {
+  readonly alpc: (args: readonly string[], env?: Record<string, string>) => Promise<Ran>;
+  /** What a command says with `--json`: one value. */
+  readonly json: <T>(...args: string[]) => Promise<T>;
+}
+
+/** Runs commands in one process for all tests of a file. Call it once, at the top, before the ledger. */
+export function withResident(): Resident {
+  let resident: ChildProcess;
+  before(async () => {
+    resident = fork(new URL('./resident.js', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    await once(resident, 'message'); // it is ready
+  });
+  after(async () => {
+    resident.kill();
+    await once(resident, 'exit');
+  });
+  const alpc: Resident['alpc'] = async (args, env = {}) => {
+    resident.send({ args, env: { ...process.env, ...env } } satisfies Asked);
+    const ended = new AbortController();
+    const death = once(resident, 'exit', { signal: ended.signal }).then(([code, signal]) => {
+      throw new Error(`the process of the command ended with ${code ?? signal} at ${args.join(' ')}`);
+    });
+    try {
+      return (await Promise.race([once(resident, 'message', { signal: ended.signal }), death]) as [Told])[0];
+    } finally {
+      ended.abort();
+      death.catch(() => undefined);
+    }
+  };
+  return { alpc, json: async <T>(...args: string[]) => parsed(await alpc([...args, '--json'])) as T };
+}
+
+/** In a process of its own. */
+export async function alpcAlone(args: readonly string[], { env = {}, signalAt }: RunOptions = {}): Promise<Ran> {
   const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let seen = '';
   if (signalAt !== undefined) {
@@ -32,11 +72,9 @@ export async function alpc(args: readonly string[], { env = {}, signalAt }: RunO
   return { code, out, errors };
 }
 
-/** What a command says with `--json`: one value a line. */
-export async function json<T>(...args: string[]): Promise<T> {
-  const { out, code, errors } = await alpc([...args, '--json']);
-  if (code !== 0 && code !== 5) throw new Error(`${args.join(' ')} ended with ${code}: ${errors}`);
-  return JSON.parse(out) as T;
+function parsed({ out, code, errors }: Ran): unknown {
+  if (code !== 0 && code !== 5) throw new Error(`it ended with ${code}: ${errors}`);
+  return JSON.parse(out) as unknown;
 }
 
 /** In a pseudo-terminal of 100 columns and 24 rows; `keys` are typed when the screen has shown what stands before them. */

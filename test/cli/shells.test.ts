@@ -11,7 +11,7 @@ import { makeProgram } from '../../src/cli/program.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { alpc, MAIN, terminal } from './run.js';
+import { alpcAlone, MAIN, terminal } from './run.js';
 
 withLedger();
 
@@ -81,7 +81,7 @@ test('zsh completes subcommands, options, choices and names, as they are typed i
 
 test('zsh and fish have scripts with every subcommand and option', async () => {
   for (const shell of ['zsh', 'fish']) {
-    const { out, code } = await alpc(['completion', shell]);
+    const { out, code } = await alpcAlone(['completion', shell]);
     assert.equal(code, 0);
     for (const command of COMMANDS) {
       assert.match(out, new RegExp(`\\b${command.name()}\\b`), `${shell} ${command.name()}`);
