@@ -15,10 +15,12 @@ export interface Variant {
   readonly model: string;
   readonly flags: readonly string[];
   readonly fails: boolean;
+  /** Ten million states: checked by `npm run model`, and not in `npm test`. */
+  readonly isLong: boolean;
 }
 
-const of = (model: string, fails: boolean, variants: readonly string[]): Variant[] =>
-  variants.map((flags) => ({ model, fails, flags: flags === '' ? [] : flags.split(' ') }));
+const of = (model: string, fails: boolean, variants: readonly string[], isLong = false): Variant[] =>
+  variants.map((flags) => ({ model, fails, isLong, flags: flags === '' ? [] : flags.split(' ') }));
 
 export const VARIANTS: readonly Variant[] = [
   ...of('doorbell', false, ['', '-DCAP=1', '-DCAP=3 -DN=8', '-DKILL', '-DKILL -DCAP=1 -DN=4', '-DKILL -DCAP=3']),
@@ -32,6 +34,12 @@ export const VARIANTS: readonly Variant[] = [
   ]),
   ...of('settlement', false, ['']),
   ...of('settlement', true, ['-DNO_TAKE', '-DNO_FORGET', '-DRETRACT_ONLY', '-DEND_FORGETS', '-DEND_NO_DRAIN']),
+  ...of('releases', false, ['-DKILL -DN=2', '-DREGIONS=1 -DN=2']),
+  ...of('releases', false, ['', '-DKILL', '-DREGIONS=1', '-DPLACES=2 -DN=2', '-DKILL -DPLACES=2 -DN=2'], true),
+  ...of('releases', true, [
+    '-DPLAIN_COUNT', '-DCOUNT_FIRST', '-DNO_SECOND_LOOK', '-DARM_ONE', '-DNO_BELL', '-DRELEASE_EARLY -DN=2 -DREGIONS=1', '-DOWNER_ONLY -DN=2 -DREGIONS=1',
+    '-DOWNER_NOT', '-DNO_LIMIT', '-DONE_NUMBER -DPLACES=2 -DN=2', '-DKILL -DDEATH_KEEPS', '-DKILL -DDEATH_TWICE',
+  ]),
 ];
 
 /** What keeps the models from being checked here, or undefined. */
