@@ -104,7 +104,9 @@ async function run(node: string, version: string, form: Form, place: Place): Pro
   const wanted = form === 'worker' && filters.length === 0 ? CORE : filters;
   const args = [join(place.project, 'dist/test/run.js'), ...wanted, ...(form === 'worker' ? ['--in-worker'] : [])];
   const { XDG_RUNTIME_DIR: _, ALPC_ROOT: __, ...inherited } = process.env;
-  const env = { ...inherited, PATH: `${join(node, '..')}:${process.env['PATH']}`, TMPDIR: place.temporary, ...(place.user === undefined ? {} : { HOME: place.temporary }) };
+  // What npm was told by who started it, its cache for one, is not this user's to use.
+  const told = place.user === undefined ? inherited : Object.fromEntries(Object.entries(inherited).filter(([name]) => !name.startsWith('npm_')));
+  const env = { ...told, PATH: `${join(node, '..')}:${process.env['PATH']}`, TMPDIR: place.temporary, ...(place.user === undefined ? {} : { HOME: place.temporary }) };
   const identity = place.user === undefined ? {} : { uid: place.user, gid: place.user };
   const begun = performance.now();
   const child = spawn(node, args, { cwd: place.project, env, stdio: ['ignore', 'pipe', 'inherit'], ...identity });

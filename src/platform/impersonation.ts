@@ -62,7 +62,8 @@ function fileGroup(): number {
   return libc().syscall_setfsid(SYS.setfsgid, NOBODY) >>> 0;
 }
 
+/** The own group counts whether it is in the list or not: Node says that it is, the kernel what was set. */
 function isSame(a: FileIdentity, b: FileIdentity): boolean {
-  const sorted = (groups: readonly number[]): string => groups.toSorted((x, y) => x - y).join();
-  return a.uid === b.uid && a.gid === b.gid && sorted(a.groups) === sorted(b.groups);
+  const others = ({ gid, groups }: FileIdentity): string => groups.filter((group) => group !== gid).toSorted((x, y) => x - y).join();
+  return a.uid === b.uid && a.gid === b.gid && others(a) === others(b);
 }

@@ -265,6 +265,12 @@ export class Connection {
     }
   }
 
+  /** The kernel took nothing more to the peer: reads what stands before the end, if that is why. A peer may have shut its socket for reading alone. */
+  readToEnd(): void {
+    this.#heardAt = this.link.reader.position;
+    this.readSocket();
+  }
+
   /** Asks on the event loop for whatever is still to be done. */
   wake(): void {
     this.#owner.wake(this);

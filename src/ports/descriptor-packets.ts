@@ -52,6 +52,8 @@ export class DescriptorPackets {
     const words = Int32Array.of(KIND, this.#sent + 1, descriptors.length, kinds === undefined ? 0 : HANDLES, ...(kinds ?? []));
     const outcome = sendPacket(connection.link.bellSocket, new Uint8Array(words.buffer), descriptors);
     if (outcome === 'sent') return ++this.#sent;
+    if (outcome === 'gone') connection.readToEnd(); // so that every other call is told as well
+    if (connection.state !== 'open') throw connection.closedError();
     if (outcome === 'gone') throw new AlpcError('ERR_ALPC_DISCONNECTED', `${connection}: the peer (${connection.peer}) is gone`);
     throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `${connection}: the kernel takes no more descriptors; ${outcome === 'full' ? 'the peer has not read those that are on their way' : 'it has no memory for them'}`);
   }

@@ -3,13 +3,16 @@
  * told in stages, which name the kill points (kill-points.ts); a half whose other half is gone goes on to its end, so that
  * every call is seen to settle, those of later stages too.
  *
- *   client: connect  send  call     receive       reply     leave
- *   server: create   accept  receive  reply  send  call     leave
+ *   client: connect  send  share    call     receive       reply     leave
+ *   server: create   accept  receive  share  reply  send  call     leave
+ *
+ * What is shared is a view, which comes back when the server has released it, and a file.
  *
  * The server waits for messages of anybody. So a server that outlives its client goes on until a witness has come, who asks
  * whether it is alive, and has left again.
  */
-import { type ClientPort, connectPort, connectPortSync, type ConnectionPort, createPort, createPortSync, type Message, type RequestMessage, type ServerPort } from '../../src/ports/index.js';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { type ClientPort, connectPort, connectPortSync, type ConnectionPort, createPort, createPortSync, type Message, type ReplyMessage, type RequestMessage, type RequestOptions, type ServerPort } from '../../src/ports/index.js';
 import { blockFor, nameOf, numbers } from '../process/expect.js';
 
 export type Half = 'client' | 'server';
@@ -48,6 +51,7 @@ const LIMITS = { ringLength: 4096 };
 const MUCH = Buffer.alloc(1500, 'much');
 /** Milliseconds for which the server does not read, so that the client has to wait for room. */
 const PAUSE = 3;
+const SHARED_BYTES = 16_384;
 
 export async function play(part: Part, ear: Ear): Promise<Step[]> {
   const steps = new Steps(ear);
@@ -116,6 +120,7 @@ class ClientHalf {
     await post('datagram');
     await post('pause');
     for (const _ of numbers(4)) await post(MUCH);
+    await this.#share(port);
     await this.#call(port, 'call', 'question');
     await this.#receiveUntil(port, 'server asks', (request) => steps.take('reply', () => request.reply('answer of the client'), String));
     if (leads) await steps.take('leave', () => port.close());
@@ -128,8 +133,25 @@ class ClientHalf {
     await Promise.all(outstanding);
   }
 
-  #call(port: ClientPort, stage: string, text: string): Promise<unknown> {
-    return this.#steps.take(stage, () => (this.#part.form === 'blocking' ? port.requestSync(text) : port.request(text)), (reply) => reply.data.toString());
+  #call(port: ClientPort, stage: string, text: string, options?: RequestOptions): Promise<ReplyMessage | undefined> {
+    return this.#steps.take(stage, () => (this.#part.form === 'blocking' ? port.requestSync(text, options) : port.request(text, options)), (reply) => reply.data.toString());
+  }
+
+  /** One region, for two views: the second has to wait until the server has released the first. */
+  async #share(port: ClientPort): Promise<void> {
+    const section = await this.#steps.take('share', () => port.createSection(SHARED_BYTES));
+    if (section === undefined) return;
+    for (const mark of [1, 2]) {
+      const view = await this.#steps.take('share', () => (this.#part.form === 'blocking' ? section.waitForViewSync(SHARED_BYTES) : section.waitForView(SHARED_BYTES)));
+      if (view === undefined) break;
+      view.bytes.fill(mark);
+      await this.#call(port, 'share', 'view', { view, autoRelease: true });
+      view.release();
+    }
+    const file = openSync(process.execPath, 'r');
+    await this.#call(port, 'share', 'file', { handles: [file] });
+    closeSync(file);
+    section.close();
   }
 
   /** Receives until a request of this text has come, or the last message. */
@@ -161,7 +183,7 @@ class ServerHalf {
 
   async play(): Promise<void> {
     const { root, name, spin } = this.#part;
-    const options = { root, connect: 'ask', limits: LIMITS, spin } as const;
+    const options = { root, connect: 'ask', limits: LIMITS, spin, accepts: ['view', 'file'] } as const;
     const port = await this.#steps.take('create', () => (this.#blocking ? createPortSync(name, options) : createPort(name, options)));
     if (port === undefined) return;
     this.#ear.stage('accept');
@@ -191,7 +213,11 @@ class ServerHalf {
     } else if (message.type === 'port-closed') {
       this.#steps.told('told', message.reason);
     } else if (message.type === 'datagram' && text === 'pause') blockFor(PAUSE);
-    else if (message.type === 'request' && text === 'question') {
+    else if (message.type === 'request' && (text === 'view' || text === 'file')) {
+      await steps.take('share', () => message.reply(text === 'view' ? lookAt(message) : readFrom(message)), String);
+      message.release();
+      this.#ear.stage('receive');
+    } else if (message.type === 'request' && text === 'question') {
       await steps.take('reply', () => message.reply('answer'), String);
       await this.#turnTo(message.port as ServerPort);
     }
@@ -206,5 +232,18 @@ class ServerHalf {
     if (!this.#part.leads) return this.#ear.stage('receive');
     await steps.take('leave', () => client.disconnect());
     this.#over = true;
+  }
+}
+
+function lookAt({ view }: RequestMessage): string {
+  return view!.bytes.every((byte) => byte === view!.bytes[0]) ? 'seen' : 'torn';
+}
+
+function readFrom({ handles }: RequestMessage): string {
+  const file = handles.take(0);
+  try {
+    return readSync(file, Buffer.alloc(4)) === 4 ? 'read' : 'empty';
+  } finally {
+    closeSync(file);
   }
 }

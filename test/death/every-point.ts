@@ -51,9 +51,10 @@ async function choose(lane: Lane, half: Half): Promise<Death[][]> {
   const deaths: Death[][] = [];
   for (const setting of settings(half)) {
     const { fresh, again } = await lane.rehearse(setting);
-    deaths.push(...pointsOf(fresh).map((points) => points.map((at) => ({ ...setting, at, dies: 'itself' as const }))));
+    const wanted = (points: readonly string[]): boolean => !SHORT || setting.spin || !points[0]!.startsWith('share'); // in the short form they share in one setting only
+    deaths.push(...pointsOf(fresh, wanted).map((points) => points.map((at) => ({ ...setting, at, dies: 'itself' as const }))));
     const watched = again.filter((point) => !point.startsWith('create')); // before, there is no other
-    deaths.push(...pointsOf(watched, isWatchful).map((points) => points.map((at) => ({ ...setting, at, dies: 'the other' as const }))));
+    deaths.push(...pointsOf(watched, (points) => wanted(points) && isWatchful(points)).map((points) => points.map((at) => ({ ...setting, at, dies: 'the other' as const }))));
   }
   return shuffled(deaths);
 }

@@ -199,6 +199,7 @@ const OUTCOMES: Record<Half, Record<string, RegExp>> = {
     connect: /^(done|ERR_ALPC_DISCONNECTED|ERR_ALPC_NAME_NOT_FOUND)$/,
     outstanding: /^(ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED|ERR_ALPC_CANCELED)$/,
     send: /^(done|ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED)$/,
+    share: /^(done|seen|read|ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED|ERR_ALPC_CLOSED)$/,
     call: /^(answer|ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED)$/,
     receive: /^(request|datagram|canceled|port-closed|ERR_ALPC_DISCONNECTED)$/,
     reply: /^(sent|canceled|disconnected)$/,
@@ -208,6 +209,7 @@ const OUTCOMES: Record<Half, Record<string, RegExp>> = {
   server: {
     create: /^done$/,
     accept: /^(accepted|gone)$/,
+    share: /^(sent|canceled|disconnected|ERR_ALPC_CLOSED|ERR_ALPC_DISCONNECTED)$/,
     outstanding: /^(ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED|ERR_ALPC_CANCELED)$/,
     send: /^(done|ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED)$/,
     call: /^(answer of the client|ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED)$/,

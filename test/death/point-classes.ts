@@ -4,9 +4,9 @@
  */
 
 /** Calls whose effect another process can see, or that see what another process did. Between two of them a death is the same death to all others. */
-const VISIBLE = /^(?:bind|listen|chmod|unlinkat|renameat2|flock|connect|accept4|sendmsg|recvmsg|send|recv|poll|epoll_wait|copy|store (?:tail|head|dataSleep|spaceSleep|sequence|state))$/;
+const VISIBLE = /^(?:bind|listen|chmod|unlinkat|renameat2|flock|connect|accept4|sendmsg|recvmsg|send|recv|poll|epoll_wait|copy|store (?:tail|head|dataSleep|spaceSleep|viewSleep|released|sequence|state))$/;
 /** Of those, the ones around which it matters whether the other is still there. */
-const WATCHFUL = /^(?:connect|accept4|sendmsg|recvmsg|send|recv|poll|epoll_wait|store (?:tail|dataSleep|spaceSleep|state))$/;
+const WATCHFUL = /^(?:connect|accept4|sendmsg|recvmsg|send|recv|poll|epoll_wait|store (?:tail|dataSleep|spaceSleep|viewSleep|released|state))$/;
 
 /** Points between which nothing happens that anybody else could see. */
 export interface PointClass {
@@ -33,8 +33,8 @@ export function classesOf(trace: readonly string[]): PointClass[] {
 const KINDS: readonly (readonly [kind: string, calls: RegExp])[] = [
   ['disk', /^(?:bind|listen|chmod|unlinkat|renameat2|flock)$/],
   ['socket', /^(?:connect|accept4|sendmsg|recvmsg|send|recv)$/],
-  ['wait', /^(?:poll|epoll_wait|store (?:dataSleep|spaceSleep|sequence))$/],
-  ['memory', /^(?:copy|store (?:tail|head|state))$/],
+  ['wait', /^(?:poll|epoll_wait|store (?:dataSleep|spaceSleep|viewSleep|sequence))$/],
+  ['memory', /^(?:copy|store (?:tail|head|released|state))$/],
 ];
 
 /** Classes of one stage that lie behind a call of one kind: for whoever has not the time to come to each. */
