@@ -7,7 +7,9 @@
  */
 import { spawn } from 'node:child_process';
 import { once as next } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -80,25 +82,33 @@ async function populate(processes: Processes): Promise<void> {
 
 /** What a browser would do first, by hand: the page, all that it asks for, and the interface behind it. */
 async function checkPage(explorer: ExplorerServer): Promise<void> {
-  const address = `http://127.0.0.1:${explorer.port}`;
-  const get = async (path: string, token = explorer.token): Promise<Response> => fetch(address + path, { headers: { Authorization: `Bearer ${token}`, Connection: 'close' } });
+  const get = (path: string, token = explorer.token): Promise<Answer> => ask(explorer.port, path, token);
   const page = await get('/');
-  const html = await page.text();
-  const parts = Array.from(html.matchAll(/(?:src|href)="(\.?\/[^"]+)"/g), (match) => match[1]!.replace(/^\.\//, '/'));
+  const parts = Array.from(page.body.matchAll(/(?:src|href)="(\.?\/[^"]+)"/g), (match) => match[1]!.replace(/^\.\//, '/'));
   const answers = await Promise.all(parts.map(async (part) => (await get(part)).status));
-  const { objects } = (await (await get('/api/tree')).json()) as Tree;
+  const { objects } = JSON.parse((await get('/api/tree')).body) as Tree;
   const graph = await wholeGraph(get);
   const stranger = (await get('/api/tree', 'no token')).status;
-  const good = page.ok && answers.every((status) => status === 200) && SERVERS.every(([name]) => objects.some((object) => object.name === name)) && stranger === 401;
+  const good = page.status === 200 && answers.every((status) => status === 200) && SERVERS.every(([name]) => objects.some((object) => object.name === name)) && stranger === 401;
   console.log(`\nThe explorer's page: ${page.status}, its ${parts.length} parts: ${answers.join(' ') || '-'}; ${objects.length} objects, ${graph.processes.length} processes, ${graph.connections.length} connections; without the token: ${stranger}`);
   if (!good) throw new Error("the explorer's page is not as it should be");
 }
 
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+async function ask(port: number, path: string, token: string): Promise<Answer> {
+  const [response] = (await next(request({ host: '127.0.0.1', port, path, agent: false, headers: { Authorization: `Bearer ${token}` } }).end(), 'response')) as [IncomingMessage];
+  return { status: response.statusCode!, body: await text(response) };
+}
+
 /** The clients connect in their own time. */
-async function wholeGraph(get: (path: string) => Promise<Response>): Promise<Graph> {
+async function wholeGraph(get: (path: string) => Promise<Answer>): Promise<Graph> {
   const expected = CLIENTS.reduce((sum, [, , ...names]) => sum + names.length, 0);
   for (let patience = 100; ; patience--) {
-    const graph = (await (await get('/api/graph')).json()) as Graph;
+    const graph = JSON.parse((await get('/api/graph')).body) as Graph;
     if (graph.connections.length === expected && graph.processes.length === SERVERS.length + CLIENTS.length) return graph;
     if (patience === 0) throw new Error(`the explorer shows ${graph.connections.length} connections of ${graph.processes.length} processes; ${expected} of ${SERVERS.length + CLIENTS.length} are there`);
     await sleep(200);

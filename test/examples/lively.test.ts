@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Graph } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
+import { ask } from '../explorer/ask.js';
 
 withLedger();
 
@@ -42,12 +43,12 @@ test('without it, it prints a link where the scene can be seen, and goes on unti
   const link = await new Promise<RegExpExecArray>((resolve, reject) => {
     child.stdout.on('data', (data: Buffer) => {
       out += String(data);
-      const found = /(http:\S+)#token=(\S+)/.exec(out);
+      const found = /http:\S+:(\d+)\/#token=(\S+)/.exec(out);
       if (found !== null) resolve(found);
     });
     child.on('exit', () => reject(new Error(out)));
   });
-  const graph = (await (await fetch(`${link[1]}api/graph`, { headers: { Authorization: `Bearer ${link[2]}`, Connection: 'close' } })).json()) as Graph;
+  const graph = JSON.parse((await ask(Number(link[1]), '/api/graph', { token: link[2]! })).body) as Graph;
   assert.ok(graph.processes.some(({ ports }) => ports.includes('\\RPC Control\\archive')));
   child.kill('SIGINT');
   assert.equal(await exit, 130);

@@ -15,14 +15,9 @@ import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import { noOtherUsers, USERS } from '../support/users.js';
+import { type Answer, ask as askAt } from './ask.js';
 
 withLedger({ except: ['resources'] }); // Node keeps a timer for its servers' connections
-
-interface Answer {
-  readonly status: number;
-  readonly headers: NodeJS.Dict<string | string[]>;
-  readonly body: string;
-}
 
 async function serve(t: TestContext, page?: string): Promise<ExplorerServer> {
   const server = await serveExplorer({ interval: 50, ...(page === undefined ? {} : { page }) });
@@ -30,14 +25,8 @@ async function serve(t: TestContext, page?: string): Promise<ExplorerServer> {
   return server;
 }
 
-/** By hand: no client changes the path or adds a header. */
 function ask(server: ExplorerServer, path: string, headers: Record<string, string> = { Authorization: `Bearer ${server.token}` }, method = 'GET'): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port: server.port, path, method, headers, agent: false }, (answer) => {
-      text(answer).then((body) => resolve({ status: answer.statusCode!, headers: answer.headers, body }), reject);
-    });
-    asked.on('error', reject).end();
-  });
+  return askAt(server.port, path, { headers, method });
 }
 
 async function get<T>(server: ExplorerServer, path: string): Promise<T> {
