@@ -101,6 +101,7 @@ for (const [how, hang] of [['stopped by SIGSTOP', 'stop'], ['in an endless loop'
     const [wait] = port.waits;
     assert.deepEqual([wait!.thread.pid, wait!.on?.pid, wait!.port, wait!.messageId], [client.pid, server.pid, NAME, 6]);
     assert.match(wait!.text, new RegExp(`^process ${client.pid} \\(.*\\), thread ${client.pid}, waits for the reply to message 6 on .*inspected, owned by process ${server.pid} \\(.*\\), since \\d+ s$`));
+    await client.kill(); // before its call is lost, and it ends badly
     await server.kill('SIGKILL');
   });
 }
