@@ -66,8 +66,10 @@ function sendOrQueue(connection: Connection, call: BlockedCall, data: MessageDat
 
 function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadline, timeout: number): ReplyMessage {
   const reader = connection.link.reader;
-  // A peer that had to be woken needs a core to wake on, and more time than looking is worth: leave it this one.
-  const budget = connection.link.rang ? 0 : connection.looks.next();
+  // A peer that had to be woken needs a core to wake on, and more time than looking is worth: leave it this one, before all that a sleep needs is done.
+  const { rang } = connection.link;
+  if (rang) yieldProcessor();
+  const budget = rang ? 0 : connection.looks.next();
   let looks = budget;
   for (;;) {
     while (looks > 0 && !reader.hasData()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();

@@ -48,13 +48,14 @@ function check(message: RequestMessage | DatagramMessage, flips: number): string
 
 async function weather(t: TestContext, file: string | undefined, done: (messages: number, reports: readonly Report[], seconds: number) => boolean): Promise<void> {
   const { port, path } = await serve(t, { connect: 'ask', accepts: ['view', 'file'] });
-  const seen = { messages: 0, flipped: 0 };
+  const seen = { messages: 0, flipped: 0, closed: 0 };
   const ends: { flips: number; reason: string }[] = [];
   const wrong: string[] = [];
   const kept: { data: Buffer; copy: string }[] = [];
   port.on('disconnect', ({ context }, reason) => ends.push({ flips: context as number, reason }));
   port.on('message', (message) => {
     if (message.type === 'connection-request') message.accept({ context: Number(message.data) });
+    if (message.type === 'port-closed') seen.closed++;
     if (message.type !== 'request' && message.type !== 'datagram') return;
     const found = check(message, message.portContext as number);
     if (typeof found === 'string') wrong.push(found);
@@ -74,7 +75,7 @@ async function weather(t: TestContext, file: string | undefined, done: (messages
     actor.send({ type: 'rage', path, flips, seed: round + 1, records: isHarmless ? 50_000 : 20_000, milliseconds: isHarmless ? 1500 : 300, ...(file === undefined ? {} : { file }) });
     const { report, state } = await actor.until('over');
     reports.push(report);
-    await until('the end is told', () => ends.length === round + 1);
+    await until('the end is told, and comes behind all messages', () => ends.length === round + 1 && seen.closed === round + 1);
     assert.deepEqual(wrong, [], `flips ${flips}`);
     if (!isHarmless) continue;
     assert.deepEqual([state, ends.at(-1)], [STATE.open, { flips, reason: 'disconnected' }], 'who flips nothing of the protocol keeps to it');
