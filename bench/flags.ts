@@ -17,19 +17,18 @@ export interface Flags {
   readonly json: string;
 }
 
+const OPTIONS = {
+  quick: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
+  only: { type: 'string', default: '' },
+  check: { type: 'boolean', default: false },
+  json: { type: 'string', default: 'bench-results/latest.json' },
+  help: { type: 'boolean', default: false },
+} as const;
+
 /** @throws Error that names the wrong flag */
 export function parseFlags(args: readonly string[]): Flags | 'help' {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      only: { type: 'string', default: '' },
-      check: { type: 'boolean', default: false },
-      json: { type: 'string', default: 'bench-results/latest.json' },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
   if (values.help) return 'help';
   const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds must be a whole number from 1; received '${values.rounds}'`);

@@ -88,7 +88,18 @@ async function main(flags: Flags, directory: string): Promise<boolean> {
   return verdicts.every((verdict) => verdict.holds === 'yes' || verdict.holds === 'skipped');
 }
 
-const flags = parseFlags(process.argv.slice(2));
+/** The flags, or what is wrong with them in a line, and how they are used. */
+function flagsOrUsage(): Flags | 'help' {
+  try {
+    return parseFlags(process.argv.slice(2));
+  } catch (error) {
+    console.error(String(error instanceof Error ? error.message : error));
+    process.exitCode = 2;
+    return 'help';
+  }
+}
+
+const flags = flagsOrUsage();
 if (flags === 'help') {
   console.log(USAGE);
 } else {

@@ -5,13 +5,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createDirectory } from '../../src/index.js';
+import { createDirectory, createPort } from '../../src/index.js';
 import { visibleCommands } from '../../src/cli/completion.js';
 import { EXIT_CODES } from '../../src/cli/exit-codes.js';
 import { manPage } from '../../src/cli/man-page.js';
 import { printable } from '../../src/cli/output.js';
 import { makeProgram } from '../../src/cli/program.js';
-import { startServer } from '../explorer/scene.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -43,7 +42,7 @@ test('every subcommand has --json and --root', () => {
 
 test('a command line that is not understood ends with 2, a name that is not there with 3, and both say why', async (t) => {
   temporaryRoot(t);
-  for (const args of [['bogus'], ['ls', '--bogus'], ['show'], ['ping', 'x', '-c', 'many'], ['trace', '--format', 'xml'], ['ls', 'no root before it'], ['completion', 'tcsh']]) {
+  for (const args of [['bogus'], ['ls', '--bogus'], ['show'], ['ping', 'x', '-c', 'many'], ['trace', '--format', 'xml'], ['bench', '-s', '0.05'], ['bench', '-s', '1e1'], ['ls', 'no root before it'], ['completion', 'tcsh']]) {
     const { code, errors, out } = await alpc(args);
     assert.deepEqual([code, out], [2, ''], args.join(' '));
     assert.ok(errors.length > 0);
@@ -74,7 +73,8 @@ test('colours and indented JSON come on a terminal only, and not where NO_COLOR 
 
 test('on a terminal top redraws, sorts by the key that is pressed, and gives the terminal back', async (t) => {
   temporaryRoot(t, { leftovers: true });
-  await startServer(t, '\\RPC Control\\top');
+  const port = await createPort('\\RPC Control\\top');
+  atEnd(t, () => port.close());
   const { out, code } = await inTerminal(['top', '-i', '100'], [[/RPC Control\\top/, 'c'], [/sorted by connections/, 'n'], [/sorted by name/, 'q']]);
   assert.equal(code, 0);
   assert.match(out, /sorted by messages[^]*sorted by connections[^]*sorted by name/);

@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectPort, createPort, createSymbolicLink } from '../../src/index.js';
 import type { Cycle, Graph, ObjectDetails, ProcessNode, TraceEvent, Tree } from '../../src/explorer/index.js';
 import { ask } from '../explorer/ask.js';
-import { startCircle, startClient, startPair, startProcess, startServer, until } from '../explorer/scene.js';
+import { startCircle, startClient, startPair, startServer, until } from '../explorer/scene.js';
 import { inspectWaits } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -17,13 +18,19 @@ import { temporaryRoot } from '../support/root.js';
 import { alpcAlone, MAIN, withResident } from './run.js';
 
 const { alpc, json } = withResident();
-withLedger();
+withLedger({ whole: true });
 
 const NAME = '\\RPC Control\\shown';
 
+/** A port of this process. */
+async function serve(t: TestContext, name: string): Promise<void> {
+  const port = await createPort(name);
+  atEnd(t, () => port.close());
+}
+
 test('ls lists a directory with types and link targets', async (t) => {
   temporaryRoot(t, { leftovers: true });
-  await startServer(t, NAME);
+  await serve(t, NAME);
   createSymbolicLink('\\RPC Control\\link', 'shown');
   const { out, code } = await alpc(['ls', '/RPC Control']);
   assert.deepEqual([code, out], [0, 'Name   Type          Link target\nlink   SymbolicLink  shown\nshown  ALPC Port\n']);
@@ -32,7 +39,7 @@ test('ls lists a directory with types and link targets', async (t) => {
 
 test('tree draws the namespace, or what is below a directory', async (t) => {
   temporaryRoot(t, { leftovers: true });
-  await startServer(t, NAME);
+  await serve(t, NAME);
   createSymbolicLink('\\z', '\\RPC Control');
   const { out } = await alpc(['tree']);
   assert.equal(out, '\\\n├─ ▸ BaseNamedObjects\n├─ ▸ Callback\n├─ ▸ RPC Control\n│  └─ ⚙ shown\n├─ ▸ Sessions\n└─ ↪ z -> \\RPC Control\n');
@@ -40,26 +47,78 @@ test('tree draws the namespace, or what is below a directory', async (t) => {
   assert.deepEqual((await json<Tree>('tree', '/RPC Control')).objects, [{ name: NAME, type: 'ALPC Port' }]);
 });
 
-test('show tells everything about a port', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  const server = await startServer(t, NAME);
-  const client = await startClient(t, NAME);
-  await client.ask({ type: 'call', data: 'a question', count: 3 }, 'done');
-  const { out, code } = await alpc(['show', NAME]);
-  assert.equal(code, 0);
-  for (const line of [/^Type: +ALPC Port$/m, /^Permissions: +rw------- \(600\)$/m, new RegExp(`^Server: +${server.pid} \\(`, 'm'), /^Connections: +1 of 16384$/m, /^To the server: +3 messages, 30 B$/m, /^Latency: +median .* of \d+ calls$/m, new RegExp(`^\\d+ +${client.pid} .* 3 +3 +0 +0/0 `, 'm')]) assert.match(out, line);
-  const details = await json<ObjectDetails>('show', NAME);
-  assert.deepEqual([details.port!.connections[0]!.client.process!.pid, details.port!.totals.clientToServer.messages], [client.pid, 3]);
-});
-
-test('ps lists the processes and their ports', async (t) => {
+/** Looked at one after the other: while they talk, while the server is stopped, and when it is dead. */
+test('of a server, and a client that has two connections', async (t) => {
   temporaryRoot(t, { leftovers: true });
   const server = await startServer(t, NAME);
   const client = await startClient(t, NAME, 2);
-  const { out } = await alpc(['ps']);
-  assert.match(out, new RegExp(`^ *${server.pid} .* 2 +0 +0 +\\\\RPC Control\\\\shown +\\S*node`, 'm'));
-  assert.match(out, new RegExp(`^ *${client.pid} .* 0 +2 +0 `, 'm'));
-  assert.deepEqual((await json<ProcessNode[]>('ps')).map(({ pid }) => pid), [server.pid, client.pid].toSorted((a, b) => a - b));
+
+  await t.test('show tells everything about a port', async () => {
+    await client.ask({ type: 'call', data: 'a question', count: 3 }, 'done');
+    const { out, code } = await alpc(['show', NAME]);
+    assert.equal(code, 0);
+    for (const line of [/^Type: +ALPC Port$/m, /^Permissions: +rw------- \(600\)$/m, new RegExp(`^Server: +${server.pid} \\(`, 'm'), /^Connections: +2 of 16384$/m, /^To the server: +3 messages, 30 B$/m, /^Latency: +median .* of \d+ calls$/m, new RegExp(`^\\d+ +${client.pid} .* 3 +3 +0 +0/0 `, 'm')]) assert.match(out, line);
+    const details = await json<ObjectDetails>('show', NAME);
+    assert.deepEqual([details.port!.connections.map((connection) => connection.client.process!.pid), details.port!.totals.clientToServer.messages], [[client.pid, client.pid], 3]);
+  });
+
+  await t.test('ps lists the processes and their ports', async () => {
+    const { out } = await alpc(['ps']);
+    assert.match(out, new RegExp(`^ *${server.pid} .* 2 +0 +0 +\\\\RPC Control\\\\shown +\\S*node`, 'm'));
+    assert.match(out, new RegExp(`^ *${client.pid} .* 0 +2 +0 `, 'm'));
+    assert.deepEqual((await json<ProcessNode[]>('ps')).map(({ pid }) => pid), [server.pid, client.pid].toSorted((a, b) => a - b));
+  });
+
+  await t.test('trace tells a call as lines, as JSON, and as a file that is whole for Perfetto, also when it is interrupted', async (each) => {
+    const directory = mkdtempSync(join(tmpdir(), 'alpc-trace-'));
+    atEnd(each, () => rmSync(directory, { recursive: true }));
+    const file = join(directory, 'trace.json');
+    const running = alpcAlone(['trace', NAME, '--format', 'perfetto', '-o', file, '-d', '1500']);
+    const lines = alpcAlone(['trace', '--json', '-d', '1500']);
+    const texts = alpcAlone(['trace', NAME], { signalAt: [/receive .*reply \d+, 9 bytes/, 'SIGINT'] });
+    const traces = { end: false };
+    const all = Promise.all([running, lines, texts]).finally(() => (traces.end = true));
+    while (!traces.end) {
+      await client.ask({ type: 'call', data: 'SECRET', count: 1 }, 'done');
+      await sleep(20);
+    }
+    await all;
+    assert.equal((await running).code, 0);
+    const drawn = JSON.parse(readFileSync(file, 'utf8')) as { ph: string; name?: string; args?: { name?: string } }[];
+    assert.ok(drawn.some(({ ph, args }) => ph === 'M' && /scene-actor/.test(args?.name ?? '')));
+    const [begun, ended] = ['b', 'e'].map((ph) => drawn.filter((event) => event.ph === ph).length);
+    assert.ok(begun! > 0 && begun === ended, `${begun} ${ended}`);
+    const events = (await lines).out.trim().split('\n').map((line) => JSON.parse(line) as TraceEvent);
+    assert.ok(events.some(({ event, type }) => event === 'send' && type === 'request'));
+    const shown = await texts;
+    assert.equal(shown.code, 0);
+    assert.match(shown.out, /^\d\d:\d\d:\d\d\.\d{3}  connect /);
+    assert.doesNotMatch(JSON.stringify(drawn) + (await lines).out + shown.out, /SECRET/);
+  });
+
+  await t.test('ping tells who answered and how fast', async () => {
+    const { out, code } = await alpc(['ping', NAME, '-c', '2', '-i', '1']);
+    assert.equal(code, 0);
+    assert.match(out, new RegExp(`^(.*shown: process ${server.pid} of user ${process.geteuid!()} answered in .*\n){2}2 of 2 answered; `));
+    const { microseconds, server: who } = await json<{ microseconds: number; server: { pid: number } }>('ping', NAME, '-c', '1');
+    assert.ok(microseconds > 0 && who.pid === server.pid);
+    assert.equal((await alpc(['ping', '\\RPC Control\\none', '-c', '1'])).code, 3);
+  });
+
+  await t.test('a process that waits for one that is stopped is told by waits, and is no deadlock', async () => {
+    server.signal('SIGSTOP');
+    await client.ask({ type: 'block', data: 'hang' }, 'done');
+    await until(inspectWaits, ({ waits }) => waits.length > 0);
+    assert.match((await alpc(['waits'])).out, new RegExp(`^process ${client.pid} .* owned by process ${server.pid} `));
+    assert.equal((await alpc(['deadlocks'])).code, 0);
+    assert.match((await alpc(['ps'])).out, new RegExp(`${server.pid} +\\S+ +stopped`));
+  });
+
+  await t.test('ping ends with a code that says why there is no answer: nobody listens, or is stopped', async () => {
+    assert.equal((await alpc(['ping', NAME, '-c', '1', '-t', '100'])).code, 6);
+    await Promise.all([client.kill(), server.kill()]);
+    assert.equal((await alpc(['ping', NAME, '-c', '1'])).code, 3);
+  });
 });
 
 test('deadlocks names the processes that block each other, and its exit code says so', async (t) => {
@@ -92,72 +151,17 @@ test('two processes whose threads wait for each other in a circle: deadlocks nam
   assert.deepEqual(cycles[0]!.waits.map(({ port }) => port!.replace('\\RPC Control\\', '')).toSorted(), ['left', 'left worker', 'right', 'right worker']);
 });
 
-test('a process that waits for one that is stopped is told by waits, and is no deadlock', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  const server = await startServer(t, NAME);
-  const client = await startClient(t, NAME);
-  server.signal('SIGSTOP');
-  await client.ask({ type: 'block', data: 'hang' }, 'done');
-  await until(inspectWaits, ({ waits }) => waits.length > 0);
-  assert.match((await alpc(['waits'])).out, new RegExp(`^process ${client.pid} .* owned by process ${server.pid} `));
-  assert.equal((await alpc(['deadlocks'])).code, 0);
-  assert.match((await alpc(['ps'])).out, new RegExp(`${server.pid} +\\S+ +stopped`));
-});
-
-test('ping tells who answered and how fast; what does not answer ends with a code that says why', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  const server = await startServer(t, NAME);
-  const { out, code } = await alpc(['ping', NAME, '-c', '2', '-i', '1']);
-  assert.equal(code, 0);
-  assert.match(out, new RegExp(`^(.*shown: process ${server.pid} of user ${process.geteuid!()} answered in .*\n){2}2 of 2 answered; `));
-  const { microseconds, server: who } = await json<{ microseconds: number; server: { pid: number } }>('ping', NAME, '-c', '1');
-  assert.ok(microseconds > 0 && who.pid === server.pid);
-  assert.equal((await alpc(['ping', '\\RPC Control\\none', '-c', '1'])).code, 3);
-  server.signal('SIGSTOP');
-  assert.equal((await alpc(['ping', NAME, '-c', '1', '-t', '100'])).code, 6);
-  await server.kill();
-  assert.equal((await alpc(['ping', NAME, '-c', '1'])).code, 3);
-});
-
 test('rm removes what is stale, and a living port only by force', async (t) => {
   temporaryRoot(t, { leftovers: true });
-  const dead = await startServer(t, '\\RPC Control\\dead');
-  await startServer(t, NAME);
-  const holder = startProcess(t);
-  await holder.ask({ type: 'hold', event: '\\BaseNamedObjects\\left' }, 'ready');
+  await serve(t, NAME);
+  const other = await startServer(t, '\\RPC Control\\dead');
+  await other.ask({ type: 'hold', event: '\\BaseNamedObjects\\left' }, 'ready');
   const living = await alpc(['rm', NAME]);
   assert.deepEqual([living.code, /server lives/.test(living.errors)], [1, true]);
   assert.deepEqual(await json('rm', '--stale'), { removed: [], failed: [] });
-  await Promise.all([dead.kill(), holder.kill()]);
+  await other.kill();
   assert.deepEqual(await json('rm', '--stale'), { removed: ['\\BaseNamedObjects\\left', '\\RPC Control\\dead'], failed: [] });
   assert.deepEqual([(await alpc(['rm', '--force', NAME])).out, (await alpc(['rm', NAME])).code, (await alpc(['rm'])).code], [`removed ${NAME}\n`, 3, 2]);
-});
-
-test('trace tells a call as lines, as JSON, and as a file that is whole for Perfetto, also when it is interrupted', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  await startServer(t, NAME);
-  const client = await startClient(t, NAME);
-  const directory = mkdtempSync(join(tmpdir(), 'alpc-trace-'));
-  atEnd(t, () => rmSync(directory, { recursive: true }));
-  const file = join(directory, 'trace.json');
-  const running = alpcAlone(['trace', NAME, '--format', 'perfetto', '-o', file, '-d', '2500']);
-  const lines = alpcAlone(['trace', '--json', '-d', '2500']);
-  const texts = alpcAlone(['trace', NAME], { signalAt: [/receive .*reply 40, 9 bytes/, 'SIGINT'] });
-  for (let i = 0; i < 40; i++) {
-    await client.ask({ type: 'call', data: 'SECRET', count: 1 }, 'done');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.equal((await running).code, 0);
-  const drawn = JSON.parse(readFileSync(file, 'utf8')) as { ph: string; name?: string; args?: { name?: string } }[];
-  assert.ok(drawn.some(({ ph, args }) => ph === 'M' && /scene-actor/.test(args?.name ?? '')));
-  const [begun, ended] = ['b', 'e'].map((ph) => drawn.filter((event) => event.ph === ph).length);
-  assert.ok(begun! > 0 && begun === ended, `${begun} ${ended}`);
-  const events = (await lines).out.trim().split('\n').map((line) => JSON.parse(line) as TraceEvent);
-  assert.ok(events.some(({ event, type }) => event === 'send' && type === 'request'));
-  const shown = await texts;
-  assert.equal(shown.code, 0);
-  assert.match(shown.out, /^\d\d:\d\d:\d\d\.\d{3}  connect /);
-  assert.doesNotMatch(JSON.stringify(drawn) + (await lines).out + shown.out, /SECRET/);
 });
 
 test('top without a terminal writes pictures with rates', async (t) => {
@@ -192,6 +196,6 @@ test('explorer prints a link that opens, and ends with Ctrl+C', async (t) => {
 });
 
 test('bench gives its four figures', async () => {
-  const figures = await json<Record<string, number>>('bench', '-s', '1');
+  const figures = await json<Record<string, number>>('bench', '-s', '0.2');
   for (const name of ['blockingCallMicroseconds', 'awaitedCallMicroseconds', 'socketEchoMicroseconds', 'oneWayMessagesPerSecond']) assert.ok(figures[name]! > 0, name);
 });

@@ -11,8 +11,9 @@ import { makeProgram } from '../../src/cli/program.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { alpcAlone, MAIN, terminal } from './run.js';
+import { MAIN, terminal, withResident } from './run.js';
 
+const { alpc } = withResident();
 withLedger();
 
 const COMMANDS = visibleCommands(makeProgram());
@@ -41,28 +42,17 @@ function missing(shell: string): string | false {
 
 test('bash completes subcommands, options, choices and names', (t) => {
   const { env } = prepare(t);
-  const complete = (...words: string[]): string[] => {
-    const program = `source <(alpc completion bash); COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _alpc; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return execFileSync('bash', ['-c', program], { encoding: 'utf8', env }).split('\n').filter((word) => word !== '');
-  };
-  assert.deepEqual(complete('alpc', 'de'), ['deadlocks']);
-  assert.deepEqual(complete('alpc', 'trace', '--fo'), ['--format']);
-  assert.deepEqual(complete('alpc', 'trace', '--format', 'p'), ['perfetto']);
-  assert.deepEqual(complete('alpc', 'completion', 'z'), ['zsh']);
-  assert.deepEqual(complete('alpc', 'show', '/BaseNamedObjects/w'), ['/BaseNamedObjects/with\\ blank']);
+  const ask = (...words: string[]): string => `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _alpc; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const lines = [['alpc', 'de'], ['alpc', 'trace', '--fo'], ['alpc', 'trace', '--format', 'p'], ['alpc', 'completion', 'z'], ['alpc', 'show', '/BaseNamedObjects/w']].map((words) => ask(...words));
+  const answers = execFileSync('bash', ['-c', ['source <(alpc completion bash)', ...lines].join('; ')], { encoding: 'utf8', env });
+  assert.deepEqual(answers.trimEnd().split('\n'), ['deadlocks', '--format', 'perfetto', 'zsh', '/BaseNamedObjects/with\\ blank']);
 });
 
 test('fish completes subcommands, options, choices and names', { skip: missing('fish') }, (t) => {
   const { env } = prepare(t);
-  const complete = (line: string): string[] => {
-    const answer = execFileSync('fish', ['--no-config', '-c', 'alpc completion fish | source; complete -C $argv[1]', line], { encoding: 'utf8', env });
-    return answer.split('\n').filter((word) => word !== '').map((word) => word.split('\t')[0]!);
-  };
-  assert.deepEqual(complete('alpc de'), ['deadlocks']);
-  assert.deepEqual(complete('alpc trace --fo'), ['--format']);
-  assert.deepEqual(complete('alpc trace --format p'), ['perfetto']);
-  assert.deepEqual(complete('alpc completion z'), ['zsh']);
-  assert.deepEqual(complete('alpc show /BaseNamedObjects/w'), ['/BaseNamedObjects/with blank']);
+  const lines = ['alpc de', 'alpc trace --fo', 'alpc trace --format p', 'alpc completion z', 'alpc show /BaseNamedObjects/w'];
+  const answers = execFileSync('fish', ['--no-config', '-c', 'alpc completion fish | source; for line in $argv; complete -C $line; end', ...lines], { encoding: 'utf8', env });
+  assert.deepEqual(answers.trimEnd().split('\n').map((line) => line.split('\t')[0]), ['deadlocks', '--format', 'perfetto', 'zsh', '/BaseNamedObjects/with blank']);
 });
 
 test('zsh completes subcommands, options, choices and names, as they are typed in a terminal', { skip: missing('zsh') }, async (t) => {
@@ -81,7 +71,7 @@ test('zsh completes subcommands, options, choices and names, as they are typed i
 
 test('zsh and fish have scripts with every subcommand and option', async () => {
   for (const shell of ['zsh', 'fish']) {
-    const { out, code } = await alpcAlone(['completion', shell]);
+    const { out, code } = await alpc(['completion', shell]);
     assert.equal(code, 0);
     for (const command of COMMANDS) {
       assert.match(out, new RegExp(`\\b${command.name()}\\b`), `${shell} ${command.name()}`);

@@ -5,7 +5,7 @@
  *     const browser = withBrowser();
  *     test('...', { skip: noBrowser }, async (t) => {
  *       const { page } = await browser.open(t, server.link, { colours: 'dark' });
- *       await picture(page, 'list-dark');                 // into test-pictures/, which git ignores
+ *       await picture(page, 'list-dark');                 // with ALPC_PICTURES=1 kept in test-pictures/, which git ignores
  *
  * What the browser complains of (an error of a script, a style that the policy forbids) fails the test, unless it is expected.
  */
@@ -14,7 +14,9 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { atEnd } from '../support/at-end.js';
 
@@ -22,8 +24,6 @@ export type Colours = 'light' | 'dark';
 
 export interface OpenOptions {
   colours?: Colours;
-  width?: number;
-  height?: number;
   /** The page is not let in, and complains. */
   isRefused?: boolean;
 }
@@ -40,8 +40,17 @@ export interface TestBrowser {
 
 const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome-stable', '/usr/bin/google-chrome'];
 const PICTURES = fileURLToPath(new URL('../../../test-pictures', import.meta.url));
+/**
+ * What the browser is to do without. The first line is there for time: else each window loads two pages more, for the list below its address bar,
+ * which is never seen, and has a process ready for a page that never comes. The others are those that Playwright switches off, for the switch below takes the place of its own.
+ */
+const WITHOUT = [
+  'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup', 'SpareRendererForSitePerProcess',
+  'AimEnabled', 'AvoidCorsURLLoaderRestartOnRedirect', 'AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsFirstBalancedModeAutoEnable', 'HttpsUpgrades', 'LensOverlay',
+  'MediaRouter', 'NetworkTimeServiceQuerying', 'OptimizationHints', 'PaintHolding', 'PreconnectToSearch', 'ThirdPartyStoragePartitioning',
+];
 /** It asks nobody but the page's server. */
-const QUIET = ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--force-color-profile=srgb'];
+const QUIET = ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--force-color-profile=srgb', `--disable-features=${WITHOUT.join(',')}`];
 const PATIENCE = 60_000;
 
 const path = PATHS.find((each) => existsSync(each));
@@ -64,10 +73,9 @@ export function withBrowser(): TestBrowser {
   return { open: (t, link, options = {}) => openIn(browser!, t, link, options) };
 }
 
-async function openIn(browser: Browser, t: TestContext, link: string, { colours = 'light', width = 1280, height = 800, isRefused = false }: OpenOptions): Promise<Opened> {
-  const context = await browser.newContext({ colorScheme: colours, viewport: { width, height }, permissions: ['clipboard-read', 'clipboard-write'] });
+async function openIn(browser: Browser, t: TestContext, link: string, { colours = 'light', isRefused = false }: OpenOptions): Promise<Opened> {
+  const context = await browser.newContext({ colorScheme: colours, viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'] });
   context.setDefaultTimeout(PATIENCE);
-  await context.addInitScript({ content: AXE });
   const complaints: string[] = [];
   context.on('console', (message) => void (['error', 'warning'].includes(message.type()) && complaints.push(message.text())));
   context.on('weberror', (error) => void complaints.push(String(error.error())));
@@ -87,8 +95,16 @@ export async function isLive(page: Page): Promise<void> {
   await page.locator('.line').first().waitFor();
 }
 
-/** Kept for whoever wants to see what the tests saw. */
+/** As it was when it was opened first: in the root, nothing chosen, nothing remembered. */
+export async function openAnew(page: Page): Promise<void> {
+  await page.evaluate("localStorage.clear(); history.replaceState(null, '', '#')");
+  await page.reload();
+  await isLive(page);
+}
+
+/** Kept for whoever wants to see what the tests saw, and says so with ALPC_PICTURES=1. */
 export async function picture(page: Page, name: string): Promise<void> {
+  if (process.env['ALPC_PICTURES'] === undefined) return;
   mkdirSync(PICTURES, { recursive: true });
   await page.screenshot({ path: join(PICTURES, `${name}.png`), animations: 'disabled' });
 }
@@ -110,6 +126,25 @@ export function names(page: Page): Promise<string[]> {
   return page.locator('.line:not(.group) .name .label').allTextContents();
 }
 
+/** What is read becomes what is expected: a page draws when it comes to it, and a key or a click that is answered has not been drawn yet. */
+export async function shows<T>(read: () => Promise<T>, expected: T, message?: string): Promise<void> {
+  assert.deepEqual(await readUntil(read, (seen) => isDeepStrictEqual(seen, expected)), expected, message);
+}
+
+/** The same of a text and a pattern. */
+export async function tells(read: () => Promise<string>, pattern: RegExp): Promise<void> {
+  assert.match(await readUntil(read, (seen) => pattern.test(seen)), pattern);
+}
+
+async function readUntil<T>(read: () => Promise<T>, isRight: (seen: T) => boolean): Promise<T> {
+  const deadline = performance.now() + PATIENCE;
+  for (;;) {
+    const seen = await read();
+    if (isRight(seen) || performance.now() > deadline) return seen;
+    await sleep(20);
+  }
+}
+
 // ---- whether everybody can use it ------------------------------------------------------------------------------------------
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -122,6 +157,7 @@ interface Violation {
 
 /** Contrast, roles, labels, focus: what axe-core finds wrong, in words. Its rules of best practice are rules here too. */
 export async function faults(page: Page): Promise<string[]> {
+  if (!(await page.evaluate<boolean>("'axe' in globalThis"))) await page.evaluate(`${AXE}; undefined`);
   const violations = await page.evaluate<Violation[]>('axe.run().then(({ violations }) => violations)');
   return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} (${failureSummary})`).join('; ')}`);
 }

@@ -7,11 +7,11 @@ import { type SceneActor, startCircle, startClient, startServer } from '../explo
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { branch, line, noBrowser, picture, withBrowser } from './browser.js';
+import { branch, line, noBrowser, picture, shows, tells, withBrowser } from './browser.js';
 
 const skip = noBrowser;
 const browser = withBrowser();
-withLedger({ except: ['resources'] }); // Node keeps a timer for its servers' connections
+withLedger({ except: ['resources'], whole: true }); // Node keeps a timer for its servers' connections
 
 const NAME = '\\RPC Control\\spooler';
 
@@ -21,19 +21,26 @@ async function serve(t: TestContext): Promise<ExplorerServer> {
   return server;
 }
 
-/** One server, one client that has asked it three times. */
-async function startScene(t: TestContext): Promise<{ server: SceneActor; client: SceneActor }> {
+/** One server, and one client that has asked it three times. */
+interface Scene {
+  readonly server: SceneActor;
+  readonly client: SceneActor;
+  /** So many calls more; they are counted. */
+  readonly ask: (count: number) => Promise<void>;
+  readonly asked: () => number;
+}
+
+async function startScene(t: TestContext): Promise<Scene> {
   temporaryRoot(t, { leftovers: true });
   const server = await startServer(t, NAME);
   const client = await startClient(t, NAME);
-  await client.ask({ type: 'call', data: 'a question', count: 3 }, 'done');
-  return { server, client };
-}
-
-async function openProperties(t: TestContext): Promise<Page> {
-  const { page } = await browser.open(t, (await serve(t)).link);
-  await showProperties(page);
-  return page;
+  let asked = 0;
+  const ask = async (count: number): Promise<void> => {
+    await client.ask({ type: 'call', data: 'a question', count }, 'done');
+    asked += count;
+  };
+  await ask(3);
+  return { server, client, ask, asked: () => asked };
 }
 
 async function showProperties(page: Page): Promise<void> {
@@ -54,99 +61,108 @@ function fact(page: Page, name: string): Promise<string> {
   return page.locator('.facts > div').filter({ has: page.getByText(name, { exact: true }) }).first().locator('dd').innerText();
 }
 
-test('properties have the tabs of WinObj, and four more for a port: Details and Security tell who serves and who may connect, Connections counts on while one looks, Latency draws', { skip }, async (t) => {
-  const { server, client } = await startScene(t);
-  const page = await openProperties(t);
+/** What is looked at, one after the other, while the server is asked, while it is stopped, and when it is dead. */
+test('of a server and its client', { skip }, async (t) => {
+  const { server, client, ask, asked } = await startScene(t);
+  const { page } = await browser.open(t, (await serve(t)).link);
 
-  assert.deepEqual(await page.getByRole('tab').allTextContents(), ['Details', 'Security', 'Connections 1', 'Queues', 'Latency', 'Waits']);
-  await page.keyboard.press('ArrowRight');
-  assert.equal(await page.locator(':focus').textContent(), 'Security');
-  await page.keyboard.press('Escape');
-  await branch(page, '\\').click();
-  await line(page, 'Sessions').click({ button: 'right' });
-  await page.getByRole('menuitem', { name: 'Properties' }).click();
-  await page.getByRole('tab', { name: 'Security' }).waitFor();
-  assert.deepEqual(await page.getByRole('tab').allTextContents(), ['Details', 'Security']);
-  await page.keyboard.press('Escape');
+  await t.test('properties have the tabs of WinObj, and four more for a port', async () => {
+    await showProperties(page);
+    await shows(() => page.getByRole('tab').allTextContents(), ['Details', 'Security', 'Connections 1', 'Queues', 'Latency', 'Waits']);
+    await page.keyboard.press('ArrowRight');
+    await shows(() => page.locator(':focus').textContent(), 'Security');
+    await page.keyboard.press('Escape');
+    await branch(page, '\\').click();
+    await line(page, 'Sessions').click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Properties' }).click();
+    await page.getByRole('tab', { name: 'Security' }).waitFor();
+    await shows(() => page.getByRole('tab').allTextContents(), ['Details', 'Security']);
+    await page.keyboard.press('Escape');
+  });
+
+  await t.test('Details and Security tell the server, the owner, and who may connect', async () => {
+    await showProperties(page);
+    await shows(async () => [await fact(page, 'Type'), await fact(page, 'State'), await fact(page, 'Full name')], ['ALPC Port', 'listening', NAME]);
+    await tells(() => fact(page, 'Server'), new RegExp(`^${server.pid} .*scene-actor`));
+    const security = await tab(page, 'Security');
+    assert.match(security, /Owner\s+(?:.* \(\d+\)|\d+)\s+✓ yes/);
+    await shows(() => fact(page, 'Permissions'), 'rw------- (0600)');
+  });
+
+  await t.test('Connections tells both ends, and the counts go up while one looks', async (each) => {
+    await tab(page, 'Connections');
+    const cells = page.locator('.connections-lines').getByRole('gridcell');
+    await tells(() => cells.nth(0).innerText(), new RegExp(`^${client.pid} `));
+    await shows(async () => [await cells.nth(3).innerText(), await cells.nth(4).innerText()], ['3', '3']);
+    for (const [end, { pid }] of [['Client', client], ['Server', server]] as const) await tells(() => page.getByRole('region', { name: end, exact: true }).innerText(), new RegExp(`Process\\s+${pid} `));
+    await ask(1);
+    await cells.nth(3).getByText('4', { exact: true }).waitFor();
+    const another = await startClient(each, NAME);
+    await cells.filter({ hasText: String(another.pid) }).waitFor();
+    await another.kill();
+    await cells.filter({ hasText: String(another.pid) }).waitFor({ state: 'detached' });
+  });
+
+  await t.test('Latency draws a histogram and a line over time, and says the same in words', async () => {
+    await tab(page, 'Latency');
+    await page.getByRole('img', { name: /^Histogram of round trips: \d/ }).locator('canvas').waitFor();
+    for (let i = 0; i < 3; i++) await ask(20);
+    await page.getByRole('img', { name: /^Latency over time\. Now the median is/ }).locator('canvas').waitFor();
+    await tells(() => page.getByRole('tabpanel').innerText(), /Median\s+[\d.]+ (?:ns|µs|ms)\s/);
+    await page.keyboard.press('Escape');
+  });
+
+  await t.test('the picture of the whole has processes and connections; what is chosen is told in words', async () => {
+    await page.getByRole('button', { name: 'Show the whole' }).click();
+    await page.getByRole('application', { name: 'Processes and connections: 2 processes, 1 connection, 0 waits' }).locator('canvas').first().waitFor();
+    await page.getByRole('complementary').getByRole('button', { name: new RegExp(`^${server.pid} `) }).click();
+    await page.getByText(`${client.pid} → ${server.pid}`).waitFor();
+    server.signal('SIGSTOP');
+    await client.ask({ type: 'block', data: 'hang' }, 'done');
+    await page.getByText(`${client.pid} → ${server.pid}, waits`).waitFor();
+    await page.getByText(new RegExp(`^process ${client.pid} .* waits for the reply to message ${asked() + 1} on `)).waitFor();
+    await picture(page, 'graph-wait');
+    await page.reload();
+    await page.getByRole('application').waitFor();
+    await page.getByRole('button', { name: 'Show the objects' }).click();
+    await branch(page, 'RPC Control').waitFor();
+  });
+
+  await t.test('of a stopped server everything is told: what waits in its queue, who waits for whose reply, for which message, since when', async () => {
+    await showProperties(page);
+    await page.getByRole('tab', { name: 'Waits 1' }).waitFor();
+    await tab(page, 'Waits');
+    await tells(() => page.getByRole('tabpanel').innerText(), new RegExp(`${client.pid} .*\\s${client.pid}\\s+message ${asked() + 1}\\s+${server.pid} .*\\s${server.pid}\\s+\\d+ s`));
+    await tab(page, 'Queues');
+    await page.getByText(/^[1-9]\d* B of /).first().waitFor();
+    await tab(page, 'Connections');
+    await page.getByRole('region', { name: 'Server', exact: true }).getByText('stopped').waitFor();
+    await picture(page, 'stopped-server');
+    await Promise.all([client.kill(), server.kill()]);
+    await tab(page, 'Details');
+    await page.getByText('dead: the server has gone and left the name').waitFor();
+  });
+});
+
+test('of a server that allows and denies for itself', { skip }, async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await startServer(t, NAME, {}, true);
+  const { page } = await browser.open(t, (await serve(t)).link);
   await showProperties(page);
 
-  assert.deepEqual([await fact(page, 'Type'), await fact(page, 'State'), await fact(page, 'Full name')], ['ALPC Port', 'listening', NAME]);
-  assert.match(await fact(page, 'Server'), new RegExp(`^${server.pid} .*scene-actor`));
-  const security = await tab(page, 'Security');
-  assert.match(security, /Owner\s+(?:.* \(\d+\)|\d+)\s+✓ yes/);
-  assert.equal(await fact(page, 'Permissions'), 'rw------- (0600)');
+  await t.test('Security lists whom the server allows and denies beyond the bits', async () => {
+    await tab(page, 'Security');
+    const rules = page.getByRole('table', { name: 'What the server says that it allows and denies' }).getByRole('row');
+    await shows(async () => (await rules.allInnerTexts()).slice(1).map((text) => text.split('\t').filter((cell) => cell !== '')), [['User 65500', 'connect', '✕ deny'], ['Group 65501 and Program /bin/false and Session 7 and Label unconfined', 'connect', '✕ deny'], ['Everyone', 'connect', '✓ allow']]);
+    await picture(page, 'security-lists');
+  });
 
-  await tab(page, 'Connections');
-  const cells = page.locator('.connections-lines').getByRole('gridcell');
-  assert.match(await cells.nth(0).innerText(), new RegExp(`^${client.pid} `));
-  assert.deepEqual([await cells.nth(3).innerText(), await cells.nth(4).innerText()], ['3', '3']);
-  for (const [end, { pid }] of [['Client', client], ['Server', server]] as const) assert.match(await page.getByRole('region', { name: end, exact: true }).innerText(), new RegExp(`Process\\s+${pid} `));
-  await client.ask({ type: 'call', data: 'one more', count: 1 }, 'done');
-  await cells.nth(3).getByText('4', { exact: true }).waitFor();
-  const another = await startClient(t, NAME);
-  await cells.filter({ hasText: String(another.pid) }).waitFor();
-  await another.kill();
-  await cells.filter({ hasText: String(another.pid) }).waitFor({ state: 'detached' });
-
-  await tab(page, 'Latency');
-  await page.getByRole('img', { name: /^Histogram of round trips: \d/ }).locator('canvas').waitFor();
-  for (let i = 0; i < 3; i++) await client.ask({ type: 'call', data: 'again', count: 20 }, 'done');
-  await page.getByRole('img', { name: /^Latency over time\. Now the median is/ }).locator('canvas').waitFor();
-  assert.match(await page.getByRole('tabpanel').innerText(), /Median\s+[\d.]+ (?:ns|µs|ms)\s/);
-});
-
-test('Security lists whom the server allows and denies beyond the bits', { skip }, async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  await startServer(t, NAME, {}, true);
-  const page = await openProperties(t);
-  await tab(page, 'Security');
-  const rules = page.getByRole('table', { name: 'What the server says that it allows and denies' }).getByRole('row');
-  assert.deepEqual((await rules.allInnerTexts()).slice(1).map((text) => text.split('\t').filter((cell) => cell !== '')), [['User 65500', 'connect', '✕ deny'], ['Group 65501 and Program /bin/false and Session 7 and Label unconfined', 'connect', '✕ deny'], ['Everyone', 'connect', '✓ allow']]);
-  await picture(page, 'security-lists');
-});
-
-test('of a stopped server everything is told: what waits in its queue, who waits for whose reply, for which message, since when', { skip }, async (t) => {
-  const { server, client } = await startScene(t);
-  server.signal('SIGSTOP');
-  await client.ask({ type: 'block', data: 'hang' }, 'done');
-  const page = await openProperties(t);
-  await page.getByRole('tab', { name: 'Waits 1' }).waitFor();
-  await tab(page, 'Waits');
-  assert.match(await page.getByRole('tabpanel').innerText(), new RegExp(`${client.pid} .*\\s${client.pid}\\s+message 4\\s+${server.pid} .*\\s${server.pid}\\s+\\d+ s`));
-  await tab(page, 'Queues');
-  await page.getByText(/^[1-9]\d* B of /).first().waitFor();
-  await tab(page, 'Connections');
-  await page.getByRole('region', { name: 'Server', exact: true }).getByText('stopped').waitFor();
-  await picture(page, 'stopped-server');
-  await Promise.all([client.kill(), server.kill()]);
-  await tab(page, 'Details');
-  await page.getByText('dead: the server has gone and left the name').waitFor();
-});
-
-test('a port that goes while it is looked at stays on show, and the dialog says so', { skip }, async (t) => {
-  const { server } = await startScene(t);
-  const page = await openProperties(t);
-  await server.ask({ type: 'leave' }, 'done');
-  await page.getByText('This object is gone').waitFor();
-  assert.equal(await fact(page, 'Full name'), NAME);
-});
-
-test('the picture of the whole has processes and connections; what is chosen is told in words', { skip }, async (t) => {
-  const { server, client } = await startScene(t);
-  const { page } = await browser.open(t, (await serve(t)).link);
-  await page.getByRole('button', { name: 'Show the whole' }).click();
-  await page.getByRole('application', { name: 'Processes and connections: 2 processes, 1 connection, 0 waits' }).locator('canvas').first().waitFor();
-  await page.getByRole('complementary').getByRole('button', { name: new RegExp(`^${server.pid} `) }).click();
-  await page.getByText(`${client.pid} → ${server.pid}`).waitFor();
-  server.signal('SIGSTOP');
-  await client.ask({ type: 'block', data: 'hang' }, 'done');
-  await page.getByText(`${client.pid} → ${server.pid}, waits`).waitFor();
-  await page.getByText(new RegExp(`^process ${client.pid} .* waits for the reply to message 4 on `)).waitFor();
-  await picture(page, 'graph-wait');
-  await page.reload();
-  await page.getByRole('application').waitFor();
-  await page.getByRole('button', { name: 'Show the objects' }).click();
-  await branch(page, 'RPC Control').waitFor();
+  await t.test('a port that goes while it is looked at stays on show, and the dialog says so', async () => {
+    await tab(page, 'Details');
+    await server.ask({ type: 'leave' }, 'done');
+    await page.getByText('This object is gone').waitFor();
+    await shows(() => fact(page, 'Full name'), NAME);
+  });
 });
 
 test('a circle of waits is drawn and told', { skip }, async (t) => {
@@ -156,6 +172,6 @@ test('a circle of waits is drawn and told', { skip }, async (t) => {
   await page.getByRole('button', { name: 'Show the whole' }).click();
   const alert = page.getByRole('alert').filter({ hasText: '1 deadlock' });
   await alert.waitFor();
-  for (const { pid } of servers) assert.match(await alert.innerText(), new RegExp(`process ${pid} `));
+  for (const { pid } of servers) await tells(() => alert.innerText(), new RegExp(`process ${pid} `));
   await picture(page, 'graph-deadlock');
 });

@@ -9,7 +9,7 @@ import { temporaryRoot } from '../support/root.js';
 import { noOtherUsers, sharedRoot, USERS } from '../support/users.js';
 import { type SceneActor, startCircle, startClient, startServer, until } from './scene.js';
 
-withLedger();
+withLedger({ whole: true });
 
 const NAME = '\\RPC Control\\inspected';
 
@@ -24,26 +24,69 @@ function only(port: PortDetails): ConnectionDetails {
   return port.connections[0]!;
 }
 
-test('a port shows its server and both ends of its connections, with pid, command, user and since when', async (t) => {
+/** Looked at one after the other: before they talk, when they have, and when they are dead. */
+test('of a server and its client', async (t) => {
   temporaryRoot(t, { leftovers: true });
   const before = Date.now();
   const server = await startServer(t, NAME);
   const client = await startClient(t, NAME);
-  const details = inspectObject(NAME);
-  assert.deepEqual([details.type, details.owner.id, details.permissions, details.security.map(({ who, rights }) => [who, rights])], ['ALPC Port', process.geteuid!(), 'rw-------', [['owner', ['connect']]]]);
-  assert.deepEqual(details.holders.map(({ pid }) => pid), [server.pid]);
-  const port = details.port!;
-  assert.deepEqual([port.state, port.server?.pid, port.backlog], ['listening', server.pid, { waiting: 0, limit: 511 }]);
-  const connection = only(port);
-  assert.equal(connection.problem, undefined);
-  for (const [end, actor] of [[connection.client, client], [connection.server, server]] as const) {
-    assert.deepEqual([end.process?.pid, end.process?.user.id, end.outbox?.ownerPid, end.outbox?.state], [actor.pid, process.geteuid!(), actor.pid, 'open']);
-    assert.match(end.process!.command, /scene-actor\.js/);
-    assert.ok(Math.abs(Date.parse(end.process!.started) - before) < 60_000);
-  }
-  assert.ok(Date.parse(connection.since!) >= before - 20 && Date.parse(connection.since!) <= Date.now(), connection.since);
-  assert.deepEqual(connection.server.outbox?.accepts, ['secure-view', 'view']);
-  assert.deepEqual([port.connectionQuota, connection.server.outbox?.pendingQuota], [{ used: 1, limit: 16_384 }, { used: 0, limit: 4096 }]);
+
+  await t.test('a port shows its server and both ends of its connections, with pid, command, user and since when', async () => {
+    const details = inspectObject(NAME);
+    assert.deepEqual([details.type, details.owner.id, details.permissions, details.security.map(({ who, rights }) => [who, rights])], ['ALPC Port', process.geteuid!(), 'rw-------', [['owner', ['connect']]]]);
+    assert.deepEqual(details.holders.map(({ pid }) => pid), [server.pid]);
+    const port = details.port!;
+    assert.deepEqual([port.state, port.server?.pid, port.backlog], ['listening', server.pid, { waiting: 0, limit: 511 }]);
+    const connection = only(port);
+    assert.equal(connection.problem, undefined);
+    for (const [end, actor] of [[connection.client, client], [connection.server, server]] as const) {
+      assert.deepEqual([end.process?.pid, end.process?.user.id, end.outbox?.ownerPid, end.outbox?.state], [actor.pid, process.geteuid!(), actor.pid, 'open']);
+      assert.match(end.process!.command, /scene-actor\.js/);
+      assert.ok(Math.abs(Date.parse(end.process!.started) - before) < 60_000);
+    }
+    assert.ok(Date.parse(connection.since!) >= before - 20 && Date.parse(connection.since!) <= Date.now(), connection.since);
+    assert.deepEqual(connection.server.outbox?.accepts, ['secure-view', 'view']);
+    assert.deepEqual([port.connectionQuota, connection.server.outbox?.pendingQuota], [{ used: 1, limit: 16_384 }, { used: 0, limit: 4096 }]);
+  });
+
+  await t.test('to look leaves no trace in those who are looked at', async () => {
+    const figures = (): unknown => {
+      const { totals, connections } = portOf();
+      return [totals, connections.map(({ client, server }) => [client.outbox, server.outbox])];
+    };
+    const first = await until(figures, () => true);
+    for (let i = 0; i < 20; i++) inspectGraph();
+    assert.deepEqual(figures(), first);
+  });
+
+  await t.test('messages and bytes are counted in each direction, and the client measures how long its calls take', async () => {
+    await client.ask({ type: 'call', data: 'a question', count: 100 }, 'done');
+    await client.ask({ type: 'post', data: 'x', count: 3 }, 'done');
+    const { totals, latency } = await until(portOf, ({ totals: { unreadBytes } }) => unreadBytes === 0);
+    assert.deepEqual(totals.clientToServer, { messages: 103, bytes: 1003 });
+    assert.deepEqual(totals.serverToClient, { messages: 100, bytes: 900 });
+    assert.deepEqual([totals.pendingRequests, totals.queuedMessages, totals.hidden], [0, 0, 0]);
+    assert.ok(latency!.count > 80 && latency!.count <= 100, String(latency!.count));
+    assert.equal(latency!.buckets.reduce((sum, { count }) => sum + count, 0), latency!.count);
+    assert.ok(latency!.medianMicroseconds! > 0 && latency!.p99Microseconds! >= latency!.medianMicroseconds!);
+  });
+
+  await t.test('a request that its server has taken and does not answer is told on both sides', async () => {
+    await client.ask({ type: 'block', data: 'hang' }, 'done');
+    const connection = only(await until(portOf, ({ connections: [first] }) => first?.server.outbox?.unansweredRequests === 1 && first.client.outbox?.sleepsFor[0] === 'messages' && first.client.outbox.ring.unread === 0));
+    assert.deepEqual([connection.client.outbox!.pendingRequests, connection.server.outbox!.unansweredRequests, connection.client.outbox!.ring.unread], [1, 1, 0]);
+    assert.deepEqual(connection.server.outbox!.pendingQuota, { used: 1, limit: 4096 });
+    assert.ok(connection.client.outbox!.sleepsFor.includes('messages'));
+  });
+
+  await t.test('a server that was killed leaves a port that is dead; a connection that ended is gone', async () => {
+    assert.equal(portOf().state, 'listening');
+    await client.kill();
+    assert.equal((await until(portOf, ({ connections }) => connections.length === 0)).connections.length, 0);
+    await server.kill();
+    const { state, server: nobody } = portOf();
+    assert.deepEqual([state, nobody], ['dead', undefined]);
+  });
 });
 
 test('whom a server lets in and keeps out beyond its permission bits it says itself, also while it is stopped', async (t) => {
@@ -64,21 +107,6 @@ test('more entries than have room are counted, and those that deny come first', 
   const { access } = portOf(port.name);
   assert.equal(access!.allow.length + access!.deny.length + access!.more!, 1001);
   assert.deepEqual(access!.deny.map(({ user }) => user), [{ id: 65_500 }]);
-});
-
-test('messages and bytes are counted in each direction, and the client measures how long its calls take', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  await startServer(t, NAME);
-  const client = await startClient(t, NAME);
-  await client.ask({ type: 'call', data: 'a question', count: 100 }, 'done');
-  await client.ask({ type: 'post', data: 'x', count: 3 }, 'done');
-  const { totals, latency } = await until(portOf, ({ totals: { unreadBytes } }) => unreadBytes === 0);
-  assert.deepEqual(totals.clientToServer, { messages: 103, bytes: 1003 });
-  assert.deepEqual(totals.serverToClient, { messages: 100, bytes: 900 });
-  assert.deepEqual([totals.pendingRequests, totals.queuedMessages, totals.hidden], [0, 0, 0]);
-  assert.ok(latency!.count > 80 && latency!.count <= 100, String(latency!.count));
-  assert.equal(latency!.buckets.reduce((sum, { count }) => sum + count, 0), latency!.count);
-  assert.ok(latency!.medianMicroseconds! > 0 && latency!.p99Microseconds! >= latency!.medianMicroseconds!);
 });
 
 for (const [how, hang] of [['stopped by SIGSTOP', 'stop'], ['in an endless loop', 'spin']] as const) {
@@ -105,17 +133,6 @@ for (const [how, hang] of [['stopped by SIGSTOP', 'stop'], ['in an endless loop'
     await server.kill('SIGKILL');
   });
 }
-
-test('a request that its server has taken and does not answer is told on both sides', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  await startServer(t, NAME);
-  const client = await startClient(t, NAME);
-  await client.ask({ type: 'block', data: 'hang' }, 'done');
-  const connection = only(await until(portOf, ({ connections: [first] }) => first?.server.outbox?.unansweredRequests === 1 && first.client.outbox?.sleepsFor[0] === 'messages' && first.client.outbox.ring.unread === 0));
-  assert.deepEqual([connection.client.outbox!.pendingRequests, connection.server.outbox!.unansweredRequests, connection.client.outbox!.ring.unread], [1, 1, 0]);
-  assert.deepEqual(connection.server.outbox!.pendingQuota, { used: 1, limit: 4096 });
-  assert.ok(connection.client.outbox!.sleepsFor.includes('messages'));
-});
 
 test('views that the peer holds are counted until it releases them', async (t) => {
   temporaryRoot(t);
@@ -163,18 +180,6 @@ test('processes show what they serve and where they are connected, and the pictu
   assert.equal(new Set(graph.connections.map(({ id }) => id)).size, 4);
 });
 
-test('a server that was killed leaves a port that is dead; a connection that ended is gone', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  const server = await startServer(t, NAME);
-  const client = await startClient(t, NAME);
-  assert.equal(portOf().state, 'listening');
-  await client.kill();
-  assert.equal((await until(portOf, ({ connections }) => connections.length === 0)).connections.length, 0);
-  await server.kill();
-  const { state, server: nobody } = portOf();
-  assert.deepEqual([state, nobody], ['dead', undefined]);
-});
-
 test('the tree has every object, links with what they lead to, and objects are told with what is theirs', async (t) => {
   temporaryRoot(t, { leftovers: true });
   await using port = await createPort(NAME);
@@ -191,19 +196,6 @@ test('the tree has every object, links with what they lead to, and objects are t
   assert.equal(inspectObject('\\link').resolved, NAME);
   assert.throws(() => inspectObject('\\none'), { code: 'ERR_ALPC_NAME_NOT_FOUND' });
   assert.throws(() => inspectObject('none'), { code: 'ERR_ALPC_NAME_INVALID' });
-});
-
-test('to look leaves no trace in those who are looked at', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  await startServer(t, NAME);
-  await startClient(t, NAME);
-  const figures = (): unknown => {
-    const { totals, connections } = portOf();
-    return [totals, connections.map(({ client, server }) => [client.outbox, server.outbox])];
-  };
-  const first = await until(figures, () => true);
-  for (let i = 0; i < 20; i++) inspectGraph();
-  assert.deepEqual(figures(), first);
 });
 
 test("of another user's processes is shown what the kernel lets see, and it is no error for the whole", { skip: noOtherUsers }, async (t) => {

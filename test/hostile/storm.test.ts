@@ -35,7 +35,7 @@ for (const way of ['properly', 'silently', 'with nonsense'] as const) {
     const report = (): Promise<Extract<ServerNews, { type: 'report' }>> => server.ask({ type: 'report' }, 'report');
     let answered = 0;
     /** A stretch of one way, with calls of somebody else beside it: how often, and how long the loop was held up. */
-    const stretch = async (which: Way): Promise<{ came: number; lag: number }> => {
+    const stretch = async (which: Way): Promise<{ came: number; lag: number; lagByClock: number }> => {
       await report();
       await stormer.ask({ type: 'storm', way: which }, 'storming');
       for (const end = performance.now() + MILLISECONDS; performance.now() < end; answered++) {
@@ -43,14 +43,15 @@ for (const way of ['properly', 'silently', 'with nonsense'] as const) {
         await sleep(5);
       }
       const { times } = await stormer.ask({ type: 'stop' }, 'stopped');
-      return { came: times, lag: (await report()).lag };
+      const { lag, lagByClock } = await report();
+      return { came: times, lag, lagByClock };
     };
     await stretch(way); // what is opened once is open, what is compiled is compiled
     await until('all have left', async () => (await report()).connections === 1);
     const before = await report();
-    let { came, lag } = await stretch(way);
-    for (let tries = 0; lag >= MOST_LAG && tries < 4; tries++) ({ came, lag } = await stretch(way)); // code is compiled meanwhile, which takes time, too
-    t.diagnostic(`${came} came in ${MILLISECONDS} ms; the loop was held up for ${lag.toFixed(1)} ms (p99)`);
+    let { came, lag, lagByClock } = await stretch(way);
+    for (let tries = 0; lag >= MOST_LAG && tries < 4; tries++) ({ came, lag, lagByClock } = await stretch(way)); // code is compiled meanwhile, which takes time, too
+    t.diagnostic(`${came} came in ${MILLISECONDS} ms; the loop was held up for ${lag.toFixed(1)} ms of processor time, ${lagByClock.toFixed(1)} ms by the clock (p99)`);
     assert.ok(came >= 3, `${came} came`);
     assert.ok(lag < MOST_LAG, `the loop was held up for ${lag.toFixed(1)} ms (p99) while ${came} came`);
     await until('all have left', async () => (await report()).connections === 1);

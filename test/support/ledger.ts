@@ -4,6 +4,7 @@
  *     withLedger();                                       // at the top of a file: each test of it, and each subtest
  *     test('...', (t) => { ledger(t); ... });             // or in one test, before anything is made
  *     withLedger({ except: ['mappings'] });               // where something is known to stay
+ *     withLedger({ whole: true });                        // where subtests share what their test has made: each test as a whole
  *
  * It compares, before and after: descriptors of the process, mappings of alpc's memory files, slots of this thread's arena,
  * this thread's connections, descriptors that event loops watch, what keeps the event loop alive, and child processes.
@@ -28,6 +29,8 @@ export interface LedgerOptions {
   except?: readonly LedgerEntry[];
   /** Milliseconds to look again for; 2,000 by default. */
   patience?: number;
+  /** Subtests are not looked at, only the test that they belong to. */
+  whole?: boolean;
 }
 
 /** One line for each thing there is. */
@@ -35,15 +38,15 @@ export type Stock = Record<LedgerEntry, string[]>;
 
 /** Every test of this file is looked at. Call it once, at the top. */
 export function withLedger(options: LedgerOptions = {}): void {
-  const before: Stock[] = [];
+  const before: (Stock | undefined)[] = []; // of a test, and then of its subtests
   beforeEach(async () => {
     await warmUp();
-    before.push(takeStock());
+    before.push(options.whole === true && before.length > 0 ? undefined : takeStock());
   });
   afterEach(async (t) => {
-    const stock = before.pop()!;
+    const stock = before.pop();
     await cleanUp(t as TestContext);
-    await settle(stock, options);
+    if (stock !== undefined) await settle(stock, options);
   });
 }
 

@@ -10,7 +10,7 @@ import type { Command } from 'commander';
 import { connectPort, createPort } from '../../ports/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { microsecondsText } from '../output.js';
-import { integer } from './ping.js';
+import { decimal } from './ping.js';
 
 const PORT = '\\RPC Control\\bench';
 const PAYLOAD = Buffer.alloc(64, 'x');
@@ -23,7 +23,7 @@ interface Figures {
 }
 
 export function benchCommand(): Command {
-  const command = subcommand('bench', 'a first impression of how fast calls are here, beside a Unix socket').option('-s, --seconds <n>', 'for each of the four', integer(1), 1);
+  const command = subcommand('bench', 'a first impression of how fast calls are here, beside a Unix socket').option('-s, --seconds <n>', 'for each of the four', decimal(0.1), 1);
   return acts(command, async ({ out }: Context, { seconds }: { seconds: number }) => {
     const figures = await measure(seconds * 1000);
     if (out.json) return out.value(figures);

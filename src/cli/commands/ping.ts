@@ -68,3 +68,12 @@ export function integer(least: number): (text: string) => number {
     return value;
   };
 }
+
+/** As it is written by hand: 2, 0.5. */
+export function decimal(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+(?:\.\d+)?$/.test(text) || value < least || value > 2 ** 21) throw new InvalidArgumentError(`It must be a number from ${least}.`);
+    return value;
+  };
+}
