@@ -115,10 +115,13 @@ test('ten thousand mappings later the process has as many as before', (t) => {
   const fd = memoryFile(t, 2);
   const cycle = (): void => arena.unmap(arena.map(fd, [{ offset: 0, length: 2 * PAGE }, { offset: PAGE, length: PAGE }], true));
   cycle();
-  const before = readFileSync('/proc/self/maps', 'utf8').split('\n').filter((line) => line.includes('memfd:alpc') || line.includes('---p')).length;
+  const named = (): number => mapsOf('memfd:alpc');
+  // V8 guards pages of its own like that, a few more or fewer at any time.
+  const guarded = (): number => mapsOf('---p');
+  const before = { named: named(), guarded: guarded() };
   for (let i = 0; i < 10_000; i++) cycle();
-  const after = readFileSync('/proc/self/maps', 'utf8').split('\n').filter((line) => line.includes('memfd:alpc') || line.includes('---p')).length;
-  assert.equal(after, before);
+  assert.equal(named(), before.named);
+  assert.ok(guarded() < before.guarded + 100, `${guarded()} guarded ranges, ${before.guarded} before`);
 });
 
 test('writing through a read-only mapping, or into a slot that was given back, ends the process and changes nothing', async (t) => {
