@@ -107,8 +107,8 @@ export interface Packet {
 export function receivePacket(fd: number, buffer: Uint8Array): Packet | 'none' | 'end' {
   const control = new Int32Array(CONTROL_WORDS);
   const header = messageHeader(buffer, buffer.length, control, control.byteLength);
-  const length = libc().recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (length < 0) return endOrNone(lastErrno());
+  const length = receive(() => libc().recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+  if (typeof length === 'string') return length;
   const descriptors = descriptorsIn(control, Number(header[5]));
   const flags = Number(header[6]! & 0xffffffffn);
   if (length === 0) {
@@ -126,8 +126,7 @@ export function receiveBytes(fd: number, buffer: Uint8Array): number | 'none' | 
     packet.descriptors.forEach(discardDescriptor);
     return packet.length;
   }
-  const length = libc().recv(fd, buffer, buffer.length, MSG_DONTWAIT);
-  if (length < 0) return endOrNone(lastErrno());
+  const length = receive(() => libc().recv(fd, buffer, buffer.length, MSG_DONTWAIT));
   return length === 0 ? 'end' : length;
 }
 
@@ -203,7 +202,19 @@ function outcomeOf(errno: string): SendOutcome {
   throw new SystemError('send', errno);
 }
 
-function endOrNone(errno: string): 'none' | 'end' {
+/**
+ * A peer that ended before it had read everything is told by ECONNRESET: once, and before what it sent while it lived, which is still
+ * there to be read. So that is no end, it is asked again; the end comes behind the last packet.
+ */
+function receive(once: () => number): number | 'none' | 'end' {
+  let length = once();
+  if (length >= 0) return length;
+  let errno = lastErrno();
+  if (errno === 'ECONNRESET') {
+    length = once();
+    if (length >= 0) return length;
+    errno = lastErrno();
+  }
   if (errno === 'EAGAIN' || errno === 'EINTR') return 'none';
   if (errno === 'ECONNRESET' || errno === 'ENOTCONN') return 'end';
   throw new SystemError('recv', errno);

@@ -122,7 +122,7 @@ export class ClientGreeting {
     const buffer = this.#thread.packet;
     try {
       let packet = receivePacket(this.socket, buffer);
-      // A server that closes with the hello unread resets the connection, and that is told before the refusal that it sent.
+      // A packet of no bytes looks like the end, and nothing comes behind that.
       if (packet === 'end') {
         packet = receivePacket(this.socket, buffer);
         if (packet === 'none') throw new ProtocolViolation('the answer has no bytes');

@@ -131,6 +131,21 @@ test('a peer that goes with bells unread is an end like any other', (t) => {
   assert.equal(receivePacket(mine, Buffer.alloc(8)), 'end');
 });
 
+test('what a peer sent before it went is read before its end, bells unread or not', (t) => {
+  const receivers = [(fd: number): unknown => receiveBytes(fd, Buffer.alloc(8)), (fd: number): unknown => {
+    const packet = receivePacket(fd, Buffer.alloc(8));
+    return typeof packet === 'string' ? packet : packet.length;
+  }];
+  for (const receive of receivers) {
+    const { mine, theirs } = mineAndTheirs(t);
+    for (let i = 0; i < 3; i++) ringBell(mine);
+    sendPacket(theirs, Buffer.from('last'));
+    sendPacket(theirs, Buffer.from('words'));
+    closeDescriptor(theirs);
+    assert.deepEqual([receive(mine), receive(mine), receive(mine), receive(mine)], [4, 5, 'end', 'end']);
+  }
+});
+
 test('an empty packet is the end too, and leaves none of its descriptors open', (t) => {
   const [a, b] = pair(t);
   assert.equal(sendPacket(a, new Uint8Array(0), opened(t, 3)), 'sent');
