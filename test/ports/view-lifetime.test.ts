@@ -58,6 +58,23 @@ test('a view used after its release throws, and what was taken from it before en
   if (!CAN_DETACH) assert.ok(after.fill(9).every((byte) => byte === 9));
 });
 
+test('a view that was sent before its sender went arrives, though the sender left a bell unread', async (t) => {
+  const { port, client, toClient } = await connected(t, {}, []);
+  client.on('message', () => assert.fail('nobody is there to be told'));
+  await sleep(50); // it sleeps now, and has to be rung for
+  assert.equal(toClient.tryPost('a bell'), 'sent');
+  const view = client.createSection(PAGE).createView(PAGE);
+  view.bytes.fill(7);
+  assert.equal(client.tryPost('', { view }), 'sent');
+  client.close();
+  const message = port.receiveSync({ timeout: 5000 });
+  assert.ok(message.type === 'datagram', message.type);
+  assert.deepEqual([...new Set(message.view!.bytes)], [7]);
+  message.release();
+  const last = port.receiveSync({ timeout: 5000 });
+  assert.equal(last.type, 'port-closed');
+});
+
 test('bytes that somebody else moved away from a view are looked after: using them ends no process, after everything was closed', async (t) => {
   const { port, client } = await connected(t);
   const section = client.createSection(PAGE);
