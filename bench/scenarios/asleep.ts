@@ -12,8 +12,8 @@ import type { Scenario } from './scenario.js';
 
 const PAUSE_MS = 20;
 /** Long enough for both sides to fall asleep. */
-const WARM_UP_PAUSE_MS = 2;
-const WARM_UP_CALLS = 500;
+const WARM_UP_PAUSE_MS = 1;
+const WARM_UP_CALLS = 4000;
 /** Calls after the warm-up in which what is adaptive finds out that nothing is going on. */
 const SETTLING = 5;
 

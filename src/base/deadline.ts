@@ -2,6 +2,7 @@
  * Deadlines on the monotonic clock, so that a jump of the wall clock moves nothing.
  * A deadline is a number of milliseconds on `performance.now()`; `Infinity` never comes.
  */
+import { performance } from 'node:perf_hooks';
 export type Deadline = number;
 
 export function deadlineAfter(timeout: number): Deadline {

@@ -8,6 +8,7 @@
  *
  * What it does not do: it lets in nobody. Newcomers, and the news that a client is gone, come through the port's event loop.
  */
+import { performance } from 'node:perf_hooks';
 import { checkInteger, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { MAX_DATA_LENGTH } from '../memory/layout.js';

@@ -12,6 +12,7 @@
  * others up for `PATIENCE` at most; then they go on without the lock, and of two that set at one moment both may count. One that
  * dies there loses nothing but what it had taken already. What a stranger writes into the FIFO is cut to what may be there.
  */
+import { performance } from 'node:perf_hooks';
 import { EVENT_LOCKS } from '../objects/event-name.js';
 import { statOf } from '../platform/directory.js';
 import { bytesIn, putByte, takeBytes } from '../platform/fifo.js';

@@ -86,6 +86,17 @@ export const MAP_NORESERVE = 0x4000;
 /** System call numbers, for calls that old C libraries do not wrap. */
 export const SYS = { openat2: 437, futex: process.arch === 'arm64' ? 98 : 202, gettid: process.arch === 'arm64' ? 178 : 186, renameat2: process.arch === 'arm64' ? 276 : 316, setfsuid: process.arch === 'arm64' ? 151 : 122, setfsgid: process.arch === 'arm64' ? 152 : 123, getgroups: process.arch === 'arm64' ? 158 : 115, setgroups: process.arch === 'arm64' ? 159 : 116, statx: process.arch === 'arm64' ? 291 : 332 } as const;
 
+/** libuv, which runs Node's event loop: its functions are the executable's own. Handles and the loop are addresses; results below 0 are its errors. */
+export interface Libuv {
+  uv_default_loop(): number;
+  uv_handle_size(type: number): number;
+  uv_poll_init(loop: number, handle: number, fd: number): number;
+  uv_poll_start(handle: number, events: number, callback: number): number;
+  uv_close(handle: number, callback: null): void;
+  uv_ref(handle: number): void;
+  uv_unref(handle: number): void;
+}
+
 /** The platform floor's hands: the C library, and views of mapped memory. */
 export interface Native {
   readonly c: Libc;
@@ -95,8 +106,10 @@ export interface Native {
   view(address: number, length: number): ArrayBuffer;
   /** The address of a typed array's first byte. Good for as long as the caller keeps the array. */
   address(memory: Memory): number;
-  /** See loop-watch.ts, the only caller. */
-  pollOnLoop: Koffi['node']['poll'];
+  /** Bound at the first call. See loop-poll.ts, the only caller. */
+  uv(): Libuv;
+  /** The address of a C function that calls `call` with its first argument, on the thread that makes it. It is never given back. */
+  callback(call: (argument: number) => void): number;
 }
 
 /**
@@ -115,7 +128,33 @@ export function loadNative(): Native {
     if (code === 'EMFILE' || code === 'ENFILE') throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', 'koffi, which makes the system calls, could not be loaded: there is no descriptor for its files', { cause, errno: code, syscall: 'open' });
     throw new AlpcError('ERR_ALPC_UNSUPPORTED_PLATFORM', 'koffi, which makes the system calls, could not be loaded (under --permission it needs --allow-addons)', { cause });
   }
-  return { c: bindLibc(koffi), errno: () => koffi.errno(), view: koffi.view as (address: unknown, length: number) => ArrayBuffer, address: (memory) => Number(koffi.address(memory)), pollOnLoop: koffi.node.poll };
+  return {
+    c: bindLibc(koffi),
+    errno: () => koffi.errno(),
+    view: koffi.view as (address: unknown, length: number) => ArrayBuffer,
+    address: (memory) => Number(koffi.address(memory)),
+    uv: () => bindLibuv(koffi),
+    callback: (call) => Number(koffi.register(call, koffi.pointer(koffi.proto('void', ['intptr_t'])))),
+  };
+}
+
+/** @throws AlpcError ERR_ALPC_UNSUPPORTED_PLATFORM where the executable keeps its functions to itself */
+function bindLibuv(koffi: Koffi): Libuv {
+  const library = koffi.load(null);
+  const bind = (signature: string): never => library.func(signature) as never;
+  try {
+    return {
+      uv_default_loop: bind('intptr_t uv_default_loop()'),
+      uv_handle_size: bind('size_t uv_handle_size(int type)'),
+      uv_poll_init: bind('int uv_poll_init(intptr_t loop, intptr_t handle, int fd)'),
+      uv_poll_start: bind('int uv_poll_start(intptr_t handle, int events, intptr_t callback)'),
+      uv_close: bind('void uv_close(intptr_t handle, void *callback)'),
+      uv_ref: bind('void uv_ref(intptr_t handle)'),
+      uv_unref: bind('void uv_unref(intptr_t handle)'),
+    };
+  } catch (cause) {
+    throw new AlpcError('ERR_ALPC_UNSUPPORTED_PLATFORM', 'this Node.js does not let add-ons use libuv, which runs its event loop', { cause });
+  }
 }
 
 function bindLibc(koffi: Koffi): Libc {

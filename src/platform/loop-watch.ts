@@ -1,21 +1,17 @@
 /**
  * Tells when a descriptor becomes readable while this thread runs its event loop.
  *
- * In the main thread it is koffi's poll, which has sharp edges that this file alone knows: its callback opens no callback scope
- * (promises do not go on after it on Node >= 26.4), so the owner's function must leave by `setImmediate`, in whose scope what it
- * began goes on; an exception in it would surface from an unrelated call, so it is caught and thrown again from a fresh
- * tick; a handle that nobody references falls silent, so the thread's register keeps it; methods after `close()` crash, so they
- * are guarded; it must be closed before its descriptor is; and a callback while the environment is taken down ends the process
- * with a fatal error, so all of them are closed when the process's `exit` event comes.
+ * In the main thread it is a poll of libuv (loop-poll.ts), in whose callback promises do not go on on Node >= 26.4: so the owner's
+ * function must leave by `setImmediate`, in whose scope what it began goes on. An exception in it is thrown again from a fresh tick.
  *
  * A worker thread can be terminated without such an event, at any moment. There Node's own handle of a pipe reads an epoll
  * descriptor that watches the one in question: the read fails, as it must, as soon as there is something, and that is the news.
  */
-import type { node } from 'koffi';
 import { isMainThread } from 'node:worker_threads';
+import { LoopPoll } from './loop-poll.js';
 import { type NodePipe, nodePipeOverDuplicate } from './node-pipe.js';
 import { Poller } from './poller.js';
-import { pollOnLoop, SystemError } from './system.js';
+import { SystemError } from './system.js';
 
 const RETRY_AFTER = 10;
 
@@ -30,7 +26,7 @@ export class LoopWatch {
    * for nothing can be told before, and many a connection is closed before.
    */
   constructor(fd: number, onReadable: () => void) {
-    this.#make = () => (isMainThread ? new PollWatch(fd, onReadable) : new PipeWatch(fd, onReadable));
+    this.#make = () => (isMainThread ? new LoopPoll(fd, onReadable) : new PipeWatch(fd, onReadable));
     if (isMainThread) this.#start = setImmediate(() => this.#started());
     else this.#watch = this.#make();
   }
@@ -75,49 +71,6 @@ interface Watch {
   ref(): void;
   unref(): void;
   close(): void;
-}
-
-/** The watches of the main thread: kept from the collector, and closed before the environment is taken down. */
-const open = new Set<PollWatch>();
-
-function closeAll(): void {
-  for (const watch of open) watch.close();
-}
-
-class PollWatch implements Watch {
-  readonly #handle: node.PollHandle;
-  #closed = false;
-
-  constructor(fd: number, onReadable: () => void) {
-    this.#handle = pollOnLoop()(fd, { readable: true, disconnect: true }, () => {
-      try {
-        if (!this.#closed) onReadable();
-      } catch (error) {
-        process.nextTick(() => {
-          throw error;
-        });
-        setImmediate(() => {});
-      }
-    });
-    if (open.size === 0) process.once('exit', closeAll);
-    open.add(this);
-  }
-
-  ref(): void {
-    if (!this.#closed) this.#handle.ref();
-  }
-
-  unref(): void {
-    if (!this.#closed) this.#handle.unref();
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#handle.close();
-    open.delete(this);
-    if (open.size === 0) process.removeListener('exit', closeAll);
-  }
 }
 
 class PipeWatch implements Watch {

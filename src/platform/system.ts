@@ -6,7 +6,7 @@
  * the first call on a foreign platform fails with a clear error.
  */
 import { AlpcError } from '../base/errors.js';
-import { errnoName, type Libc, loadNative, type Memory, type Native } from './libc.js';
+import { errnoName, type Libc, type Libuv, loadNative, type Memory, type Native } from './libc.js';
 
 export const AT_FDCWD = -100;
 
@@ -54,8 +54,14 @@ export function addressOf(memory: Memory): number {
   return native().address(memory);
 }
 
-export function pollOnLoop(): Native['pollOnLoop'] {
-  return native().pollOnLoop;
+/** libuv's functions, to be bound once per thread. */
+export function libuv(): Libuv {
+  return native().uv();
+}
+
+/** The address of a C function that calls `call` with its first argument. */
+export function addressOfCallback(call: (argument: number) => void): number {
+  return native().callback(call);
 }
 
 /** Turns a SystemError into the AlpcError that the object's user can act on; anything else is passed on unchanged. */

@@ -6,6 +6,7 @@
  * rests with its doorbell armed or is under attention: nothing is missed, and an idle process uses no CPU.
  */
 
+import { performance } from 'node:perf_hooks';
 import { yieldProcessor } from '../platform/poller.js';
 
 export interface Attentive {
@@ -23,6 +24,7 @@ const REGAIN = 3;
 /** One activity in so many that end a rest is followed by a linger so many times the longest: see AdaptiveSpin, of two that only ever wake each other. */
 const PROBE_EVERY = 32;
 const PROBE = 8;
+const NEVER = -2;
 
 /** How long one port is looked at after its last activity. Full while that pays, halved when not, nothing at last, and now and then long, to see. */
 export class Linger {
@@ -65,6 +67,8 @@ export class Attention {
   #scheduled = false;
   /** Turns of the event loop in which anything was under attention. */
   turns = 0;
+  /** The turn in which a bell woke this thread last, until somebody has been answered. */
+  #wokenIn = NEVER;
 
   watch(port: Attentive): void {
     this.#enter(port);
@@ -75,10 +79,18 @@ export class Attention {
   hear(port: Attentive): void {
     try {
       this.#enter(port);
+      this.#wokenIn = this.turns;
       if (port.look()) port.linger.active(performance.now());
     } finally {
       this.#schedule();
     }
+  }
+
+  /** An answer was written for somebody who looks for it. Who was just woken for the question may have been woken on the asker's core: it has it back at once, before all that is left to do here. */
+  answered(): void {
+    if (this.turns - this.#wokenIn > 1) return;
+    this.#wokenIn = NEVER;
+    yieldProcessor();
   }
 
   /** A closed port needs none. */
@@ -113,7 +125,7 @@ export class Attention {
       if (at >= 0) this.#watched.unshift(...this.#watched.splice(at));
       if (this.#watched.length > 0) {
         this.#schedule();
-        if (quiet) yieldProcessor();
+        if (quiet && this.turns - this.#wokenIn > 1) yieldProcessor(); // an awaiting handler has not gone on yet
       }
     }
   };

@@ -9,6 +9,7 @@ import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { RecordType } from '../memory/layout.js';
+import { yieldProcessor } from '../platform/poller.js';
 import { Outgoing, type Patience, PendingCall } from './calls.js';
 import type { RequestOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
@@ -100,8 +101,12 @@ export class Lookout {
       this.#turn = turns;
       this.#answeredAtOnce = 0;
     }
-    if (connection.calls.awaited !== 1 || connection.link.rang || this.#answeredAtOnce >= IN_A_ROW) return false;
+    if (connection.calls.awaited !== 1 || this.#answeredAtOnce >= IN_A_ROW) return false;
     this.#answeredAtOnce++;
+    if (connection.link.rang && !connection.link.reader.hasData()) {
+      yieldProcessor();
+      if (!connection.link.reader.hasData()) return false;
+    }
     if (!this.look() || connection.calls.findPending(call.id) === call) return false;
     if (connection.inbound.queued > 0) connection.wake();
     return true;

@@ -68,7 +68,7 @@ function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadlin
   const reader = connection.link.reader;
   // A peer that had to be woken needs a core to wake on, and more time than looking is worth: leave it this one, before all that a sleep needs is done.
   const { rang } = connection.link;
-  if (rang) yieldProcessor();
+  if (rang && !reader.hasData()) yieldProcessor();
   const budget = rang ? 0 : connection.looks.next();
   let looks = budget;
   for (;;) {

@@ -2,6 +2,7 @@
  * The client's end: `connectPort` and `connectPortSync` make one, by the same steps; they differ in how they wait between
  * them. What a client port can do is in communication-port.ts (sending) and receiving-port.ts (receiving).
  */
+import { performance } from 'node:perf_hooks';
 import { checkData, checkFunction, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';

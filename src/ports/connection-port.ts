@@ -14,7 +14,6 @@ import type { Section } from '../memory/section.js';
 import { bindPortName, bindPortNameSync, type BoundPortName, createSecurityDescriptor, fileMode, type SecurityDescriptor, type SecurityOptions } from '../objects/index.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { LoopWatch } from '../platform/loop-watch.js';
-import { yieldProcessor } from '../platform/poller.js';
 import { closeDescriptor, translate } from '../platform/system.js';
 import { type Attentive, Linger } from './attention.js';
 import type { ConnectionMessage } from './connection.js';
@@ -321,28 +320,27 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     if (this.#rung) {
       // The message was there before its bell: who rang is mostly who rang last, so that is looked at before the sockets are,
       // and they wait for the next turn, so that an awaiting handler goes on at once.
-      if (!this.#answered && this.#isWanted && this.#connections.activateRecent()) {
+      if (!this.#answered && this.#isWanted() && this.#connections.activateRecent()) {
         this.#answered = this.#deliver();
         if (this.#closed || this.#answered) return true;
       }
-      if (this.#answered) yieldProcessor(); // whoever got an answer may have been woken on this core
       this.#rung = this.#answered = false;
       this.#connections.serve(0);
     }
     any = this.#connections.flush() || any;
-    any = (this.#isWanted ? this.#deliver() : this.#connections.pump()) || any;
-    if (!this.#closed) this.#connections.settleDown(this.#isWanted);
+    any = (this.#isWanted() ? this.#deliver() : this.#connections.pump()) || any;
+    if (!this.#closed) this.#connections.settleDown(this.#isWanted());
     return any;
   }
 
   rest(): boolean {
-    return this.#closed || this.#connections.rest(this.#isWanted);
+    return this.#closed || this.#connections.rest(this.#isWanted());
   }
 
   /** Active connections are not armed while they are looked at; the connections see to that. */
   attend(): void {}
 
-  get #isWanted(): boolean {
+  #isWanted(): boolean {
     return this.#intake.isWanted || (this.#diversion !== undefined && this.#diversion.isWanted);
   }
 

@@ -174,7 +174,10 @@ export class Connection {
 
   /** Sends an answer, or keeps it until there is room. */
   answer(messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number, attachment?: Attachment): ReplyOutcome {
-    if (this.outbound.transmit(RecordType.reply, messageId, callbackId, status, data, dataLength, attachment)) return 'sent';
+    if (this.outbound.transmit(RecordType.reply, messageId, callbackId, status, data, dataLength, attachment)) {
+      this.thread.attention.answered();
+      return 'sent';
+    }
     if (this.state !== 'open') return 'disconnected';
     if (!this.outbound.hasBytesFor(attachment === undefined ? dataLength : dataLength + attachment.byteLength)) {
       // The peer asks and does not read the answers: it is over its quota, and its calls must settle all the same.

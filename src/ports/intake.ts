@@ -5,6 +5,7 @@
  * in the order of their asking, else to the listeners.
  */
 import type { EventEmitter } from 'node:events';
+import { performance } from 'node:perf_hooks';
 import { checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
@@ -77,7 +78,7 @@ export class Intake<M> {
   /** Hands out what there is, as far as a turn may go. Whether there was anything. A listener's exception passes through. */
   deliver(): boolean {
     this.#inARow = 0;
-    const end = performance.now() + SHORT_TURN;
+    let end = 0;
     let count = 0;
     while (this.isWanted) {
       // What a spin finds may be no message: then it is the others' turn.
@@ -86,7 +87,10 @@ export class Intake<M> {
       if (this.#takers.length > 0) this.#takers.shift()!.give(message);
       else this.#listeners.emit(message);
       // A turn costs as much as ten messages, a look at the clock as a fifth of one.
-      if (++count % BATCH === 0 && performance.now() >= end) break;
+      if (++count % BATCH !== 0) continue;
+      const now = performance.now();
+      if (end === 0) end = now + SHORT_TURN;
+      else if (now >= end) break;
     }
     if (this.#takers.length > 0) this.#failIfOver();
     return count > 0;

@@ -5,6 +5,7 @@
  * every one while they are slow, for then a clock is nothing, and they are few. One is measured at a time: calls that begin meanwhile
  * are of those that the next one stands for. A call that comes to nothing is not counted.
  */
+import { performance } from 'node:perf_hooks';
 import { Control, LATENCY_PLACES, LATENCY_STEPS } from '../memory/layout.js';
 
 /** Words that only this side writes: those of its outbox, whatever they are at the time. */

@@ -203,20 +203,20 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   look(): boolean {
     const { outbound, calls } = this.#connection;
     let any = outbound.length > 0 && outbound.flush();
-    if (this.#isWanted) any = this.#deliver() || any;
+    if (this.#isWanted()) any = this.#deliver() || any;
     else if (calls.awaited > 0) any = this.#connection.lookout.look() || any;
     // The message was there before its bell: whom it wakes goes on first, and the socket has the next turn.
     if (this.#rung && any && !this.#answered) this.#answered = true;
     else if (this.#rung) {
       this.#rung = this.#answered = false;
       this.#connection.readSocket();
-      if (this.#isWanted) any = this.#deliver() || any; // the last words come before the `close` event
+      if (this.#isWanted()) any = this.#deliver() || any; // the last words come before the `close` event
     }
     return any;
   }
 
   rest(): boolean {
-    const wanted = this.#isWanted;
+    const wanted = this.#isWanted();
     if (wanted && this.#connection.inbound.queued > 0) return false;
     return this.#connection.arm(wanted || this.#connection.readsAhead);
   }
@@ -227,10 +227,10 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
 
   #expects(): boolean {
     const { calls, outbound, link } = this.#connection;
-    return this.#isWanted || calls.awaited > 0 || outbound.length > 0 || link.owesBell;
+    return this.#isWanted() || calls.awaited > 0 || outbound.length > 0 || link.owesBell;
   }
 
-  get #isWanted(): boolean {
+  #isWanted(): boolean {
     return this.#intake.isWanted || (this.#diversion !== undefined && this.#diversion.isWanted);
   }
 

@@ -7,6 +7,7 @@
  * was faster, or the kernel is out of memory), the door stays shut for a moment, and who stands there waits.
  */
 import { closeSync, openSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { ProtocolViolation } from '../memory/layout.js';
 import { checkAccess, type Identity, type SecurityDescriptor } from '../objects/index.js';
 import { peerCredentials, peerGroups, peerLabel } from '../platform/credentials.js';

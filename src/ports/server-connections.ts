@@ -7,6 +7,7 @@
  * until its last message has been taken.
  */
 import type { EventEmitter } from 'node:events';
+import { performance } from 'node:perf_hooks';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import type { SecurityDescriptor } from '../objects/index.js';

@@ -1,4 +1,5 @@
 /** What a handler knows of the call that it serves: who calls, until when it is waited for, and what it may do meanwhile. */
+import { performance } from 'node:perf_hooks';
 import { AlpcError } from '../base/errors.js';
 import type { PeerIdentity } from '../ports/index.js';
 import type { ContextHandle } from './context-handle.js';
