@@ -29,7 +29,7 @@ export class SlabCopies implements Copies, RunCopies {
       this.start = 0;
       return;
     }
-    if (this.#used + length > this.#slab.byteLength) this.#renew();
+    if (this.#used + length > this.#words.length * 4) this.#renew();
     const start = this.#used;
     this.#used = (start + length + 7) & ~7;
     if (length <= SMALL) {
@@ -46,7 +46,7 @@ export class SlabCopies implements Copies, RunCopies {
 
   /** The headers are copied along: what is between the payloads is not used again. `length` is no more than a slab. */
   copyRun(source: Buffer, at: number, length: number): void {
-    if (this.#used + length > this.#slab.byteLength) this.#renew();
+    if (this.#used + length > this.#words.length * 4) this.#renew();
     this.#bytes.set(source.subarray(at, at + length), this.#used);
     this.memory = this.#slab;
     this.start = this.#used;

@@ -35,10 +35,12 @@ export class RingWriter {
   /** The peer's head as last seen: enough while there is room. */
   #head = 0;
   #asked = 0;
-  /** Bytes ever written, records whole: it does not wrap around, as `tail` does every 4 GiB. */
-  #written = 0;
+  /** How often `tail` wrapped around, as it does every 4 GiB. */
+  #wraps = 0;
   #sequence = 0;
-  #sentBytes = 0;
+  /** Payload published: whole KiB, and what is over. Small integers, as the rest: with a number that grows beyond them a record takes a sixth longer. */
+  #sentKiB = 0;
+  #sentRest = 0;
   #isClosed = false;
 
   /** `start` is where both counters begin: 0, but for tests of their wrap-around. */
@@ -54,7 +56,7 @@ export class RingWriter {
 
   /** Where the next record will begin, in bytes ever written; names a record for `retract`, however long ago it was. */
   get position(): number {
-    return this.#written;
+    return this.#wraps * 2 ** 32 + (this.#tail >>> 0);
   }
 
   /** Whether everything written has been consumed. */
@@ -112,7 +114,7 @@ export class RingWriter {
   /** Whether everything before a position has been consumed. */
   hasConsumed(position: number): boolean {
     this.#look();
-    return (this.#tail - this.#head) >>> 0 <= this.#written - position;
+    return (this.#tail - this.#head) >>> 0 <= this.position - position;
   }
 
   /**
@@ -125,14 +127,15 @@ export class RingWriter {
     if (!this.hasRoomFor(length - RECORD_HEADER)) return false;
     const own = this.#own;
     const words = own.words;
-    const start = own.ringStart + (this.#tail & this.#mask);
+    const tail = this.#tail;
+    const start = own.ringStart + (tail & this.#mask);
     const at = start >> 2;
     words[at + LENGTH] = length;
     words[at + TYPE] = type;
     words[at + MESSAGE_ID] = messageId;
     words[at + CALLBACK_ID] = callbackId;
     words[at + STATUS] = status;
-    words[at + SEQUENCE] = ++this.#sequence;
+    words[at + SEQUENCE] = this.#sequence = (this.#sequence + 1) | 0;
     words[at + ATTRIBUTES] = attributes;
     words[at + RESERVED1] = 0; // what stood here before may be an old payload, and a later version may read it
     if (attributes !== 0) words.set(block, at + (RECORD_HEADER >> 2));
@@ -141,11 +144,12 @@ export class RingWriter {
       else own.bytes.set(data!, start + headerLength);
     }
     words[SENT_MESSAGES] = this.#sequence;
-    words[SENT_BYTES] = this.#sentBytes += dataLength;
-    words[SENT_KIB] = this.#sentBytes / 1024;
-    const whole = align8(length);
-    this.#written += whole;
-    this.#tail = (this.#tail + whole) | 0;
+    const rest = this.#sentRest + dataLength;
+    if (rest >= 1024) words[SENT_KIB] = this.#sentKiB = (this.#sentKiB + (rest >> 10)) | 0;
+    this.#sentRest = rest & 1023;
+    words[SENT_BYTES] = (this.#sentKiB << 10) + this.#sentRest;
+    this.#tail = (tail + align8(length)) | 0;
+    if (this.#tail >>> 0 < tail >>> 0) this.#wraps++;
     Atomics.store(words, TAIL, this.#tail); // SYNC ring.tail: publishes the record to RingReader.next
     return true;
   }
@@ -153,7 +157,7 @@ export class RingWriter {
   /** Marks the record at `position` as taken back, if the peer has not consumed it yet. A race with its reading is for the caller to settle. */
   retract(position: number, type: number): boolean {
     this.#look();
-    const back = this.#written - position;
+    const back = this.position - position;
     if (back > (this.#tail - this.#head) >>> 0 || this.#isClosed) return false;
     Atomics.store(this.#own.words, ((this.#own.ringStart + ((this.#tail - back) & this.#mask)) >> 2) + TYPE, type | RETRACTED);
     return true;

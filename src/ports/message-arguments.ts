@@ -13,7 +13,7 @@ export const ATTRIBUTE_OPTIONS = ['view', 'autoRelease', 'handles', 'security', 
 
 /** The data's length in bytes, checked. */
 export function checkMessage(data: MessageData, maxDataLength: number, port: { toString(): string }): number {
-  const dataLength = data instanceof Uint8Array ? data.byteLength : Buffer.byteLength(checkData(data));
+  const dataLength = data instanceof Uint8Array ? data.length : Buffer.byteLength(checkData(data));
   if (dataLength > maxDataLength) {
     throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${port}: a payload of ${dataLength} bytes does not fit into a message of at most ${maxDataLength + RECORD_HEADER} bytes, header of ${RECORD_HEADER} included; send a view`);
   }
