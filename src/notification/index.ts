@@ -12,6 +12,6 @@ export { ThreadPool } from './thread-pool.js';
 export type { ThreadPoolEvents, ThreadPoolOptions, ThreadPoolStatistics } from './thread-pool.js';
 export { CompletionPort } from './completion-port.js';
 export type { CompletionPortHandle, CompletionPortInformation, CompletionPortOptions, DequeueOptions, DequeueSyncOptions } from './completion-port.js';
-export { CanceledPacket, ClientDiedPacket, DatagramPacket, PortClosedPacket, PostedPacket, RequestPacket } from './packet.js';
-export type { Packet, PacketSender, SharedRequest } from './packet.js';
+export { PostedPacket, RequestPacket } from './packet.js';
+export type { CanceledPacket, ClientDiedPacket, DatagramPacket, Packet, PacketSender, PortClosedPacket, SharedRequest } from './packet.js';
 export type { CompletionListOptions, CompletionListWaitOptions, LastMessage } from './completion-list.js';

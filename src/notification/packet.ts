@@ -118,29 +118,42 @@ export class RequestPacket extends MessagePacket {
 }
 
 /** A message that can't be answered. */
-export class DatagramPacket extends MessagePacket {
-  readonly type = 'datagram';
+export interface DatagramPacket extends MessagePacket {
+  readonly type: 'datagram';
 }
 
 /** The sender of a request (`id`, on the same `connection`) that a thread has taken no longer waits for the answer. */
-export class CanceledPacket extends MessagePacket {
-  readonly type = 'canceled';
+export interface CanceledPacket extends MessagePacket {
+  readonly type: 'canceled';
 }
 
 /** The last packet of a connection. */
-export class PortClosedPacket extends MessagePacket {
-  readonly type = 'port-closed';
+export interface PortClosedPacket extends MessagePacket {
+  readonly type: 'port-closed';
   readonly reason: EndReason;
-
-  constructor(fields: Int32Array, data: Buffer) {
-    super(fields, data);
-    this.reason = END_REASONS[fields[Field.detail]!]!;
-  }
 }
 
 /** The client ended without disconnecting; of ports with `notifyClientDied`. */
-export class ClientDiedPacket extends MessagePacket {
-  readonly type = 'client-died';
+export interface ClientDiedPacket extends MessagePacket {
+  readonly type: 'client-died';
+}
+
+type OtherType = 'datagram' | 'canceled' | 'port-closed' | 'client-died';
+
+/** What is no request. One class for all kinds: see ports/message.ts. */
+class OtherPacket extends MessagePacket {
+  readonly type: OtherType;
+  readonly #detail: number;
+
+  constructor(type: OtherType, fields: Int32Array, data: Buffer) {
+    super(fields, data);
+    this.type = type;
+    this.#detail = fields[Field.detail]!;
+  }
+
+  get reason(): EndReason | undefined {
+    return this.type === 'port-closed' ? END_REASONS[this.#detail] : undefined;
+  }
 }
 
 /** A packet of the user's own. PostQueuedCompletionStatus. */
@@ -160,13 +173,13 @@ export function packetOf(dispatch: Dispatch, fields: Int32Array, data: Buffer): 
     case Kind.request:
       return new RequestPacket(dispatch, fields, data);
     case Kind.datagram:
-      return new DatagramPacket(fields, data);
+      return new OtherPacket('datagram', fields, data) as DatagramPacket;
     case Kind.canceled:
-      return new CanceledPacket(fields, data);
+      return new OtherPacket('canceled', fields, data) as CanceledPacket;
     case Kind['port-closed']:
-      return new PortClosedPacket(fields, data);
+      return new OtherPacket('port-closed', fields, data) as PortClosedPacket;
     case Kind['client-died']:
-      return new ClientDiedPacket(fields, data);
+      return new OtherPacket('client-died', fields, data) as ClientDiedPacket;
     default:
       return new PostedPacket(fields[Field.key]! >>> 0, data);
   }

@@ -14,7 +14,7 @@ import type { Connection, ConnectionMessage } from './connection.js';
 import { channels, tellReceive } from './diagnostics.js';
 import { Fifo } from './fifo.js';
 import type { Limits } from './limits.js';
-import { CanceledMessage, ClientDiedMessage, DatagramMessage, type EndReason, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
+import { type CanceledMessage, canceledMessage, clientDiedMessage, datagramMessage, type EndReason, portClosedMessage, replyMessage, type RequestMessage, requestMessage } from './message.js';
 
 /** Records in a row that are no messages, late replies say: a peer can publish them as fast as they are read, and others must have their turn. */
 const SILENT_IN_A_ROW = 1024;
@@ -147,11 +147,11 @@ export class Inbound {
     for (const request of this.#unanswered.splice(0)) {
       request.giveUp();
       if (undelivered.has(request)) request.release();
-      else this.#queue.push(new CanceledMessage(connection, request, ++this.#sequence));
+      else this.#queue.push(canceledMessage(connection, request, ++this.#sequence));
     }
     this.#unansweredBytes = 0;
-    if (tellDeath) this.#queue.push(new ClientDiedMessage(connection, ++this.#sequence));
-    this.#queue.push(new PortClosedMessage(connection, reason, ++this.#sequence));
+    if (tellDeath) this.#queue.push(clientDiedMessage(connection, ++this.#sequence));
+    this.#queue.push(portClosedMessage(connection, reason, ++this.#sequence));
   }
 
   /** This side closed: nobody takes messages any more. */
@@ -186,7 +186,7 @@ export class Inbound {
             const { copies } = connection.thread;
             reader.copyData(copies);
             link.release();
-            message = new DatagramMessage(connection, reader.messageId, copies.memory, copies.start, reader.dataLength, ++this.#sequence);
+            message = datagramMessage(connection, reader.messageId, copies.memory, copies.start, reader.dataLength, ++this.#sequence);
             if (arrival !== undefined) message.take(arrival);
             break;
           }
@@ -222,7 +222,7 @@ export class Inbound {
       while (count < max && connection.state === 'open' && run.begin(RecordType.datagram)) {
         const { memory } = thread.copies;
         for (; count < max && run.next(); count++) {
-          messages.push(new DatagramMessage(connection, run.messageId, memory, run.dataStart, run.dataLength, ++this.#sequence));
+          messages.push(datagramMessage(connection, run.messageId, memory, run.dataStart, run.dataLength, ++this.#sequence));
         }
         if (run.end() === 0) break;
         link.release();
@@ -266,7 +266,7 @@ export class Inbound {
     const { copies } = connection.thread;
     link.reader.copyData(copies);
     link.release();
-    const message = new RequestMessage(connection, messageId, callbackId, copies.memory, copies.start, dataLength, ++this.#sequence, this.#unanswered.length);
+    const message = requestMessage(connection, messageId, callbackId, copies.memory, copies.start, dataLength, ++this.#sequence, this.#unanswered.length);
     if (arrival !== undefined) message.take(arrival);
     this.#remember(message);
     const call = callbackId === 0 ? undefined : connection.calls.findPending(callbackId);
@@ -308,7 +308,7 @@ export class Inbound {
     const { copies } = connection.thread;
     link.reader.copyData(copies);
     link.release();
-    const reply = new ReplyMessage(connection, messageId, copies.memory, copies.start, link.reader.dataLength, ++this.#sequence);
+    const reply = replyMessage(connection, messageId, copies.memory, copies.start, link.reader.dataLength, ++this.#sequence);
     if (arrival !== undefined) {
       reply.take(arrival);
       arrival.tellTaken();
@@ -332,7 +332,7 @@ export class Inbound {
     if (message === undefined) return undefined;
     this.forget(message);
     message.giveUp();
-    if (!this.#queue.remove(message)) return new CanceledMessage(this.#connection, message, ++this.#sequence);
+    if (!this.#queue.remove(message)) return canceledMessage(this.#connection, message, ++this.#sequence);
     this.#queuedBytes -= message.dataLength;
     this.#tellQueued();
     message.release();

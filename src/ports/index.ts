@@ -11,7 +11,7 @@ export type { AttributeFigures, CommunicationPortEvents, CommunicationPortInform
 export type { ConnectionMessage } from './connection.js';
 export { ConnectionRequestMessage } from './connection-request.js';
 export type { AcceptOptions, RejectOptions } from './connection-request.js';
-export { CanceledMessage, ClientDiedMessage, DatagramMessage, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
+export type { CanceledMessage, ClientDiedMessage, DatagramMessage, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
 export type { EndReason, ReplyOutcome } from './message.js';
 export type { PeerIdentity } from './peer-identity.js';
 export type { AcceptedKind, PortLimits } from './limits.js';

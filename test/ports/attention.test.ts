@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { mock, test, type TestContext } from 'node:test';
 import { Attention, type Attentive, Linger } from '../../src/ports/attention.js';
+import { libc } from '../../src/platform/system.js';
 import { atEnd } from '../support/at-end.js';
 import { turnsUntil } from '../support/turns.js';
 import { withLedger } from '../support/ledger.js';
@@ -298,4 +299,56 @@ test('a port that never lingers never does', () => {
     assert.equal(linger.isOver(now), true);
     linger.rested(now);
   }
+});
+
+/** How often the core was offered to others. */
+function countYields(): () => number {
+  const calls = mock.method(libc(), 'sched_yield', () => 0).mock;
+  return () => calls.callCount();
+}
+
+test('who was woken by a bell gives its core away with its first answer, and not with the next one', (t) => {
+  const hands = new Hands(t);
+  const yields = countYields();
+  const attention = new Attention();
+  const port = new Port();
+  port.work = 1;
+  port.onLook = () => {
+    attention.answered();
+    assert.equal(yields(), 1);
+    attention.answered();
+  };
+  attention.hear(port);
+  assert.deepEqual([yields(), hands.scheduled], [1, 1]);
+});
+
+test('a handler that awaits before it answers does so too, and its core is not given away before', (t) => {
+  const hands = new Hands(t);
+  const yields = countYields();
+  const attention = new Attention();
+  const port = new Port();
+  port.work = 1;
+  attention.hear(port);
+  hands.turn();
+  assert.equal(yields(), 0, 'nothing came in this turn, and the handler has not gone on yet');
+  attention.answered();
+  assert.equal(yields(), 1);
+});
+
+test('who was awake answers without giving its core away', (t) => {
+  const hands = new Hands(t);
+  const yields = countYields();
+  const attention = new Attention();
+  const port = new Port();
+  port.work = 3;
+  attention.watch(port);
+  hands.turn();
+  attention.answered();
+  assert.equal(yields(), 0);
+  attention.hear(port);
+  hands.turn();
+  hands.turn();
+  const before = yields();
+  attention.answered();
+  assert.equal(yields(), before, 'two turns after the bell it is awake as any other');
 });
