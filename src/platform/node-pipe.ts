@@ -1,5 +1,5 @@
 /**
- * Node's own handle of a pipe, put to two uses in worker threads, where koffi's poll is not safe (see loop-watch.ts): to own a
+ * Node's own handle of a pipe, put to two uses in worker threads, where libuv's poll is not safe (see loop-watch.ts): to own a
  * descriptor, and to tell when one becomes readable. The class has no public name; it is taken from a socket that has one.
  */
 import { Socket } from 'node:net';

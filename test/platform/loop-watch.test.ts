@@ -1,5 +1,5 @@
 /**
- * Watching a descriptor on the event loop: over koffi's poll in the main thread, with its sharp edges (collected handles,
+ * Watching a descriptor on the event loop: over libuv's poll in the main thread, with its sharp edges (collected handles,
  * exceptions that surface elsewhere, promises that do not go on, numbers that are used again), and over a handle of Node's
  * own in a worker. Both keep the same promises.
  */
