@@ -108,8 +108,8 @@ export interface Native {
   address(memory: Memory): number;
   /** Bound at the first call. See loop-poll.ts, the only caller. */
   uv(): Libuv;
-  /** The address of a C function that calls `call` with its first argument, on the thread that makes it. It is never given back. */
-  callback(call: (argument: number) => void): number;
+  /** The address of a C function of an address and a number that calls `call`, on the thread that makes it. It is never given back. */
+  callback(call: (address: number, number: number) => void): number;
 }
 
 /**
@@ -134,7 +134,7 @@ export function loadNative(): Native {
     view: koffi.view as (address: unknown, length: number) => ArrayBuffer,
     address: (memory) => Number(koffi.address(memory)),
     uv: () => bindLibuv(koffi),
-    callback: (call) => Number(koffi.register(call, koffi.pointer(koffi.proto('void', ['intptr_t'])))),
+    callback: (call) => Number(koffi.register(call, koffi.pointer(koffi.proto('void', ['intptr_t', 'int'])))),
   };
 }
 

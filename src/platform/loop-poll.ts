@@ -40,7 +40,7 @@ export class LoopPoll {
   /** Calls `onReadable` whenever `fd` can be read or its peer is gone, until it is closed. Only in the main thread. @throws SystemError */
   constructor(fd: number, onReadable: () => void) {
     const engine = (made.engine ??= makeEngine());
-    const { uv, loop, handleSize, callback } = engine;
+    const { uv, loop, handleSize } = engine;
     this.#engine = engine;
     this.#onReadable = onReadable;
     this.#memory = new Uint8Array(new ArrayBuffer(handleSize)); // an array of its own is never moved
@@ -49,7 +49,7 @@ export class LoopPoll {
     if (open.size === 0) process.once('exit', closeAll);
     open.set(this.#handle, this);
     try {
-      check('uv_poll_start', uv.uv_poll_start(this.#handle, UV_READABLE | UV_DISCONNECT, callback));
+      this.#start();
     } catch (error) {
       this.close();
       throw error;
@@ -74,9 +74,10 @@ export class LoopPoll {
     setImmediate(() => setImmediate(() => closing.delete(this.#memory)).unref()).unref();
   }
 
-  /** Engine room: there is news. */
-  tell(): void {
+  /** Engine room: there is news. `status` below 0: libuv has stopped this poll, as it does once for a socket with an error (its peer reset it), whatever else there is to read. */
+  tell(status: number): void {
     try {
+      if (status < 0) this.#start();
       this.#onReadable();
     } catch (error) {
       process.nextTick(() => {
@@ -85,11 +86,16 @@ export class LoopPoll {
       setImmediate(() => {});
     }
   }
+
+  #start(): void {
+    const { uv, callback } = this.#engine;
+    check('uv_poll_start', uv.uv_poll_start(this.#handle, UV_READABLE | UV_DISCONNECT, callback));
+  }
 }
 
 function makeEngine(): Engine {
   const uv = libuv();
-  return { uv, loop: uv.uv_default_loop(), handleSize: uv.uv_handle_size(UV_POLL), callback: addressOfCallback((handle) => open.get(handle)?.tell()) };
+  return { uv, loop: uv.uv_default_loop(), handleSize: uv.uv_handle_size(UV_POLL), callback: addressOfCallback((handle, status) => open.get(handle)?.tell(status)) };
 }
 
 function closeAll(): void {

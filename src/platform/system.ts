@@ -59,8 +59,8 @@ export function libuv(): Libuv {
   return native().uv();
 }
 
-/** The address of a C function that calls `call` with its first argument. */
-export function addressOfCallback(call: (argument: number) => void): number {
+/** The address of a C function of an address and a number that calls `call`. */
+export function addressOfCallback(call: (address: number, number: number) => void): number {
   return native().callback(call);
 }
 

@@ -42,6 +42,7 @@ function inBoth<S extends Scenario>(sentence: string, scenario: S, expected: Out
 inBoth('each bell is heard, also after a hundred forced garbage collections', 'collections', 100);
 inBoth('what is not read is told again, and what is read is not', 'tellings', { unread: true, after: 0 });
 inBoth("a peer's end is heard", 'peersEnd', 'end');
+inBoth('of a peer that died with something unread every packet is told, and the end behind them', 'reset', [1, 1, 'end']);
 inBoth('after the bell, left by setImmediate, promises go on before the next turn of the loop', 'order', ['bell', 'left', 'promise', 'next turn']);
 inBoth('a watch can be closed twice, in its own callback, and in that of another that is ready in the same turn', 'closings', { own: 1, ofTwo: 1 });
 inBoth('closed before its descriptor, a watch does not hear of the one that gets its number next', 'usedAgain', 0);
