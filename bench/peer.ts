@@ -10,7 +10,7 @@
  * - what is one-way is counted by the receiver, and a burst is over when the receiver says that it has counted all.
  */
 
-export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle', 'hash', 'large', 'download'] as const;
+export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'taking', 'in flight', 'connect', 'garbage', 'idle', 'hash', 'large', 'download'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** What a peer's own call gives: the bytes, or a message that holds them. No wrapper stands in what is measured. */
@@ -28,6 +28,8 @@ export interface Session {
   echoSync?(data: Buffer): Answer;
   /** Sends `data` `count` times one way; resolves once the receiver has counted them all, rejects if it counted otherwise. */
   burst?(count: number, data: Buffer): Promise<void>;
+  /** Sends `data` `count` times while the receiver holds still; the milliseconds that it then takes until it has counted them all. */
+  waiting?(count: number, data: Buffer): Promise<number>;
   /** Has the server stream `data` `count` times; how many items came. */
   download?(count: number, data: Buffer): Promise<number>;
   /** Connects once more, is accepted, and closes. */

@@ -1,7 +1,8 @@
 /**
  * alpc itself, in the forms that it offers: the client blocks or awaits; the server takes messages by `receiveSync` in a loop,
  * by `on('message')` or by `for await`. Everything through the public API with its defaults, as for any other peer. An empty
- * request asks how many datagrams have come: it travels behind them in the same ring, so its answer counts them all.
+ * request asks how many datagrams have come: it travels behind them in the same ring, so its answer counts them all. A request of one byte
+ * has the server hold still until its client has written what is to wait, and tell with the next count how long it took to take it.
  */
 import { connectPort, connectPortSync, createPort, type ClientPort, type ConnectionPort, type Message } from '../../src/index.js';
 import { checkCount, countBytes, readCount } from '../core/calls.js';
@@ -12,6 +13,9 @@ export type Making = 'blocking' | 'awaited';
 export type Taking = 'receiveSync' | 'on' | 'for await' | 'completion list';
 
 const EMPTY = Buffer.alloc(0);
+const HOLD = Buffer.alloc(1);
+/** Milliseconds: to write what a ring holds takes a fifth of one. */
+const HELD = 2;
 
 export async function serve(name: string, taking: string): Promise<void | (() => void)> {
   const port = await createPort(name);
@@ -24,14 +28,21 @@ export async function serve(name: string, taking: string): Promise<void | (() =>
 
 function answerer(): (message: Message) => void {
   let count = 0;
+  let since = 0;
   return (message) => {
     if (message.type === 'datagram') count++;
     if (message.type !== 'request') return;
-    if (message.data.length > 0) {
+    if (message.dataLength > HOLD.length) {
       message.reply(message.data);
       return;
     }
-    message.reply(countBytes(count));
+    if (message.dataLength === HOLD.length) {
+      message.reply(EMPTY);
+      since = performance.now() + HELD;
+      while (performance.now() < since);
+      return;
+    }
+    message.reply(Buffer.concat([countBytes(count), doubleBytes(performance.now() - since)]));
     count = 0;
   };
 }
@@ -72,6 +83,7 @@ export function alpcPeer(making: Making, taking: Taking): Peer {
         server,
         address,
         burst: (count, data) => burst(client, count, data),
+        waiting: (count, data) => waiting(client, count, data),
         async connectOnce() {
           const another = making === 'blocking' ? connectPortSync(address) : await connectPort(address);
           another.close();
@@ -98,4 +110,23 @@ async function burst(client: ClientPort, count: number, data: Buffer): Promise<v
     else if (outcome === 'disconnected') throw new Error('the server is gone');
   }
   checkCount(readCount((await client.request(EMPTY)).data), count);
+}
+
+/** Writes them all while the server holds still. Where the client was not given a core for so long, again. */
+async function waiting(client: ClientPort, count: number, data: Buffer): Promise<number> {
+  for (;;) {
+    await client.request(HOLD);
+    const held = performance.now() + HELD / 2;
+    for (let sent = 0; sent < count; sent++) if (client.tryPost(data) !== 'sent') throw new Error('the ring does not hold what is to wait');
+    const isInTime = performance.now() < held;
+    const answer = (await client.request(EMPTY)).data;
+    checkCount(readCount(answer), count);
+    if (isInTime) return answer.readDoubleLE(4);
+  }
+}
+
+function doubleBytes(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return bytes;
 }

@@ -103,12 +103,12 @@ export const PEERS = [
   },
   {
     name: 'alpc awaited, on',
-    scenarios: ['round trip', 'unpinned', 'asleep', 'one way', 'in flight', 'connect', 'garbage', 'idle'],
+    scenarios: ['round trip', 'unpinned', 'asleep', 'one way', 'taking', 'in flight', 'connect', 'garbage', 'idle'],
     load: async () => (await import('./alpc.js')).alpcPeer('awaited', 'on'),
   },
   {
     name: 'alpc awaited, for await',
-    scenarios: ['round trip', 'in flight'],
+    scenarios: ['round trip', 'taking', 'in flight'],
     load: async () => (await import('./alpc.js')).alpcPeer('awaited', 'for await'),
   },
   {
@@ -118,7 +118,7 @@ export const PEERS = [
   },
   {
     name: 'alpc awaited, completion list',
-    scenarios: ['one way'],
+    scenarios: ['one way', 'taking'],
     load: async () => (await import('./alpc.js')).alpcPeer('awaited', 'completion list'),
   },
   {

@@ -11,12 +11,14 @@ import { large } from './large.js';
 import { oneWay } from './one-way.js';
 import { roundTrip, unpinned } from './round-trip.js';
 import type { Scenario } from './scenario.js';
+import { taking } from './taking.js';
 
 const BY_NAME: Record<ScenarioName, Scenario> = {
   'round trip': roundTrip,
   unpinned,
   asleep,
   'one way': oneWay,
+  taking,
   'in flight': inFlight,
   connect,
   garbage,
