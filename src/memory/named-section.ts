@@ -38,10 +38,12 @@ export interface OpenNamedSectionOptions extends RootOptions {
 }
 
 /**
- * Makes a section of zeros under a name, and opens it for writing. NtCreateSection.
+ * Makes a section of zeros under a name, and opens it for writing. NtCreateSection. Its memory is all there, or it is not made: where the
+ * file system of the names is full, that is told here, and not by the end of whoever writes. (A file system that can't set memory aside,
+ * as tmpfs can, is taken at its word.)
  * @param size bytes, rounded up to whole pages
  * @throws AlpcError ERR_ALPC_NAME_IN_USE, ERR_ALPC_NAME_NOT_FOUND when its directory is missing, ERR_ALPC_NAME_INVALID, ERR_ALPC_ACCESS_DENIED,
- *   ERR_ALPC_TIMEOUT, ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_INSUFFICIENT_RESOURCES
+ *   ERR_ALPC_TIMEOUT, ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_INSUFFICIENT_RESOURCES when there is no room for all of it, or no descriptor
  */
 export function createNamedSection(name: string, size: number, options?: CreateNamedSectionOptions): NamedSection {
   const { security, root, timeout = 5000 } = checkOptions(options, 'options', ['security', 'root', 'timeout']);

@@ -9,7 +9,7 @@ import { deadlineAfter, type Deadline } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { changeMode, Descriptor, OPEN, openBeneath, removeName, renameIn, statIn, statOf } from '../platform/directory.js';
 import { type LockedDirectory, runBlocking, type Steps } from '../platform/file-lock.js';
-import { createFile, giveToGroup, reopenFile, resizeFile } from '../platform/plain-file.js';
+import { allocateFile, createFile, giveToGroup, reopenFile } from '../platform/plain-file.js';
 import { libc, SystemError } from '../platform/system.js';
 import { lockParent, temporaryName } from './locked-parent.js';
 import { naming, openObject } from './lookup.js';
@@ -77,7 +77,7 @@ function* makeSteps(name: ObjectName, options: MakeSectionOptions, deadline: Dea
   try {
     using file = openBeneath(directory.fd, temporary, OPEN.link);
     if (statOf(file.fd).ino !== statOf(made.fd).ino) throw new SystemError('open', 'EEXIST'); // exchanged by somebody who did not take the lock
-    resizeFile(made.fd, options.size);
+    allocateFile(made.fd, options.size);
     if (options.gid !== undefined) giveToGroup(file.fd, options.gid);
     changeMode(file.fd, options.mode);
     renameIn(directory.fd, temporary, leafOf(name), false);

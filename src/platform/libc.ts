@@ -19,6 +19,7 @@ export type Memory = NodeJS.TypedArray;
 export interface Libc {
   memfd_create(name: string, flags: number): number;
   ftruncate(fd: number, size: number): number;
+  fallocate(fd: number, mode: number, offset: number, length: number): number;
   fcntl(fd: number, command: number, argument: number): number;
   /** fcntl of a `struct flock`. */
   fcntl_lock(fd: number, command: number, lock: Memory): number;
@@ -163,6 +164,7 @@ function bindLibc(koffi: Koffi): Libc {
   return {
     memfd_create: bind('int memfd_create(const char *name, uint flags)'),
     ftruncate: bind('int ftruncate(int fd, int64_t size)'),
+    fallocate: bind('int fallocate(int fd, int mode, int64_t offset, int64_t length)'),
     fcntl: bind('int fcntl(int fd, int command, intptr_t argument)'),
     fcntl_lock: bind('int fcntl(int fd, int command, void *lock)'),
     ioctl: bind('int ioctl(int fd, ulong request, void *value)'),

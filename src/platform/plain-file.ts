@@ -1,7 +1,7 @@
 /** Regular files of a directory, by descriptor. Every descriptor made here is close-on-exec and an open file of its own. */
 import { chownSync, constants } from 'node:fs';
 import { Descriptor, descriptorPath } from './directory.js';
-import { check, libc, SystemError } from './system.js';
+import { check, lastErrno, libc, SystemError } from './system.js';
 
 const O_CLOEXEC = 0x80000;
 
@@ -16,8 +16,18 @@ export function reopenFile(fd: number, writable: boolean): Descriptor {
   return new Descriptor(check('open', libc().open(descriptorPath(fd), (writable ? constants.O_RDWR : constants.O_RDONLY) | O_CLOEXEC, 0)));
 }
 
-export function resizeFile(fd: number, size: number): void {
+/**
+ * Makes an empty file so long, of zeros, with room for each of them: so no write to a mapping of it finds the file system full, which
+ * would end the process. A file system that can't promise that (ENOTSUP) only makes it long.
+ */
+export function allocateFile(fd: number, size: number): void {
   check('ftruncate', libc().ftruncate(fd, size));
+  for (;;) {
+    if (libc().fallocate(fd, 0, 0, size) === 0) return;
+    const errno = lastErrno();
+    if (errno === 'ENOTSUP') return;
+    if (errno !== 'EINTR') throw new SystemError('fallocate', errno);
+  }
 }
 
 export function giveToGroup(fd: number, gid: number): void {

@@ -5,7 +5,7 @@
  * would end the process. So what is given back is detached, where Node can do that (from 22 on, `ArrayBuffer.prototype.transfer`),
  * and addresses that a buffer may still name are never unmapped: zero pages are laid over them, and they are given up when the
  * buffer has been collected. A buffer that somebody moved away by `transfer` themselves can't be found again: its window stays.
- * Native work of a moment ago (a compression in Node's pool of threads) may still look at a range: the last ones stay as zero pages.
+ * Native work that has begun (a compression in Node's pool of threads) may still look at a range: it rests before it goes, see resting-ranges.ts.
  *
  * Large buffers, and all where Node can't detach, are made once and lent again: V8 counts a buffer's length as memory, and collects
  * garbage whenever much of it was made (measured in docs/decisions/0014-views-are-detached.md). So are those of a thread that blocks in a
@@ -13,8 +13,9 @@
  *
  * Reading is `private`: a stray write makes a copy of its page that only this process sees, where a read-only mapping would end it.
  */
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './libc.js';
-import { check, libc, viewOfMemory } from './system.js';
+import { MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './libc.js';
+import { coverRange, mapFile, rest } from './resting-ranges.js';
+import { libc, viewOfMemory } from './system.js';
 
 interface Movable {
   transfer?: (length: number) => ArrayBuffer;
@@ -26,11 +27,6 @@ const KEPT_FROM = 64 * 1024 * 1024;
 const MOST_KEPT = 256;
 /** Buffers made in one turn of the event loop, before they are kept. */
 const MADE_IN_A_TURN = 1000;
-/** Ranges that rest as zero pages before they are unmapped. */
-const RESTING = 32;
-
-/** This thread's: see above. */
-const resting: { readonly address: number; readonly length: number }[] = [];
 
 /** This thread's: buffers made since its event loop turned. */
 const turn = { made: 0 };
@@ -64,14 +60,10 @@ export class Window {
    */
   constructor(fd: number, length: number, sharing: 'shared' | 'private' | 'sealed') {
     this.length = length;
-    const map = (protection: number, flags: number): number => {
-      const address = libc().mmap(0, length, protection, flags, fd, 0);
-      return address === -1 ? check('mmap', -1) : address;
-    };
-    this.#address = map(PROT_READ | PROT_WRITE, sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
+    this.#address = mapFile(fd, length, PROT_READ | PROT_WRITE, sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
     if (sharing !== 'private') return;
     try {
-      this.#shared = map(PROT_READ, MAP_SHARED);
+      this.#shared = mapFile(fd, length, PROT_READ, MAP_SHARED);
     } catch (error) {
       libc().munmap(this.#address, length);
       throw error;
@@ -120,7 +112,7 @@ export class Window {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#shared !== undefined) libc().munmap(this.#shared, this.length);
-    cover(this.#address, this.length);
+    coverRange(this.#address, this.length);
     for (const { buffer } of this.#kept.values()) this.#detach(buffer);
     this.#kept.clear();
     this.#unmapIfUnused();
@@ -150,11 +142,7 @@ export class Window {
 
   #unmapIfUnused(): void {
     if (this.#lent > 0 || this.#escaped) return;
-    resting.push({ address: this.#address, length: this.length });
-    while (resting.length > RESTING) {
-      const { address, length } = resting.shift()!;
-      libc().munmap(address, length);
-    }
+    rest(this.#address, this.length);
   }
 
   /** Where buffers can't be detached the collector tells when one is gone. */
@@ -162,8 +150,3 @@ export class Window {
 }
 
 const collected = new FinalizationRegistry<Window>(Window.onCollected);
-
-/** Zero pages, for reading and for writes that nobody sees. Where the kernel has no memory for that the file stays mapped for now. */
-function cover(address: number, length: number): void {
-  libc().mmap(address, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-}

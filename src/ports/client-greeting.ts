@@ -12,7 +12,7 @@ import { Link } from '../memory/link.js';
 import { Outbox } from '../memory/outbox.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { openPort, parseObjectName } from '../objects/index.js';
-import { peerCredentials } from '../platform/credentials.js';
+import { peerCredentials, peerGroups } from '../platform/credentials.js';
 import { adoptDescriptor, duplicateDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { inodeOf } from '../platform/memory-file.js';
 import { discardDescriptor } from '../platform/foreign-descriptors.js';
@@ -99,7 +99,7 @@ export class ClientGreeting {
       if (outcome === 'dead') throw new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `${this}: its server is gone`);
       // Nobody in particular is required: then who it is can be asked while the server reads.
       if (this.#options.requiredServer === undefined) this.#sayHello(this.#hello);
-      this.#peer = new PeerIdentity(peerCredentials(this.socket));
+      this.#peer = new PeerIdentity(peerCredentials(this.socket), peerGroups(this.socket));
       if (this.#options.requiredServer !== undefined) {
         this.#checkServer(this.#peer, this.#options.requiredServer);
         this.#sayHello(this.#hello);

@@ -186,7 +186,7 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
 
   /**
    * Sends a datagram if there is room now. Never waits. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
-   * @returns 'sent'; 'full' when there is no room; 'disconnected' when the connection has ended, for whatever reason
+   * @returns 'sent'; 'full' when there is no room, and then nothing has happened to what was to go with it; 'disconnected' when the connection has ended, for whatever reason
    * @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
    */
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {

@@ -5,7 +5,7 @@
  * A bad attribute fails the whole send: all is checked and prepared before the record is written, and undone when it is not.
  */
 import { AlpcError } from '../base/errors.js';
-import { Attribute, attributesLength, attributeStart, HandleWords, MAX_ATTRIBUTE_WORDS, ProtocolViolation, RECORD_HEADER } from '../memory/layout.js';
+import { Attribute, attributesLength, attributeStart, HandleWords, ProtocolViolation, RECORD_HEADER } from '../memory/layout.js';
 import { DIRECT_ROW, ReleaseWriter } from '../memory/releases.js';
 import { SystemError, translate } from '../platform/system.js';
 import { AccessToken } from './access-token.js';
@@ -26,8 +26,6 @@ import { attachReserve, ResourceReserve, ResourceReserves } from './resource-res
 import { attachSecurity, ReceivedSecurity, SecurityContexts } from './security.js';
 import { attachWork, receiveWork } from './work-ticket.js';
 
-/** All of them together. */
-const ATTRIBUTES_LENGTH = 4 * MAX_ATTRIBUTE_WORDS;
 /** Their descriptors go ahead of the record, on the socket. */
 const NEED_DESCRIPTORS = Attribute.view | Attribute.handle;
 const NO_VIEWS = { heldViews: 0, mappedBytes: 0, forgottenViews: 0 } as const;
@@ -89,10 +87,15 @@ export class MessageAttributes {
     };
   }
 
-  /** Whether there is room now for a message with these: descriptors go ahead of their record, and to call them back takes a record, too. */
+  /**
+   * Whether there is room now for a message with these. Descriptors go ahead of their record, and a secure view is frozen for good: where
+   * nobody waits for room that is asked for first. True for what is too long: `attach` says so. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+   */
   mayAttach(options: SendOptions, dataLength: number): boolean {
     if (options.reserve instanceof ResourceReserve) return !options.reserve.isOutOn(this.#connection);
-    return options.handles === undefined || this.#connection.outbound.hasRoom(dataLength + ATTRIBUTES_LENGTH);
+    const bits = bitsOf(options);
+    const length = dataLength + attributesLength(bits)!;
+    return (bits & NEED_DESCRIPTORS) === 0 || length > this.#connection.maxDataLength || this.#connection.outbound.hasRoom(length);
   }
 
   /**
@@ -103,9 +106,9 @@ export class MessageAttributes {
     const view = checkView(options);
     const handles = checkHandles(options);
     const { security, workOnBehalfOf, reserve, direct } = options;
-    if (view === undefined && handles === undefined && security === undefined && workOnBehalfOf === undefined && reserve === undefined && direct === undefined) return undefined;
+    const bits = bitsOf(options);
+    if (bits === 0 && reserve === undefined) return undefined;
     const connection = this.#connection;
-    const bits = (view === undefined ? 0 : Attribute.view) | (handles === undefined ? 0 : Attribute.handle) | (security === undefined ? 0 : Attribute.security) | (direct === undefined ? 0 : Attribute.direct) | (workOnBehalfOf === undefined ? 0 : Attribute.work);
     const length = attributesLength(bits)!;
     if (dataLength + length > connection.maxDataLength) {
       throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `${connection}: a payload of ${dataLength} bytes and ${view === undefined ? 'attributes' : 'a view'} (${length}) do not fit into a message of at most ${connection.maxDataLength + RECORD_HEADER} bytes, header included`);
@@ -217,4 +220,11 @@ export class MessageAttributes {
     if (!(error instanceof SystemError)) throw error;
     this.#connection.endForWant(translate(error, String(this.#connection)) as Error);
   }
+}
+
+/** The attributes that a message with these has. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
+function bitsOf(options: SendOptions): number {
+  const { view, security, direct, workOnBehalfOf } = options;
+  const bit = (attribute: number, value: unknown): number => (value === undefined ? 0 : attribute);
+  return bit(Attribute.view, view) | bit(Attribute.handle, checkHandles(options)) | bit(Attribute.security, security) | bit(Attribute.direct, direct) | bit(Attribute.work, workOnBehalfOf);
 }

@@ -3,7 +3,7 @@
  * held against what the peer says it takes, so that whoever is over a limit hears of it, and nothing is delivered.
  *
  * Invariants: a region that the peer may look at is held until the peer released it, or is gone; a send that comes to nothing leaves
- * no trace. The peer's word on what it released is checked against what it was sent.
+ * no trace, but that a secure view which has waited for room stays frozen, and the peer's to be sent again. The peer's word on what it released is checked against what it was sent.
  */
 import { AlpcError } from '../base/errors.js';
 import { Accepts, Attribute, Control, MAX_VIEWS, ProtocolViolation, RecordType, VIEW_FIELDS, ViewFlag, ViewWords as V } from '../memory/layout.js';

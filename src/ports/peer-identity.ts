@@ -9,7 +9,7 @@ export class PeerIdentity {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups, for a server that was told them at connect; empty for a client. */
+  /** Supplementary groups; empty for a caller as a thread of an RPC pool sees it. */
   readonly groups: readonly number[];
 
   constructor(credentials: Credentials, groups: readonly number[] = NO_GROUPS) {

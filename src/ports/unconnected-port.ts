@@ -95,5 +95,5 @@ function selfLink(thread: Thread, limits: Limits): SelfLink {
 }
 
 function thisProcess(): PeerIdentity {
-  return new PeerIdentity({ pid: process.pid, uid: process.geteuid!(), gid: process.getegid!() });
+  return new PeerIdentity({ pid: process.pid, uid: process.geteuid!(), gid: process.getegid!() }, process.getgroups!());
 }

@@ -11,6 +11,7 @@ import { pageSize } from '../../src/platform/descriptors.js';
 import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { collectGarbage } from '../support/garbage.js';
+import { Injection } from '../support/injection.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import { connectedPair, type Pair, PAIR_NAME as NAME, received } from './connected-pair.js';
@@ -254,6 +255,50 @@ test('a message with a view waits for room like any other, and what is given up 
   }
   await posted;
   assert.equal(section.free, PAGE);
+});
+
+test('a secure view that finds no room is not touched by tryPost: it can be written still, and no descriptor has gone; one that waited in vain is frozen, and can be sent', async (t) => {
+  const { port, client, toClient } = await connected(t, { limits: { sections: 2 } });
+  const section = client.createSection(4 * PAGE, { secure: true });
+  const view = section.createView(64);
+  const plain = client.createSection(PAGE).createView(64);
+  view.bytes.fill(1);
+  while (client.tryPost(Buffer.alloc(500)) === 'sent');
+  while (client.tryPost('') === 'sent');
+  {
+    using injection = new Injection();
+    injection.failAt(-1, '');
+    for (const _ of numbers(3)) for (const each of [view, plain]) assert.equal(client.tryPost('', { view: each, autoRelease: true }), 'full');
+    assert.deepEqual(injection.journal, []);
+  }
+  assert.equal(client.info().viewsOut, 0);
+  view.bytes.fill(2);
+  await assert.rejects(client.post('', { view, timeout: 1 }), failsWith('ERR_ALPC_TIMEOUT'));
+  assert.throws(() => view.bytes, failsWith('ERR_ALPC_CLOSED', /can be changed no more/));
+  assert.deepEqual([view.released, client.info().viewsOut, section.free], [true, 0, 3 * PAGE + PAGE - 64]);
+  while (port.tryReceive() !== undefined);
+  assert.equal(client.tryPost('', { view, autoRelease: true }), 'sent');
+  const message = await received(port);
+  assert.ok(message.view!.bytes.every((byte) => byte === 2));
+  message.release();
+  assert.equal(section.free, 4 * PAGE);
+  assert.equal(toClient.info().mappedBytes, 0);
+  assert.equal(client.tryPost('', { view: plain }), 'sent');
+  (await received(port)).release();
+});
+
+test('a message with a view that fills the ring to its last byte goes into an empty one, and a longer one is too long, not a matter of room', async (t) => {
+  temporaryRoot(t);
+  const limits = { ringLength: PAGE, maxMessageLength: PAGE };
+  const port = await createPort(NAME, { accepts: ['view'], limits });
+  const client = await connectPort(NAME, { limits });
+  atEnd(t, () => (client.close(), port.close()));
+  const { maxDataLength } = client;
+  const view = client.createSection(PAGE).createView(64);
+  assert.throws(() => client.tryPost(Buffer.alloc(maxDataLength - 39), { view }), failsWith('ERR_ALPC_MESSAGE_TOO_LONG'));
+  assert.equal(client.tryPost(Buffer.alloc(maxDataLength - 40), { view }), 'sent');
+  assert.equal(client.tryPost('', { view }), 'full');
+  (await received(port)).release();
 });
 
 test('waitForView gives room to who asked first, wakes for a release, and ends with its timeout, its signal, or the section', async (t) => {

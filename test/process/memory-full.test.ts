@@ -8,12 +8,14 @@ import { chmodSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { createNamedSection, openNamedSection, removeObject } from '../../src/index.js';
 import { createDirectory, createSymbolicLink, listDirectory } from '../../src/objects/index.js';
 import { connectPort, type ConnectionPort, createPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
 import { namesIn } from '../support/root.js';
+import { pageSize } from '../../src/platform/descriptors.js';
 import type { News, Order } from './actors/crammed.js';
 import { failsWith, outcomeOf, until } from './expect.js';
 import { NAME, ownRoot, startServer } from './serving.js';
@@ -90,14 +92,17 @@ function tinyRoot(t: TestContext, names: number): string | undefined {
   return holder;
 }
 
-test('where names are kept and there is room for no more, what makes one gets ERR_ALPC_INSUFFICIENT_RESOURCES, and nothing half made is left', { skip: process.geteuid!() !== 0 && 'needs root, to mount a small file system' }, async (t) => {
+function full(error: unknown): true {
+  failsWith('ERR_ALPC_INSUFFICIENT_RESOURCES', /ENOSPC/)(error);
+  assert.equal((error as { errno: string }).errno, 'ENOSPC');
+  return true;
+}
+
+const NEEDS_ROOT = process.geteuid!() !== 0 && 'needs root, to mount a small file system';
+
+test('where names are kept and there is room for no more, what makes one gets ERR_ALPC_INSUFFICIENT_RESOURCES, and nothing half made is left', { skip: NEEDS_ROOT }, async (t) => {
   const root = tinyRoot(t, 10);
   if (root === undefined) return t.skip('no file system may be mounted here');
-  const full = (error: unknown): true => {
-    failsWith('ERR_ALPC_INSUFFICIENT_RESOURCES', /ENOSPC/)(error);
-    assert.equal((error as { errno: string }).errno, 'ENOSPC');
-    return true;
-  };
   const ports: ConnectionPort[] = [];
   const nameOfNext = (): string => `\\RPC Control\\${ports.length}`;
   await assert.rejects(async () => {
@@ -120,4 +125,27 @@ test('where names are kept and there is room for no more, what makes one gets ER
   ports.push(await createPort(nameOfNext()));
   for (const port of ports) await port.close();
   assert.deepEqual(namesIn(root), []);
+});
+
+test('a named section whose memory is not to be had is not made: ERR_ALPC_INSUFFICIENT_RESOURCES, no name is left, and one that was made can be written to its last byte', { skip: NEEDS_ROOT }, (t) => {
+  const root = tinyRoot(t, 10);
+  if (root === undefined) return t.skip('no file system may be mounted here');
+  const [large, small] = ['\\BaseNamedObjects\\large', '\\BaseNamedObjects\\small'];
+  const page = pageSize();
+  for (let i = 0; i < 3; i++) {
+    assert.throws(() => createNamedSection(large, 2 ** 20), full);
+    assert.throws(() => openNamedSection(large), failsWith('ERR_ALPC_NAME_NOT_FOUND'));
+    assert.deepEqual(namesIn(root), []);
+  }
+  {
+    using section = createNamedSection(small, page);
+    assert.throws(() => {
+      for (let i = 0; ; i++) createNamedSection(`${small} ${i}`, page).close();
+    }, full);
+    section.createView().bytes.fill(7); // would end this process, had it no room
+    assert.ok(section.createView().bytes.every((byte) => byte === 7));
+  }
+  for (const { name } of listDirectory('\\BaseNamedObjects')) removeObject(`\\BaseNamedObjects\\${name}`);
+  createNamedSection(large, 8 * page).close();
+  removeObject(large);
 });

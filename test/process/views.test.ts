@@ -11,6 +11,7 @@ import { atEnd } from '../support/at-end.js';
 import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
+import type { News as StaleNews, Order as StaleOrder } from './actors/stale-work.js';
 import type { News, Order } from './actors/viewer.js';
 import { numbers, until } from './expect.js';
 import { NAME, ownRoot } from './serving.js';
@@ -110,6 +111,14 @@ test('what an owner sent stays readable when it is killed', async (t) => {
   assert.ok(message.view!.bytes.every((byte) => byte === 42));
   message.release();
 });
+
+for (const whose of ['sender', 'receiver'] as const) {
+  test(`native work that still reads through a ${whose}'s view when it is released, and when forty more have come and gone, ends no process`, async (t) => {
+    const actor = startActor<StaleOrder, StaleNews>(t, new URL('./actors/stale-work.js', import.meta.url), [whose]);
+    await actor.until('ready');
+    assert.ok((await actor.ask({ type: 'work' }, 'worked')).bytes > 0);
+  });
+}
 
 test('Atomics count together in two processes, and waitSync in one is woken by notify in the other', async (t) => {
   const server = await serving(t, false);

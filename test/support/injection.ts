@@ -20,6 +20,7 @@ import { libc } from '../../src/platform/system.js';
 const FAILURES: Readonly<Record<string, readonly string[]>> = {
   memfd_create: ['EMFILE', 'ENFILE', 'ENOMEM'],
   ftruncate: ['ENOMEM', 'EINTR'],
+  fallocate: ['ENOSPC', 'EINTR'],
   fcntl: ['EMFILE'],
   mmap: ['ENOMEM', 'ENFILE'],
   socket: ['EMFILE', 'ENFILE', 'ENOMEM'],
