@@ -30,9 +30,9 @@ async function main([command, argument = '']: string[]): Promise<void> {
       try {
         return console.log(`removed: ${show(notes.remove.sync(Number(argument)))}`);
       } catch (error) {
-        if (!Fault.is(error, 'noSuchNote')) throw error;
+        if (!Fault.is(error, Notes.methods.remove, 'noSuchNote')) throw error;
         process.exitCode = 1;
-        return console.error(`there is no note ${(error.data as { id: number }).id}`);
+        return console.error(`there is no note ${error.data.id}`);
       }
     case 'list':
       return notes.list.sync().forEach((note) => console.log(show(note)));

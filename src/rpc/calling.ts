@@ -8,7 +8,7 @@ import { AlpcError } from '../base/errors.js';
 import type { CommunicationPort, ReplyMessage } from '../ports/index.js';
 import type { CallOptions, ItemsOptions, SyncCallOptions } from './client-types.js';
 import type { Conversation, OpenStream } from './conversation.js';
-import { describeFault } from './faults.js';
+import { checkedFault, describeFault } from './faults.js';
 import { extraOf, Flag, flagsOf, header, HEADER, Kind, kindOf, numberOf, procedureOf, timeoutToWire } from './frame.js';
 import { Inflow } from './inflow.js';
 import { checksOf, type Interface, type Method, type MethodChecks } from './interface.js';
@@ -176,12 +176,13 @@ export class Calling {
   #finish(bound: BoundMethod, number: number, stream: OpenStream, data: Buffer): void {
     let error: unknown;
     try {
-      if (kindOf(data) !== Kind.response) error = this.#conversation.faultIn(bound.what, data);
+      if (kindOf(data) !== Kind.response) error = this.#faultIn(bound, data);
     } catch (bad) {
       error = bad;
     }
-    stream.total = kindOf(data) === 0 ? 0 : numberOf(data);
-    stream.inflow!.finish(stream.total, error);
+    const total = (stream.total = kindOf(data) === 0 ? 0 : numberOf(data));
+    if (error instanceof Promise) void error.then((fault) => stream.inflow!.finish(total, fault));
+    else stream.inflow!.finish(total, error);
     this.#conversation.forgetIfDone(number, stream);
   }
 
@@ -195,25 +196,36 @@ export class Calling {
 
   #result(bound: BoundMethod, reply: ReplyMessage, options: CallOptions | undefined, deadline: Deadline): unknown {
     const { output } = bound.checks;
+    if (kindOf(reply.data) !== Kind.response) return Promise.resolve(this.#failure(bound, reply)).then((error) => Promise.reject(error));
     if (isLong(reply.data)) return this.#pull(reply.data, options, deadline).then((value) => (output === undefined ? value : output(value)));
     const value = this.#here(bound, reply);
     return output === undefined ? value : output(value);
   }
 
   #resultSync(bound: BoundMethod, reply: ReplyMessage, deadline: Deadline): unknown {
+    if (kindOf(reply.data) !== Kind.response) throw atOnce(this.#failure(bound, reply), `${bound.what}: an error's schema`);
     const value = isLong(reply.data) ? this.#pullSync(reply.data, deadline) : this.#here(bound, reply);
-    const checked = bound.checks.output === undefined ? value : bound.checks.output(value);
-    if (!(checked instanceof Promise)) return checked;
-    checked.catch(() => {});
-    throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${bound.what}: the output's schema is asynchronous, and a blocking call can't wait for it`);
+    return bound.checks.output === undefined ? value : atOnce(bound.checks.output(value), `${bound.what}: the output's schema`);
   }
 
-  /** The value of an answer that is in the message or in its view. */
+  /** What an answer that is no response says. @throws AlpcError ERR_ALPC_BAD_VALUE */
+  #failure(bound: BoundMethod, reply: ReplyMessage): Error | Promise<Error> {
+    try {
+      return this.#faultIn(bound, reply.data);
+    } finally {
+      reply.release();
+    }
+  }
+
+  #faultIn({ what, checks }: BoundMethod, data: Buffer): Error | Promise<Error> {
+    return checkedFault(this.#conversation.faultIn(what, data), checks.errors);
+  }
+
+  /** The value of a response that is in the message or in its view. */
   #here(bound: BoundMethod, reply: ReplyMessage): unknown {
     const { codec } = this.#conversation.terms;
     const { data, view } = reply;
     try {
-      if (kindOf(data) !== Kind.response) throw this.#conversation.faultIn(bound.what, data);
       if ((flagsOf(data) & Flag.viewed) === 0) return codec.value(data);
       if (view === undefined) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this.#port}: the answer to ${bound.what} says that it is in a view, and none came with it`);
       return codec.large(view.bytes);
@@ -330,6 +342,13 @@ export class Calling {
 /** Most answers: a value, all of it here, and nothing that checks it. */
 function isPlain({ checks }: BoundMethod, memory: Buffer, { start, dataLength }: ReplyMessage): boolean {
   return checks.output === undefined && kindOf(memory, start, dataLength) === Kind.response && (flagsOf(memory, start) & (Flag.long | Flag.viewed)) === 0;
+}
+
+/** What a check made, for who can't wait. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
+function atOnce<T>(checked: T | Promise<T>, what: string): T {
+  if (!(checked instanceof Promise)) return checked;
+  checked.catch(() => {});
+  throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${what} is asynchronous, and a blocking call can't wait for it`);
 }
 
 function isLong(data: Buffer): boolean {

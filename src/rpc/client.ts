@@ -29,7 +29,7 @@ export async function bind<M extends Methods>(of: Interface<M>, binding: string,
   return clientOf(of, maker.bindingOver(connected));
 }
 
-/** As `bind`, but blocks this thread. A dynamic endpoint is found through the endpoint mapper alone. */
+/** As `bind`, but blocks this thread. @throws AlpcError what `bind` rejects with */
 export function bindSync<M extends Methods>(of: Interface<M>, binding: string, options?: BindSyncOptions): Client<M> {
   const maker = new ConnectionMaker(of, binding, options, MAPPER);
   return clientOf(of, maker.bindingOver(maker.connectSync(checkTimeout(options?.timeout, 'options.timeout'))));

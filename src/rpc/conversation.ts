@@ -29,7 +29,7 @@ export interface ConversationTerms {
   /** Whether the peer is told where a handler failed. */
   readonly hasStacks: boolean;
   readonly figures: Figures;
-  /** Told of errors that nobody waits for: of one-way calls and rundowns. */
+  /** Told of errors that nobody waits for: of one-way calls, rundowns and security callbacks. */
   report(error: unknown): void;
   /** Whether datagrams of the peer are awaited changes. */
   onListening?(isListening: boolean): void;

@@ -5,7 +5,7 @@
  */
 import { AlpcError, type AlpcErrorCode, STATUS } from '../base/errors.js';
 import type { ErrorSchemas } from './interface.js';
-import type { InputOf, OutputOf } from './schema.js';
+import type { Check, InputOf, OutputOf } from './schema.js';
 
 const LONGEST_TEXT = 8192;
 
@@ -24,9 +24,14 @@ export class Fault<Name extends string = string, Data = unknown> extends Error {
     this.data = data as Data;
   }
 
-  /** Whether an error is a declared one, of this name: `if (Fault.is(error, 'outOfPaper'))`. */
-  static is<Name extends string>(error: unknown, name?: Name): error is Fault<Name> {
-    return error instanceof Fault && (name === undefined || error.fault === name);
+  /** Whether an error is a declared one, of this name: `if (Fault.is(error, 'outOfPaper'))`. What its data is, is not known so. */
+  static is<Name extends string>(error: unknown, name?: Name): error is Fault<Name>;
+  /** Whether an error of a call is one that its method declares: then its data has the declared type. `if (Fault.is(error, Spooler.methods.print, 'outOfPaper'))`. */
+  static is<E extends ErrorSchemas, Name extends keyof E & string>(error: unknown, method: { readonly errors: E }, name: Name): error is Fault<Name, OutputOf<E[Name]>>;
+  static is<E extends ErrorSchemas>(error: unknown, method: { readonly errors: E }): error is FaultsOf<E>;
+  static is(error: unknown, of?: string | { readonly errors: ErrorSchemas }, name = typeof of === 'string' ? of : undefined): boolean {
+    if (!(error instanceof Fault)) return false;
+    return (name === undefined || error.fault === name) && (typeof of !== 'object' || Object.hasOwn(of.errors, error.fault));
   }
 }
 
@@ -85,7 +90,33 @@ export function faultError(wire: unknown, kind: 'declared' | 'system' | 'remote'
   }
   const error = kind === 'declared' ? new Fault<string>(text('name') ?? '', given.data, text('message')) : new RemoteError(text('name') ?? 'Error', text('message') ?? 'it failed', 'cause' in given ? { cause: given.cause } : undefined);
   if (kind === 'remote' && text('code') !== undefined) Object.assign(error, { code: text('code') });
-  if (text('stack') !== undefined) Object.defineProperty(error, 'remoteStack', { value: text('stack'), enumerable: false, configurable: true });
+  return withStack(error, text('stack'));
+}
+
+/** What checks the data of the errors that a method declares. */
+export type ErrorChecks = ReadonlyMap<string, Check>;
+
+/**
+ * The error as this side's interface declares it; a promise of that when the schema of its data is asynchronous. A name that is not declared
+ * here (by an older version, say) makes it a RemoteError, data that do not fit ERR_ALPC_BAD_VALUE.
+ */
+export function checkedFault(error: Error, checks: ErrorChecks): Error | Promise<Error> {
+  if (!(error instanceof Fault)) return error;
+  const { fault, message, remoteStack } = error;
+  if (!checks.has(fault)) return withStack(new RemoteError(fault, message), remoteStack);
+  const check = checks.get(fault);
+  if (check === undefined) return error;
+  const withData = (data: unknown): Error => withStack(new Fault<string>(fault, data, message), remoteStack);
+  try {
+    const data = check(error.data);
+    return data instanceof Promise ? data.then(withData, (bad: unknown) => bad as Error) : withData(data);
+  } catch (bad) {
+    return bad as Error;
+  }
+}
+
+function withStack<E extends Error>(error: E, remoteStack: string | undefined): E {
+  if (remoteStack !== undefined) Object.defineProperty(error, 'remoteStack', { value: remoteStack, enumerable: false, configurable: true });
   return error;
 }
 

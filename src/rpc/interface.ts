@@ -136,6 +136,8 @@ export interface MethodChecks {
   readonly input: Check;
   readonly output: Check;
   readonly items: Check;
+  /** Of the data of each declared error. */
+  readonly errors: ReadonlyMap<string, Check>;
 }
 
 export function checksOf(owner: Interface, name: string, method: Method): MethodChecks {
@@ -144,6 +146,7 @@ export function checksOf(owner: Interface, name: string, method: Method): Method
     input: checkOf(method.input, what('the input')),
     output: method.kind === 'one-way' ? undefined : checkOf(method.output, what(method.kind === 'call' ? 'the output' : 'an item')),
     items: method.kind === 'stream' && method.items !== undefined ? checkOf(method.items, what('an item sent to')) : undefined,
+    errors: new Map(method.kind === 'one-way' ? [] : Object.entries(method.errors).map(([error, schema]) => [error, checkOf(schema, what(`the data of error ${error}`))])),
   };
 }
 

@@ -51,21 +51,23 @@ export async function mapEndpoints(query: MapQuery = {}, options: MapOptions = {
   }
 }
 
-/** The name of a port where an interface can be bound. @throws AlpcError (as rejections) ERR_ALPC_NOT_REGISTERED */
+/** The name of a port where an interface can be bound. @throws AlpcError (as rejections) ERR_ALPC_NOT_REGISTERED; what `mapEndpoints` throws */
 async function lookUp(of: Interface, options: MapOptions): Promise<string> {
   return choose(of, await mapEndpoints(queryFor(of), options));
 }
 
+/** As `lookUp`, with the same patience, but blocks this thread. Servers are asked one by one then, up to the first that has it. */
 function lookUpSync(of: Interface, { root, timeout }: { root?: string; timeout: number }): string {
   const deadline = deadlineAfter(timeout);
+  let entries: InterfaceEntry[];
   try {
-    const maker = new ConnectionMaker(EndpointMapper, MAPPER_ENDPOINT, rootOption(root), undefined);
-    using mapper = clientOf(EndpointMapper, maker.bindingOver(maker.connectSync(timeout)));
-    return choose(of, mapper.map.sync(queryFor(of), { timeout: timeLeft(deadline) }));
+    using mapper = bindToSync(EndpointMapper, MAPPER_ENDPOINT, root, Math.min(timeout, 2 * PATIENCE));
+    entries = mapper.map.sync(queryFor(of), { timeout: Math.min(timeLeft(deadline), 4 * PATIENCE) });
   } catch (error) {
-    if (AlpcError.is(error) && error.code === 'ERR_ALPC_NAME_NOT_FOUND') throw notRegistered(of, error);
-    throw error;
+    if (timeLeft(deadline) <= 0) throw error;
+    entries = askInTurn(root, queryFor(of), deadline);
   }
+  return choose(of, entries);
 }
 
 export const MAPPER: Resolver = { find: lookUp, findSync: lookUpSync };
@@ -130,25 +132,51 @@ export class MapperSeat {
 }
 
 async function askAll(root: string | undefined, query: MapQuery, timeout: number): Promise<InterfaceEntry[]> {
+  const answers = await Promise.all(dynamicEndpoints(root).map((name) => ask(name, root, Math.min(timeout, PATIENCE))));
+  return answers.flat().filter((entry) => matches(entry, query));
+}
+
+function askInTurn(root: string | undefined, query: MapQuery, deadline: number): InterfaceEntry[] {
+  for (const name of dynamicEndpoints(root)) {
+    const found = askSync(name, root, Math.min(timeLeft(deadline), PATIENCE)).filter((entry) => matches(entry, query));
+    if (found.length > 0) return found;
+    if (timeLeft(deadline) <= 0) throw new AlpcError('ERR_ALPC_TIMEOUT', 'the time was over before all servers with dynamic endpoints had been asked');
+  }
+  return [];
+}
+
+function dynamicEndpoints(root: string | undefined): string[] {
   const names: string[] = [];
   try {
     for (const { name } of listDirectory(RPC_DIRECTORY, rootOption(root))) if (isDynamic(name) && names.length < MOST_SERVERS) names.push(name);
   } catch (error) {
     if (!AlpcError.is(error) || error.code !== 'ERR_ALPC_NAME_NOT_FOUND') throw error;
   }
-  const answers = await Promise.all(names.map((name) => ask(name, root, Math.min(timeout, PATIENCE))));
-  return answers.flat().filter((entry) => matches(entry, query));
+  return names;
 }
 
 /** What one server offers; nothing when it is gone, does not answer, or is not for us. */
 async function ask(endpoint: string, root: string | undefined, timeout: number): Promise<InterfaceEntry[]> {
   try {
     using server = await bindTo(Management, endpoint, root, timeout);
-    const entries = await server.interfaces(undefined, { timeout });
-    return entries.filter((entry) => typeof entry.name === 'string' && typeof entry.version === 'string').map((entry) => ({ ...entry, endpoints: [nameOfEndpoint(endpoint)] }));
+    return entriesAt(endpoint, await server.interfaces(undefined, { timeout }));
   } catch {
     return [];
   }
+}
+
+function askSync(endpoint: string, root: string | undefined, timeout: number): InterfaceEntry[] {
+  try {
+    using server = bindToSync(Management, endpoint, root, timeout);
+    return entriesAt(endpoint, server.interfaces.sync(undefined, { timeout }));
+  } catch {
+    return [];
+  }
+}
+
+/** What a server says of itself, but where it is: that is where it was asked. */
+function entriesAt(endpoint: string, entries: readonly InterfaceEntry[]): InterfaceEntry[] {
+  return entries.filter((entry) => typeof entry.name === 'string' && typeof entry.version === 'string').map((entry) => ({ ...entry, endpoints: [nameOfEndpoint(endpoint)] }));
 }
 
 function matches(entry: InterfaceEntry, { name, version, uuid }: MapQuery): boolean {
@@ -161,17 +189,18 @@ function queryFor({ name, version, uuid }: Interface): MapQuery {
 
 function choose(of: Interface, entries: readonly InterfaceEntry[]): string {
   const name = entries.find((entry) => matches(entry, queryFor(of)))?.endpoints[0];
-  if (typeof name !== 'string') throw notRegistered(of);
+  if (typeof name !== 'string') throw new AlpcError('ERR_ALPC_NOT_REGISTERED', `${of}: no server with a dynamic endpoint has it`);
   return name;
-}
-
-function notRegistered(of: Interface, cause?: unknown): AlpcError {
-  return new AlpcError('ERR_ALPC_NOT_REGISTERED', `${of}: no server with a dynamic endpoint has it`, { cause });
 }
 
 async function bindTo<M extends Methods>(of: Interface<M>, endpoint: string, root: string | undefined, timeout: number, signal?: AbortSignal): Promise<Client<M>> {
   const maker = new ConnectionMaker(of, endpoint, rootOption(root), undefined);
   return clientOf(of, maker.bindingOver(await maker.connect(timeout, signal)));
+}
+
+function bindToSync<M extends Methods>(of: Interface<M>, endpoint: string, root: string | undefined, timeout: number): Client<M> {
+  const maker = new ConnectionMaker(of, endpoint, rootOption(root), undefined);
+  return clientOf(of, maker.bindingOver(maker.connectSync(timeout)));
 }
 
 function rootOption(root: string | undefined): { root?: string } {

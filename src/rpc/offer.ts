@@ -33,7 +33,7 @@ export interface ServerCall {
 /** Runs around each call: calls `next` and returns what it returns, or something else, or throws. */
 export type ServerInterceptor = (call: ServerCall, next: () => unknown) => unknown;
 
-/** Whether somebody may use an interface. Asked once for a connection; false, a rejection or an exception: no. */
+/** Whether somebody may use an interface. Asked once for a connection; `true`, or a promise of it: yes. Anything else, a rejection, an exception: no. */
 export type SecurityCallback = (caller: PeerIdentity, of: Interface) => boolean | Promise<boolean>;
 
 export interface OfferOptions {
@@ -93,6 +93,28 @@ export function pooled<M extends Methods>(of: Interface<M>, pool: ThreadPool, op
 const elsewhere = (): never => {
   throw new TypeError('its handler is in a thread of a pool');
 };
+
+/**
+ * Asks the security callback of an offer, at once if it answers at once. Why it failed is told here and not to who is refused.
+ * @throws AlpcError (or as a rejection) ERR_ALPC_ACCESS_DENIED
+ */
+export function admit({ interface: of, security }: Offer, caller: PeerIdentity, report: (error: unknown) => void): Promise<void> | undefined {
+  const expectYes = (decision: unknown): undefined => {
+    if (decision !== true) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${of}: its security callback refuses ${caller}`);
+  };
+  const failed = (error: unknown): undefined => {
+    report(error);
+    return expectYes(false);
+  };
+  let decision: unknown;
+  try {
+    decision = security === undefined || security(caller, of);
+  } catch (error) {
+    return failed(error);
+  }
+  // Whatever else it is may be somebody's promise: it is waited for.
+  return typeof decision === 'boolean' ? expectYes(decision) : Promise.resolve(decision).catch(failed).then(expectYes);
+}
 
 type AnyHandler = (input: unknown, context: CallContext, items?: unknown) => unknown;
 

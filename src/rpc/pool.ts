@@ -18,7 +18,7 @@ import { CallContext, type ContextHost, NotHere } from './call-context.js';
 import { Codec } from './codec.js';
 import { describeFault, Fault } from './faults.js';
 import { extraOf, Flag, flagsOf, FOREVER, Kind, kindOf, procedureOf } from './frame.js';
-import { type AnyOffer, checkOffers, type Offer, OfferTable, type Procedure, type ServerInterceptor } from './offer.js';
+import { admit, type AnyOffer, checkOffers, type Offer, OfferTable, type Procedure, type ServerInterceptor } from './offer.js';
 import { PoolThread } from './pool-thread.js';
 import { checkRpcLimits, type RpcLimitOptions } from './rpc-limits.js';
 import { run } from './serving.js';
@@ -60,7 +60,7 @@ export function poolHandler(offers: readonly AnyOffer[], options: PoolHandlerOpt
       const host = hostOf(packet.sender);
       if (kindOf(packet.data) === Kind.bind) {
         const { offer, request } = table.find(codec.value(packet.data));
-        await allow(offer, host);
+        await admitted(offer, host);
         const procedures = table.numbersOf(offer, request).map((number, i) => (request.methods[i]![1] === 'stream' ? -1 : number));
         frame = codec.frame(Kind.response, 0, 0, 0, 0, { version: offer.interface.version, procedures });
       } else {
@@ -85,7 +85,7 @@ export function poolHandler(offers: readonly AnyOffer[], options: PoolHandlerOpt
   async function call(frame: Buffer, kind: string, host: ContextHost): Promise<unknown> {
     const procedure = table.procedures[procedureOf(frame)];
     if (procedure === undefined || procedure.method.kind !== kind) throw new AlpcError('ERR_ALPC_UNKNOWN_METHOD', `there is no ${kind} method of number ${procedureOf(frame)}`);
-    await allow(procedure.offer, host);
+    await admitted(procedure.offer, host);
     const value = codec.value(frame);
     const input = procedure.checks.input === undefined ? value : await procedure.checks.input(value);
     const timeout = kind === 'call' ? extraOf(frame) : FOREVER;
@@ -93,17 +93,16 @@ export function poolHandler(offers: readonly AnyOffer[], options: PoolHandlerOpt
     return run(procedure, input, context);
   }
 
-  async function allow(offer: Offer, host: ContextHost): Promise<void> {
-    const decision: unknown = offer.security === undefined || (await offer.security(host.caller, offer.interface));
-    if (decision === true) return;
-    throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${offer.interface}: its security callback refuses ${host.caller}`);
-  }
-
   function faultFrame(error: unknown, procedure: Procedure | undefined): Buffer {
     const isDeclared = error instanceof Fault && procedure?.method.kind === 'call' && Object.hasOwn(procedure.method.errors, error.fault);
     const flags = isDeclared ? Flag.declared : AlpcError.is(error) ? Flag.system : 0;
     return Buffer.from(codec.frame(Kind.fault, flags, 0, 0, 0, describeFault(error, stacks && flags !== Flag.system)));
   }
+}
+
+/** A thread has nobody to tell why a security callback failed. */
+function admitted(offer: Offer, host: ContextHost): Promise<void> | undefined {
+  return admit(offer, host.caller, () => {});
 }
 
 function hostOf(sender: { pid: number; uid: number; gid: number }): ContextHost {

@@ -40,7 +40,7 @@ export interface ServeOptions {
 }
 
 export interface ServerEvents {
-  /** An error that nobody waits for: of a one-way call, of a rundown, or of a client that broke the rules. Without a listener it is dropped. */
+  /** An error that nobody waits for: of a one-way call, of a rundown, of a security callback, or of a client that broke the rules. Without a listener it is dropped. */
   fault: [error: unknown];
   /** Once, when the server has been closed. */
   close: [];

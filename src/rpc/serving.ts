@@ -16,7 +16,7 @@ import { extraOf, Flag, flagsOf, FOREVER, header, HEADER, Kind, kindOf, numberOf
 import { Inflow } from './inflow.js';
 import type { Interface, Methods } from './interface.js';
 import { joinLarge } from './large-values.js';
-import type { Offer, Procedure } from './offer.js';
+import { admit, type Offer, type Procedure } from './offer.js';
 import { Outflow, type Source } from './outflow.js';
 import { partLength } from './transfers.js';
 
@@ -143,10 +143,9 @@ export class Serving implements ContextHost {
       this.#answer(message, { version: offer.interface.version, procedures: terms.table.numbersOf(offer, request) });
     };
     if (offer.security === undefined || this.#allowed.has(offer)) return bound();
-    const denied = (cause?: unknown): void => this.refuse(message, new AlpcError('ERR_ALPC_ACCESS_DENIED', `${offer.interface}: its security callback refuses ${this.caller}`, { cause }));
-    const decision = offer.security(this.caller, offer.interface);
-    if (!(decision instanceof Promise)) return  decision ? bound() : denied();
-    decision.then((isAllowed) => (isAllowed ? bound() : denied()), denied);
+    const admitted = admit(offer, this.caller, (error) => terms.report(error));
+    if (admitted === undefined) return bound();
+    admitted.then(bound, (error: unknown) => this.refuse(message, error));
   }
 
   #procedure(frame: Buffer, kind: string, at = 0): Procedure {

@@ -185,6 +185,8 @@ export class ValueDecoder {
       }
       case Tag.error:
         return this.#error(keep, depth);
+      case Tag.domException:
+        return keep(this.#domException());
       case Tag.url:
         return keep(new URL(this.#string()));
       case Tag.boxed: {
@@ -205,7 +207,7 @@ export class ValueDecoder {
 
   #typedArray(): ArrayBufferView {
     const kind = this.#byte();
-    if (VIEWS[kind] === undefined) throw bad('a typed array is of no known kind');
+    if (VIEWS[kind] === undefined) throw bad(`a typed array is of kind ${kind}, which is not known here`);
     const length = this.#count(1);
     if (kind === 0) return this.#byteArray(length);
     return viewOver(this.#copy(length), kind);
@@ -213,7 +215,7 @@ export class ValueDecoder {
 
   #run(): ArrayBuffer | ArrayBufferView {
     const kind = this.#byte();
-    if (VIEWS[kind] === undefined && kind !== RUN_OF_BUFFER) throw bad('a run of bytes is of no known kind');
+    if (VIEWS[kind] === undefined && kind !== RUN_OF_BUFFER) throw bad(`a run of bytes is of kind ${kind}, which is not known here`);
     const length = this.#uint32();
     const runs = this.#runs;
     if (runs === undefined || length > runs.length - this.#runAt) throw bad(`a run of ${length} bytes is named that is not there`);
@@ -253,6 +255,13 @@ export class ValueDecoder {
     if ((extra & ErrorExtra.cause) !== 0) Object.defineProperty(error, 'cause', { value: this.#read(depth + 1), configurable: true, writable: true });
     if ((extra & ErrorExtra.errors) !== 0) Object.defineProperty(error, 'errors', { value: this.#read(depth + 1), configurable: true, writable: true });
     return error;
+  }
+
+  #domException(): DOMException {
+    const name = this.#string();
+    const exception = new DOMException(this.#string(), name);
+    Object.defineProperty(exception, 'stack', { value: this.#string(), configurable: true, writable: true });
+    return exception;
   }
 
   #reference(): unknown {
@@ -352,9 +361,9 @@ function isAscii(bytes: Buffer, from: number, to: number): boolean {
 
 function viewOver(buffer: ArrayBuffer, kind: number): ArrayBufferView {
   const View = VIEWS[kind]!;
-  const unit = 'BYTES_PER_ELEMENT' in View ? View.BYTES_PER_ELEMENT : 1;
+  const unit = View.BYTES_PER_ELEMENT ?? 1;
   if (buffer.byteLength % unit !== 0) throw bad(`${buffer.byteLength} bytes are no array of ${unit} bytes each`);
-  return new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer);
+  return new View(buffer);
 }
 
 function bad(why: string, cause?: unknown): AlpcError {

@@ -243,6 +243,9 @@ export class ValueEncoder {
       this.#reserve(bytes.length);
       this.#bytes.set(bytes, this.#at);
       this.#at += bytes.length;
+    } else if (value instanceof DOMException) {
+      this.#byte(Tag.domException);
+      for (const text of [value.name, value.message, value.stack]) this.#string(typeof text === 'string' ? text : '');
     } else if (types.isNativeError(value)) this.#error(value, depth);
     else if (value instanceof URL) {
       this.#byte(Tag.url);

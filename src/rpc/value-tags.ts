@@ -35,12 +35,35 @@ export const Tag = {
   boxed: 0xd5, //       a primitive: new Number(1) and its like
   handle: 0xd6, //      a context handle: 20 bytes
   run: 0xd7, //         as `view` (kind 255: as `arrayBuffer`), of a long value: the bytes are the next run behind the skeleton
+  domException: 0xd8, // three strings: name, message, stack
 } as const;
 
 export const ErrorExtra = { cause: 1, errors: 2 } as const;
 
-/** Typed arrays and DataView, by their number on the wire. */
-export const VIEWS = [Uint8Array, Int8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array, DataView] as const;
+interface ViewClass {
+  readonly BYTES_PER_ELEMENT?: number;
+  new (buffer: ArrayBuffer): ArrayBufferView;
+}
+
+/** Not there before Node 24: to who has none it is no value. */
+const { Float16Array } = globalThis as { Float16Array?: ViewClass };
+
+/** Typed arrays and DataView, by their number on the wire. Float16Array is 12. */
+export const VIEWS: readonly ViewClass[] = [
+  Uint8Array,
+  Int8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+  DataView,
+  ...(Float16Array === undefined ? [] : [Float16Array]),
+];
 
 /** The errors that JavaScript itself has. */
 export const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError } as const;

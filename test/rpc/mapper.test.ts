@@ -11,6 +11,12 @@ import { Spooler, spooler } from './spooler.js';
 
 withLedger();
 
+/** Finds a spooler and calls it, without a turn of the event loop. */
+function addBlocking(): number {
+  using client = bindSync(Spooler, 'ncalrpc:');
+  return client.add.sync([1, 2]);
+}
+
 test('a server without an endpoint of its own has a dynamic one, and is found by its interface', async (t) => {
   await remote(t, ['dynamic']);
   await another(t, ['dynamic', 'another one']);
@@ -68,9 +74,29 @@ test('when the holder of the mapper is killed another takes over, no entry is lo
   assert.equal(await holder(), first.pid);
   assert.deepEqual(await annotations(), ['0', '1', '2', '3']);
   await first.kill();
-  for (let i = 0; i < 10; i++) assert.deepEqual(await annotations(), ['1', '2', '3'], `look ${i}`);
+  for (let i = 0; i < 10; i++) {
+    assert.deepEqual(await annotations(), ['1', '2', '3'], `look ${i}`);
+    assert.equal(addBlocking(), 3, `blocking look ${i}`);
+  }
   await until('another holds the name', async () => others.map(({ pid }) => pid).includes((await holder()) ?? 0));
   assert.deepEqual(await annotations(), ['1', '2', '3']);
+});
+
+test('a client that blocks finds a server though nobody holds the name of the mapper', async (t) => {
+  await remote(t, ['ncalrpc:[LRPC-0123456789abcdef01]']); // one that is given its name does not look for the mapper's
+  await assert.rejects(bind(EndpointMapper, 'epmapper'), failsWith('ERR_ALPC_NAME_NOT_FOUND'));
+  assert.equal(addBlocking(), 3);
+  const Nobody = defineInterface({ name: 'nobody', version: '1.0' }, { m: call() });
+  assert.throws(() => bindSync(Nobody, 'ncalrpc:'), failsWith('ERR_ALPC_NOT_REGISTERED'));
+});
+
+test('a server that hangs hides nobody else from a client that blocks', async (t) => {
+  const stopped = await remote(t, ['dynamic', 'hangs']); // and holds the mapper's name
+  const alive = await another(t, ['dynamic', 'lives']);
+  stopped.signal('SIGSTOP');
+  atEnd(t, () => stopped.signal('SIGCONT'));
+  using client = bindSync(Spooler, 'ncalrpc:', { timeout: 60_000 });
+  assert.equal(client.binding.peer.pid, alive.pid);
 });
 
 test('a server that hangs hides nobody else', async (t) => {

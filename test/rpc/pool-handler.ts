@@ -1,7 +1,7 @@
 /** The handlers of pool.test.ts, in a thread of a pool. */
 import { threadId } from 'node:worker_threads';
 import { Fault, implement, poolHandler } from '../../src/rpc/index.js';
-import { Back, Pooled } from './pooled.js';
+import { Back, Guarded, Pooled } from './pooled.js';
 
 export default poolHandler([
   implement(Pooled, {
@@ -19,5 +19,10 @@ export default poolHandler([
     },
     handle: (_, context) => context.openHandle({}),
     uid: (_, { caller }) => caller.uid,
+  }),
+  implement(Guarded, { tell: () => 'told' }, {
+    security: () => {
+      throw new Error('of the callback');
+    },
   }),
 ]);

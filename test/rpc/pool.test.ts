@@ -1,6 +1,7 @@
 /** RPC served by the threads of a pool. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { threadId } from 'node:worker_threads';
 import { CompletionPort, createPort, ThreadPool } from '../../src/index.js';
 import { bind, ContextHandle, Fault } from '../../src/rpc/index.js';
@@ -8,7 +9,7 @@ import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import { failsWith } from './expect.js';
-import { Pooled } from './pooled.js';
+import { Guarded, Pooled } from './pooled.js';
 
 withLedger({ except: ['resources'] });
 
@@ -43,4 +44,5 @@ test('calls are handled by threads of a pool, with the identity of the caller; w
   await client.note('short');
   assert.equal(client.binding.has('items'), false);
   assert.throws(() => client.items(), failsWith('ERR_ALPC_UNKNOWN_METHOD'));
+  await assert.rejects(bind(Guarded, 'pooled'), (error: Error) => failsWith('ERR_ALPC_ACCESS_DENIED')(error) && !/of the callback/.test(inspect(error)));
 });

@@ -17,3 +17,4 @@ export const Pooled = defineInterface(
   },
 );
 export const Back = defineInterface({ name: 'back', version: '1.0' }, { ask: call<void, number>() });
+export const Guarded = defineInterface({ name: 'guarded', version: '1.0' }, { tell: call<void, string>() });

@@ -3,9 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { AlpcError } from '../../src/index.js';
+import { Codec } from '../../src/rpc/codec.js';
 import { ContextHandle } from '../../src/rpc/context-handle.js';
+import { joinLarge } from '../../src/rpc/large-values.js';
 import { ValueDecoder } from '../../src/rpc/value-decoder.js';
-import { ValueEncoder } from '../../src/rpc/value-encoder.js';
+import { DEFAULT_BOUNDS, ValueEncoder } from '../../src/rpc/value-encoder.js';
+import { Tag } from '../../src/rpc/value-tags.js';
 import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 
@@ -51,6 +54,32 @@ for (const [name, value] of Object.entries(VALUES)) {
 }
 
 test('a date that is none stays none', () => assert.ok(Number.isNaN((travel(new Date(NaN)) as Date).getTime())));
+
+test('a DOMException, as signals have for their reason, keeps its class, name, message and stack', () => {
+  const reason = AbortSignal.abort().reason as DOMException;
+  for (const exception of [reason, new DOMException('too slow', 'TimeoutError')]) {
+    const back = travel({ exception }) as { exception: DOMException };
+    assert.ok(back.exception instanceof DOMException);
+    const { name, message, code, stack } = exception;
+    assert.deepEqual([back.exception.name, back.exception.message, back.exception.code, back.exception.stack], [name, message, code, stack]);
+  }
+});
+
+const { Float16Array } = globalThis as { Float16Array?: new (items: number[] | number) => ArrayBufferView };
+
+test('a Float16Array comes back as it was, short and long', { skip: Float16Array === undefined && 'this version of Node has none' }, () => {
+  const codec = new Codec(DEFAULT_BOUNDS);
+  for (const value of [new Float16Array!([0.5, -2, 65_504]), new Float16Array!(50_000)]) {
+    assert.deepStrictEqual(travel(value), value);
+    const runs: Uint8Array[] = [];
+    assert.deepStrictEqual(codec.large(joinLarge(codec.frame(0, 0, 0, 0, 0, value, runs), runs)), value);
+  }
+  assert.throws(() => decoder.decode(Buffer.from([Tag.view, 12, 3, 0, 0, 0, 1, 2, 3])), isBadValue); // half an element
+});
+
+test('a typed array that this version of Node does not have is no value', { skip: Float16Array !== undefined && 'this version of Node has all' }, () => {
+  assert.throws(() => decoder.decode(Buffer.from([Tag.view, 12, 2, 0, 0, 0, 0, 60])), (error: Error) => isBadValue(error) && /of kind 12, which is not known here/.test(error.message));
+});
 
 test('holes of an array stay holes', () => {
   const sparse = [1, , 3, undefined, ,]; // oxlint-disable-line no-sparse-arrays

@@ -1,5 +1,5 @@
 /** The types of RPC, held by compiling this file; see public-api.ts. */
-import { bind, call, type CallContext, type Client, type ContextHandle, defineInterface, type Handlers, oneWay, type Schema, serve, stream, type } from '../../src/rpc/index.js';
+import { bind, call, type CallContext, type Client, type ContextHandle, defineInterface, Fault, type FaultsOf, type Handlers, oneWay, type Schema, serve, stream, type ThrownFaultsOf, type } from '../../src/rpc/index.js';
 
 type Equal<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 type Holds<T extends true> = T;
@@ -13,13 +13,13 @@ export const Printing = defineInterface(
   { name: 'printing', version: '1.0' },
   {
     print: call<Job, { pages: number }>(),
-    parse: call({ input: Parsed, output: Parsed }),
+    parse: call({ input: Parsed, output: Parsed, errors: { since: Parsed, jam: type<{ tray: number }>() } }),
     nothing: call(),
     maybe: call<number | undefined, ContextHandle>(),
     log: oneWay<string>(),
     watch: stream<{ from: number }, Job>(),
     tick: stream<void, number>(),
-    feed: stream({ input: type<string>(), items: type<Job>(), output: type<number>() }),
+    feed: stream({ input: type<string>(), items: type<Job>(), output: type<number>(), errors: { since: Parsed } }),
   },
 );
 
@@ -38,6 +38,8 @@ export type Types = [
   Holds<Equal<ReturnType<PrintHandlers['parse']>, string | Promise<string>>>,
   Holds<Equal<Parameters<PrintHandlers['feed']>[2], AsyncIterableIterator<Job, undefined>>>,
   Holds<Equal<Parameters<PrintHandlers['watch']>[2], undefined>>,
+  Holds<Equal<FaultsOf<(typeof Printing)['methods']['parse']['errors']>, Fault<'since', Date> | Fault<'jam', { tray: number }>>>,
+  Holds<Equal<ThrownFaultsOf<(typeof Printing)['methods']['parse']['errors']>, Fault<'since', string> | Fault<'jam', { tray: number }>>>,
 ];
 
 export async function uses(printer: Printer): Promise<void> {
@@ -69,4 +71,27 @@ export async function uses(printer: Printer): Promise<void> {
   // @ts-expect-error that is no method
   defineInterface({ name: 'x', version: '1.0' }, { a: 1 });
   await bind(Printing, 'ncalrpc:[printing]', { reconnect: true });
+}
+
+/** What is known of an error once it has been asked whether it is a declared one. */
+export function narrows(error: unknown): void {
+  const { parse, feed, print } = Printing.methods;
+  if (Fault.is(error, parse, 'since')) error satisfies Fault<'since', Date>;
+  if (Fault.is(error, parse, 'jam')) error.data.tray.toFixed();
+  if (Fault.is(error, feed, 'since')) error.data.getTime();
+  if (Fault.is(error, parse)) error.fault === 'since' ? error.data.getTime() : error.data.tray.toFixed(); // oxlint-disable-line no-unused-expressions
+  if (Fault.is(error, 'jam')) {
+    error.fault satisfies 'jam';
+    // @ts-expect-error by its name alone nothing is known of its data
+    error.data.tray.toFixed();
+  }
+  // @ts-expect-error the method declares no such error
+  Fault.is(error, parse, 'outOfPaper');
+  // @ts-expect-error the method declares none
+  Fault.is(error, print, 'since');
+  // @ts-expect-error a one-way call has none
+  Fault.is(error, Printing.methods.log);
+  new Fault('since', '1999') satisfies ThrownFaultsOf<typeof parse.errors>;
+  // @ts-expect-error the data are of another type
+  new Fault('jam', 'tray 2') satisfies ThrownFaultsOf<typeof parse.errors>;
 }
