@@ -5,7 +5,7 @@
  */
 import { pageSize } from '../platform/descriptors.js';
 import { findForeignFile, readForeignFile } from '../platform/foreign-memory.js';
-import { openDescriptors, type ProcessFacts, processFacts, processIds } from '../platform/processes.js';
+import { openDescriptors, type ProcessFacts, processFacts, processIds, writtenMemory } from '../platform/processes.js';
 import { listSockets, type SocketFacts } from '../platform/socket-list.js';
 
 /** A memory file of ours, and who has it open. */
@@ -29,6 +29,8 @@ export interface Census {
   readonly hidden: ReadonlySet<number>;
   /** Looked up once. */
   process(pid: number): ProcessFacts | undefined;
+  /** Whether one of the processes has the memory file mapped for writing: then it made it. Looked up once for each, and seldom asked, for it is dear. */
+  isWrittenBy(file: MemoryFile, pids: readonly number[]): boolean;
 }
 
 const MEMORY_FILE = /^\/memfd:alpc:([^]*) \(deleted\)$/;
@@ -46,12 +48,19 @@ export function takeCensus(): Census {
   }
   const list = listSockets();
   const known = new Map<number, ProcessFacts | undefined>();
+  const written = new Map<number, ReadonlySet<number> | undefined>();
   return {
     at, memoryFiles, socketHolders, hidden,
     sockets: list && new Map(list.map((socket) => [socket.inode, socket])),
     process(pid) {
       if (!known.has(pid)) known.set(pid, processFacts(pid));
       return known.get(pid);
+    },
+    isWrittenBy({ inode }, pids) {
+      return pids.some((pid) => {
+        if (!written.has(pid)) written.set(pid, writtenMemory(pid));
+        return written.get(pid)?.has(inode) === true;
+      });
     },
   };
 

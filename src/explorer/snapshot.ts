@@ -3,8 +3,10 @@
  *
  * Who is at which end of which connection is told by the kernel's list of sockets. What is in the memory of a connection is found
  * by what that memory says: a client's outbox names its socket, a server's names the client's outbox. Such a word is
- * believed only where the kernel says that it can be true: the socket is of that process, and of that port. So a process
- * can hide its own figures or exchange those of two connections of its own, and nothing of anybody else's.
+ * believed only where the kernel says that it can be true: the socket is of that process, and of that port, and the client has the
+ * file open. A file can be sent to somebody who then has it open too; so where several say the same, the one counts that the process
+ * has mapped for writing, which only its maker has. So a process can hide its own figures or exchange those of two connections
+ * of its own, and nothing of anybody else's.
  */
 import type { RootOptions } from '../objects/index.js';
 import { pageSize } from '../platform/descriptors.js';
@@ -85,9 +87,10 @@ export function takeSnapshot(options: RootOptions = {}): Snapshot {
   function connect(socket: SocketFacts): void {
     const name = socket.isListening || socket.peer === undefined ? undefined : names.portOf(socket)?.name;
     if (name === undefined) return;
-    const outboxes = (memory.bySocket.get(socket.peer!) ?? []).filter(({ file }) => isHeldBy(file, census.socketHolders.get(socket.peer!)));
-    const client = endOf(census, socket.peer!, outboxes[0]);
-    const server = endOf(census, socket.inode, outboxes[0] && memory.byConnection.get(outboxes[0].file.inode));
+    const [clients, servers] = [census.socketHolders.get(socket.peer!) ?? [], census.socketHolders.get(socket.inode) ?? []];
+    const own = ownOf(census, memory.bySocket.get(socket.peer!), clients, clients);
+    const client = endOf(census, socket.peer!, own);
+    const server = endOf(census, socket.inode, own && ownOf(census, memory.byConnection.get(own.file.inode), clients, servers));
     ports.get(name)!.connections.push(finish(census, { id: String(socket.inode), port: name, client, server }));
   }
 
@@ -96,11 +99,11 @@ export function takeSnapshot(options: RootOptions = {}): Snapshot {
     const elsewhere = new Map<number, boolean>(); // asked once for each process, and not for each of its connections
     for (const outbox of memory.clients) {
       const port = ports.get(outbox.file.name);
-      const { pid } = outbox.file.holders[0]!;
+      const pid = (outbox.file.holders.find((holder) => holder.pid === outbox.page.ownerPid) ?? outbox.file.holders[0]!).pid;
       if (!elsewhere.has(pid)) elsewhere.set(pid, isElsewhere(pid));
       if (port === undefined || (census.sockets !== undefined && elsewhere.get(pid) === false)) continue;
-      const theirs = memory.byConnection.get(outbox.file.inode);
-      const [client, server] = [census.process(outbox.file.holders[0]!.pid), theirs && census.process(theirs.page.ownerPid)];
+      const theirs = ownOf(census, memory.byConnection.get(outbox.file.inode), [pid], (memory.byConnection.get(outbox.file.inode) ?? []).map(({ page }) => page.ownerPid));
+      const [client, server] = [census.process(pid), theirs && census.process(theirs.page.ownerPid)];
       port.connections.push(finish(census, {
         id: `m${outbox.file.inode}`, port: port.name,
         client: { socket: outbox.page.socket, outbox, ...(client === undefined ? {} : { process: client }) },
@@ -115,7 +118,7 @@ export function takeSnapshot(options: RootOptions = {}): Snapshot {
 interface Memory {
   readonly clients: Outbox[];
   readonly bySocket: Map<number, Outbox[]>;
-  readonly byConnection: Map<number, Outbox>;
+  readonly byConnection: Map<number, Outbox[]>;
   readonly threads: Map<number, Thread>;
   /** By the number of the listening socket that it is said to be of. */
   readonly access: Map<number, { readonly file: MemoryFile; readonly access: PublishedAccess }[]>;
@@ -150,11 +153,17 @@ function readMemory(census: Census): Memory {
     const page = readControlPage(bytes, file.size);
     if (typeof page === 'string') return;
     const outbox = { file, page };
-    if (page.role === 'server') memory.byConnection.set(page.connection, outbox);
+    if (page.role === 'server') add(memory.byConnection, page.connection, outbox);
     if (page.role !== 'client') return;
     memory.clients.push(outbox);
-    memory.bySocket.set(page.socket, [...(memory.bySocket.get(page.socket) ?? []), outbox]);
+    add(memory.bySocket, page.socket, outbox);
   }
+}
+
+function add(map: Map<number, Outbox[]>, key: number, outbox: Outbox): void {
+  const outboxes = map.get(key);
+  if (outboxes === undefined) map.set(key, [outbox]);
+  else outboxes.push(outbox);
 }
 
 /** Room for pages, cut from larger pieces: thousands of small ones would keep the garbage collector busy. */
@@ -177,7 +186,7 @@ function endOf(census: Census, socket: number, outbox: Outbox | undefined): End 
 function finish(census: Census, connection: Connection): Connection {
   const { client, server } = connection;
   if (client.outbox !== undefined) connection.since = client.outbox.file.since;
-  const missing = client.outbox === undefined ? problemOf(census, connection) : server.outbox === undefined ? "the server's memory is not among what the client has open" : undefined;
+  const missing = client.outbox === undefined ? problemOf(census, connection) : server.outbox === undefined ? "the server's memory is not among what the client has open, or it can't be told which it is" : undefined;
   if (connection.problem === undefined && missing !== undefined) connection.problem = missing;
   return connection;
 }
@@ -199,6 +208,12 @@ function holderOf(census: Census, socket: number, claimed?: number): ProcessFact
   const pids = census.socketHolders.get(socket) ?? [];
   const pid = claimed !== undefined && pids.includes(claimed) ? claimed : pids[0];
   return pid === undefined ? undefined : census.process(pid);
+}
+
+/** Of those that say it, the one that `holders` have open; of several of these, the one that a process of `makers` made. */
+function ownOf(census: Census, outboxes: readonly Outbox[] = [], holders: readonly number[], makers: readonly number[]): Outbox | undefined {
+  const held = outboxes.filter(({ file }) => isHeldBy(file, holders));
+  return held.length < 2 ? held[0] : held.find(({ file }) => census.isWrittenBy(file, makers));
 }
 
 function isHeldBy({ holders }: MemoryFile, pids: readonly number[] | undefined): boolean {

@@ -24,7 +24,7 @@ export function waitsOf(snapshot: Snapshot): { waits: Wait[]; cycles: Cycle[] } 
     waits.set(thread, describe(snapshot, thread, other, at, on === 0 ? events.get(connection) : undefined));
     if (other !== undefined && !hasMail(thread, other, at)) next.set(thread, other);
   }
-  return { waits: [...waits.values()], cycles: findCircles(next).filter(stillWait).map((threads) => describeCircle(threads, waits)) };
+  return { waits: [...waits.values()], cycles: findCircles(next).filter((threads) => stillWait(snapshot, threads)).map((threads) => describeCircle(threads, waits)) };
 }
 
 export function waitGraphOf(snapshot: Snapshot): WaitGraph {
@@ -61,11 +61,11 @@ function hasMail(thread: Thread, other: Thread, connection: Connection | undefin
   return thread.process.pid === other.process.pid && unreadBytes(client, server) !== 0 && unreadBytes(server, client) !== 0;
 }
 
-/** A second look: nobody of the circle has moved since the first. */
-function stillWait(threads: readonly Thread[]): boolean {
-  return threads.every(({ file, page }) => {
+/** A second look: nobody of the circle has moved since the first, and each page is its process's own, not one that somebody sent it. */
+function stillWait({ census }: Snapshot, threads: readonly Thread[]): boolean {
+  return threads.every(({ file, page, process }) => {
     const read = readMemoryFile(file);
-    return typeof read !== 'string' && readWaitPage(read)?.sequence === page.sequence;
+    return typeof read !== 'string' && census.isWrittenBy(file, [process.pid]) && readWaitPage(read)?.sequence === page.sequence;
   });
 }
 

@@ -90,6 +90,20 @@ export function processFacts(pid: number): ProcessFacts | undefined {
   }
 }
 
+/**
+ * Numbers of the memory files of ours that a process has mapped for writing. Sealing takes that right from everybody who has not used it
+ * before, so of a sealed file it tells who made it: a descriptor can be sent to somebody, a mapping can't.
+ * Undefined when this user may not see it, or the process is gone.
+ */
+export function writtenMemory(pid: number): ReadonlySet<number> | undefined {
+  try {
+    const lines = readFileSync(`/proc/${pid}/maps`, 'latin1').matchAll(/^\S+ rw-s \S+ \S+ (\d+) +\/memfd:alpc:/gm);
+    return new Set(Array.from(lines, ([, inode]) => Number(inode)));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether a process is in another network namespace: then its sockets are not in this one's list. */
 export function isElsewhere(pid: number): boolean {
   try {

@@ -136,7 +136,8 @@ export async function tells(read: () => Promise<string>, pattern: RegExp): Promi
   assert.match(await readUntil(read, (seen) => pattern.test(seen)), pattern);
 }
 
-async function readUntil<T>(read: () => Promise<T>, isRight: (seen: T) => boolean): Promise<T> {
+/** What was seen at last: what is right, or what stood there when patience ended, for the test to complain about. */
+export async function readUntil<T>(read: () => Promise<T>, isRight: (seen: T) => boolean): Promise<T> {
   const deadline = performance.now() + PATIENCE;
   for (;;) {
     const seen = await read();

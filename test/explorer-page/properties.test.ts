@@ -7,7 +7,8 @@ import { type SceneActor, startCircle, startClient, startServer } from '../explo
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { branch, line, noBrowser, picture, shows, tells, withBrowser } from './browser.js';
+import { branch, line, noBrowser, picture, readUntil, shows, tells, withBrowser } from './browser.js';
+import { drawnLines, pixelsOf } from './drawn.js';
 
 const skip = noBrowser;
 const browser = withBrowser();
@@ -108,6 +109,11 @@ test('of a server and its client', { skip }, async (t) => {
     await page.getByRole('img', { name: /^Histogram of round trips: \d/ }).locator('canvas').waitFor();
     for (let i = 0; i < 3; i++) await ask(20);
     await page.getByRole('img', { name: /^Latency over time\. Now the median is/ }).locator('canvas').waitFor();
+    for (const [chart, part, colour] of [['Histogram of round trips', 'bars', 'bar'], ['Latency over time', 'line', 'accent'], ['Latency over time', 'second line', 'second']] as const) {
+      // The line is of moments that calls were made in, so they go on while it is looked at.
+      const pixels = await readUntil(async () => ask(5).then(() => pixelsOf(page, chart, colour)), (seen) => seen > 20);
+      assert.ok(pixels > 20, `${chart}: ${pixels} pixels of the ${part}`);
+    }
     await tells(() => page.getByRole('tabpanel').innerText(), /Median\s+[\d.]+ (?:ns|µs|ms)\s/);
     await page.keyboard.press('Escape');
   });
@@ -115,11 +121,19 @@ test('of a server and its client', { skip }, async (t) => {
   await t.test('the picture of the whole has processes and connections; what is chosen is told in words', async () => {
     await page.getByRole('button', { name: 'Show the whole' }).click();
     await page.getByRole('application', { name: 'Processes and connections: 2 processes, 1 connection, 0 waits' }).locator('canvas').first().waitFor();
+    const drawn = { source: String(client.pid), target: String(server.pid), colour: 'edge', style: 'solid' };
+    await shows(() => drawnLines(page), [{ ...drawn, width: 1.5 }], 'nothing passes');
+    const asking = ask(2000);
+    const [busy] = await readUntil(() => drawnLines(page), ([first]) => first !== undefined && first.width > 4);
+    assert.ok(busy!.width > 4 && busy!.width <= 12, `much passes: ${busy!.width}`);
+    await asking;
+    await shows(() => drawnLines(page), [{ ...drawn, width: 1.5 }], 'nothing passes any more');
     await page.getByRole('complementary').getByRole('button', { name: new RegExp(`^${server.pid} `) }).click();
     await page.getByText(`${client.pid} → ${server.pid}`).waitFor();
     server.signal('SIGSTOP');
     await client.ask({ type: 'block', data: 'hang' }, 'done');
     await page.getByText(`${client.pid} → ${server.pid}, waits`).waitFor();
+    await shows(async () => (await drawnLines(page)).map(({ colour, style }) => [colour, style]), [['bad', 'dashed']], 'a wait is red');
     await page.getByText(new RegExp(`^process ${client.pid} .* waits for the reply to message ${asked() + 1} on `)).waitFor();
     await picture(page, 'graph-wait');
     await page.reload();
@@ -173,5 +187,9 @@ test('a circle of waits is drawn and told', { skip }, async (t) => {
   const alert = page.getByRole('alert').filter({ hasText: '1 deadlock' });
   await alert.waitFor();
   for (const { pid } of servers) await tells(() => alert.innerText(), new RegExp(`process ${pid} `));
+  const lines = async (): Promise<string[]> => (await drawnLines(page)).map(({ source, target, colour, style }) => `${source} > ${target}: ${colour}, ${style}`).toSorted();
+  const circle = servers.map(({ pid }, i) => `${pid} > ${servers[(i + 1) % servers.length]!.pid}: bad, solid`);
+  await shows(async () => (await lines()).filter((each) => each.includes('bad')), circle.toSorted());
+  assert.equal((await lines()).filter((each) => each.endsWith(`> ${servers[0]!.pid}: edge, solid`)).length, 1, 'who only set it going does not wait');
   await picture(page, 'graph-deadlock');
 });

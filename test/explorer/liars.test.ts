@@ -1,9 +1,10 @@
 /** Processes that show the explorer what is not true: it is told as it is, or not at all, and never harms the rest. */
 import assert from 'node:assert/strict';
-import { readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { connectPort, createPort } from '../../src/index.js';
-import { inspectGraph, inspectObject, inspectWaits } from '../../src/explorer/index.js';
+import { type ConnectionEnd, inspectGraph, inspectObject, inspectWaits } from '../../src/explorer/index.js';
+import { takeSnapshot } from '../../src/explorer/snapshot.js';
 import { findCircles } from '../../src/explorer/waits.js';
 import { outboxInfo, readControlPage, readWaitPage } from '../../src/explorer/pages.js';
 import { Control, MAGIC, PROTOCOL_VERSION } from '../../src/memory/layout.js';
@@ -15,11 +16,15 @@ import { thisThread } from '../../src/ports/thread.js';
 import { array, assert as assertProperty, boolean, integer, property } from 'fast-check';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
+import { startActor } from '../support/processes.js';
 import { temporaryRoot } from '../support/root.js';
+import type { News, Order } from './liar-actor.js';
+import { startClient, startServer } from './scene.js';
 
 withLedger();
 
 const NAME = '\\RPC Control\\honest';
+const LIARS = '\\RPC Control\\of a liar';
 const PAGE = 4096;
 
 function lie(t: TestContext): Outbox {
@@ -65,18 +70,34 @@ test('an outbox that is sealed as it must be, and holds nonsense, is not taken f
   looks();
 });
 
-test("an outbox that claims another process's socket, or a connection that is not its own, is not believed", async (t) => {
-  await scene(t);
-  const real = inspectObject(NAME).port!.connections[0]!;
-  const outbox = lie(t);
-  outbox.name('socketLow', real.client.socket + 1_000_000);
-  outbox.words[Control.sentMessages] = 1_000_000;
-  const server = lie(t);
-  server.words[Control.role] = 1;
-  server.name('connectionLow', 12_345);
-  server.words[Control.sentMessages] = 1_000_000;
-  looks();
-});
+for (const [how, order] of [['it made', 'publish'], ['the client has open, for it was sent there', 'pretend']] as const) {
+  test(`figures of another's connection, in memory that ${how}, are not believed from a process that is at neither end`, async (t) => {
+    temporaryRoot(t, { leftovers: true });
+    const liar = startActor<Order, News>(t, new URL('./liar-actor.js', import.meta.url));
+    await liar.ask({ type: 'serve', name: LIARS }, 'ready');
+    const server = await startServer(t, NAME);
+    const client = await startClient(t, LIARS);
+    await client.ask({ type: 'connect', name: NAME, count: 1 }, 'ready');
+    const looks = (): unknown => {
+      const [connection] = inspectObject(NAME).port!.connections;
+      const figures = ({ process: holder, outbox }: ConnectionEnd): unknown => [holder?.pid, outbox?.ownerPid, outbox?.sent, outbox?.pendingRequests];
+      return [figures(connection!.client), figures(connection!.server), connection!.problem, inspectGraph().connections.find(({ port }) => port === NAME)];
+    };
+    const before = looks();
+    const { socket } = inspectObject(NAME).port!.connections[0]!.client;
+    const connection = outboxOf(client.pid);
+    await liar.ask({ type: order, claim: { name: NAME, ownerPid: client.pid, socket } }, 'ready');
+    assert.deepEqual(looks(), before, "the client's");
+    await liar.ask({ type: order, claim: { name: NAME, ownerPid: server.pid, connection } }, 'ready');
+    assert.deepEqual(looks(), before, "the server's");
+  });
+}
+
+/** The number of the memory that the client's outbox to the honest server is, as its file says. */
+function outboxOf(pid: number): number {
+  const { connections } = takeSnapshot();
+  return connections.find(({ port, client }) => port === NAME && client.process?.pid === pid)!.client.outbox!.file.inode;
+}
 
 test('whatever stands in a control page, what is told of it is bounded', () => {
   assertProperty(
@@ -109,6 +130,21 @@ test('a thread that says it waits for itself, or for one that is not there, is t
   page.publish(999_999_999, 888_888_888, 1);
   assert.deepEqual(inspectWaits().waits.filter(({ thread }) => thread.tid === 4711), [], 'of a connection that is not of this namespace');
   page.publish(page.inode, 888_888_888, 1);
+  assert.deepEqual(inspectWaits().cycles, []);
+});
+
+test('a page that somebody was sent draws no arrow of a circle, only one that its process made', async (t) => {
+  await scene(t);
+  const pages = [4711, 4712].map((tid) => new WaitPage(thisThread().arena, tid));
+  const connection = outboxOf(process.pid);
+  for (const [i, page] of pages.entries()) page.publish(pages[1 - i]!.inode, connection, 1);
+  assert.equal(inspectWaits().cycles.length, 1, 'its own threads');
+  for (const page of pages) {
+    const copy = openSync(`/proc/self/fd/${page.fd}`, 'r');
+    atEnd(t, () => closeSync(copy));
+    page.close(); // its mapping is gone, and the file is open all the same
+  }
+  assert.equal(inspectWaits().waits.length, 2);
   assert.deepEqual(inspectWaits().cycles, []);
 });
 
