@@ -10,9 +10,10 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import type { Place } from '../memory/place.js';
 import { isThreadAlive, threadId } from '../platform/thread-id.js';
 import type { ReplyOutcome } from '../ports/index.js';
-import { type Place, type Thread, thisThread } from '../ports/thread.js';
+import { type Thread, thisThread } from '../ports/thread.js';
 import { generationOf, holderOf, Lane, LANE_BYTES, laneAt, laneBytesAt, MAX_LANES, PACKETS_AT, Seat, seatAt, SeatState, stateOf, TOKENS, TokenState, tokenWord, Word } from './completion-memory.js';
 import { Field, Kind, type Packet, packetOf } from './packet.js';
 import { Seats } from './seats.js';

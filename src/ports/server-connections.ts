@@ -3,8 +3,8 @@
  * is for turns.ts to say, and who is heard when many ring at once for hearing.ts.
  *
  * Invariant: every open connection is either active (its doorbell is not armed, somebody looks at its ring) or armed
- * and watched by the poller; its socket is watched in both cases, for its end. A connection that has ended stays active
- * until its last message has been taken.
+ * and watched by the poller; its socket is watched in both cases, for its end. A connection that has ended, or was read ahead for a
+ * reply, stays active until its last message has been taken; the latter may be armed all the same.
  */
 import type { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
@@ -307,6 +307,7 @@ export class ServerConnections implements ConnectionOwner {
   /** Prepares one that is quiet for rest, and remembers it. False when there is something for whoever expects it. */
   #rest(connection: Connection, wanted: boolean): boolean {
     if (!canRest(connection, wanted)) return false;
+    if (connection.inbound.queued > 0) return true; // read ahead, for whoever takes messages later: found among the active ones
     this.#turns.deactivate(connection);
     const recent = this.#recent;
     const found = recent.indexOf(connection);

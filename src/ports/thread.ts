@@ -5,6 +5,7 @@
  */
 import { isMainThread } from 'node:worker_threads';
 import { SlabCopies } from '../memory/copies.js';
+import { type Place, takePlace, thisPlace } from '../memory/place.js';
 import { checkPeerWaitPage, PeerWaitPage, WaitPage } from '../memory/wait-page.js';
 import { Arena } from '../platform/arena.js';
 import { SYS } from '../platform/libc.js';
@@ -17,15 +18,6 @@ import { MAX_PACKET } from './handshake.js';
 const LONGEST_SLEEP_IN_WORKER = 250;
 const LONGEST_SLEEP = 0x7fffffff;
 
-/** What a thread holds while it works and gives to another while it sleeps: its place at a completion port. */
-export interface Place {
-  /** The thread is about to block in a wait of this library. */
-  sleep(): void;
-  wake(): void;
-  /** The thread has gone to another completion port. */
-  quit(): void;
-}
-
 export class Thread {
   readonly arena = new Arena();
   readonly copies = new SlabCopies();
@@ -35,10 +27,17 @@ export class Thread {
   /** By the inode number of the client's outbox, which names a connection on both sides. */
   readonly connections = new Map<number, Set<Connection>>();
   readonly longestSleep = isMainThread ? LONGEST_SLEEP : LONGEST_SLEEP_IN_WORKER;
-  /** The completion port that this thread works for: the one that it waited at last. */
-  place: Place | undefined;
   readonly #peerPages = new Map<number, { page: PeerWaitPage; users: number }>();
   #waitPage: WaitPage | undefined;
+
+  /** The completion port that this thread works for: the one that it waited at last. */
+  get place(): Place | undefined {
+    return thisPlace();
+  }
+
+  set place(place: Place | undefined) {
+    takePlace(place);
+  }
 
   get waitPage(): WaitPage {
     return (this.#waitPage ??= new WaitPage(this.arena, libc().syscall_gettid(SYS.gettid)));

@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CompletionPort, connectPort, type ConnectionPort, createEvent, createPort, type Event } from '../../src/index.js';
-import { failsWith, nameOf, numbers, until } from '../process/expect.js';
+import { CompletionPort, connectPort, type ConnectionPort, createEvent, createNamedSection, createPort, type Event, removeObject, type RequestMessage, type ServerPort, type View } from '../../src/index.js';
+import { blockFor, failsWith, nameOf, numbers, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -22,6 +22,7 @@ withLedger({ except: ['mappings'] });
 const SLOW = '\\RPC Control\\slow';
 const OTHER = '\\RPC Control\\other';
 const READY = '\\BaseNamedObjects\\ready';
+const WORD = '\\BaseNamedObjects\\word';
 
 for (const how of ['dequeueSync', 'dequeue'] as const) {
   test(`a request to an associated port is served by a thread that waits in ${how}, with the port's key`, async (t) => {
@@ -121,33 +122,85 @@ test('the concurrency may be changed while threads work', async (t) => {
   await until('the last came', () => Atomics.load(words, Board.taken) === 4);
 });
 
-/** For each wait of this library that blocks a thread: what the thread is told to do, and what ends the wait. */
-const BLOCKING: readonly { readonly what: string; readonly order: string; readonly connect?: 'ask'; readonly end: (port: ConnectionPort, event: Event) => unknown }[] = [
-  { what: 'a call', order: `block ${SLOW}`, end: (port) => port.setCallback((message) => void (message.type === 'request' && message.reply(''))) },
+/** For each wait of this library that blocks a thread: what the thread is told to do, what must happen for it to come so far, and what ends the wait. */
+interface Blocking {
+  readonly what: string;
+  readonly order: string;
+  readonly connect?: 'ask';
+  readonly begin?: (port: ConnectionPort) => void;
+  readonly end: (port: ConnectionPort, event: Event, word: View) => unknown;
+}
+
+/** What came by `callbackSync`, and waits to be answered. */
+const calledBack: RequestMessage[] = [];
+const callBack = (client: ServerPort): void => void client.request('', { onCallback: (message) => void calledBack.push(message) }).catch(() => {});
+const answer = (port: ConnectionPort): unknown => port.setCallback((message) => void (message.type === 'request' && message.reply('')));
+const BLOCKING: readonly Blocking[] = [
+  { what: 'a call', order: `block ${SLOW}`, end: answer },
   { what: 'connecting', order: `connect ${SLOW}`, connect: 'ask', end: (port) => port.setCallback((message) => void (message.type === 'connection-request' && message.accept())) },
   { what: 'a message that finds no room', order: `push ${SLOW}`, end: (port) => port.setCallback(() => {}) },
+  { what: 'a call back to its caller', order: `call-back ${SLOW}`, begin: (port) => port.on('connect', callBack), end: () => calledBack.pop()!.reply('') },
   { what: "a client's receive", order: `listen ${SLOW}`, end: (port) => port.connections[0]!.tryPost('') },
   { what: "a server's receive", order: `serve ${OTHER}`, end: async () => (await connectPort(OTHER)).close() },
   { what: 'a wait for an event', order: `await ${READY}`, end: (_, event) => event.set() },
+  { what: 'a wait for any of several events', order: `any ${READY}`, end: (_, event) => event.set() },
+  { what: 'a wait for all of several events', order: `all ${READY}`, end: (_, event) => event.set() },
+  {
+    what: 'a wait for a word of shared memory',
+    order: `watch ${WORD}`,
+    end: (_port, _event, word) => {
+      Atomics.store(new Int32Array(word.buffer), 0, 1);
+      word.notify(0);
+    },
+  },
+  { what: 'a wait for a region to come free', order: `allot ${SLOW}`, end: (port) => port.setCallback((message) => void (message.type === 'datagram' && message.release())) },
 ];
 
-for (const { what, order, connect, end } of BLOCKING) {
+for (const { what, order, connect, begin, end } of BLOCKING) {
   test(`a thread that blocks in ${what} gives its place to another`, async (t) => {
     const { completions, start, words } = crew(t, 1);
     temporaryRoot(t);
-    await using slow = await createPort(SLOW, connect === undefined ? {} : { connect });
+    await using slow = await createPort(SLOW, { accepts: ['view'], ...(connect === undefined ? {} : { connect }) });
+    begin?.(slow);
     using event = createEvent(READY);
+    using section = createNamedSection(WORD, 4096);
+    atEnd(t, () => removeObject(WORD));
     await start();
     await start();
     completions.post({ data: order.replaceAll('RPC Control', 'RPC_Control') });
-    await until('the first has given its place away', () => completions.info().blocked === 1);
+    await until('the first has given its place away in the wait that is meant', () => Atomics.load(words, Board.waits) === 1 && completions.info().blocked === 1);
     completions.post({ data: 'other' });
     await until('the other has worked', () => Atomics.load(words, Board.taken) === 1);
     assert.equal(completions.info().peak, 1);
-    await until('it has connected', () => connect === 'ask' || slow.connections.length === 1 || !order.includes(SLOW));
-    await end(slow, event);
+    await end(slow, event, section.createView());
     await until('the first has gone on', () => Atomics.load(words, Board.taken) === 2);
   });
+}
+
+test('a thread that blocks until there is room for its answer gives its place to another', async (t) => {
+  const { completions, start, words } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  await start({ max: 64 });
+  await start();
+  completions.post({ data: 'gate' });
+  await until('one works', () => Atomics.load(words, Board.working) === 1);
+  const replies = numbers(40).map(() => client.request(`echo ${'x'.repeat(60_000)}`));
+  await until('the others are queued', () => completions.info().queued === 41);
+  Atomics.store(words, Board.gate, 1);
+  Atomics.notify(words, Board.gate);
+  // This thread owns the port and would fetch the answers: it does not turn its event loop now.
+  untilSync('one waits for room', () => completions.info().blocked > 0);
+  const taken = Atomics.load(words, Board.taken);
+  assert.ok(taken < 40);
+  completions.post({ data: 'other' });
+  untilSync('the other has worked', () => completions.info().blocked > 1 || Atomics.load(words, Board.taken) > taken);
+  for (const reply of await Promise.all(replies)) assert.equal(reply.data.length, 60_000 + ' by 7'.length);
+});
+
+/** As `until`, and blocks this thread meanwhile. */
+function untilSync(what: string, look: () => boolean): void {
+  for (const deadline = performance.now() + 20_000; !look(); blockFor(1)) assert.ok(performance.now() < deadline, `waited in vain until ${what}`);
 }
 
 test('a thread that computes keeps its place, and so does one that awaits', async (t) => {

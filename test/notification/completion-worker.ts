@@ -1,7 +1,7 @@
 /** A thread that takes packets, for the tests: what it does with one is said by the packet's text. Every word of `board` is counted across threads. */
 // oxlint-disable unicorn/require-post-message-target-origin -- threads have no origin
 import { parentPort, workerData } from 'node:worker_threads';
-import { CompletionPort, type CompletionPortHandle, connectPortSync, createPortSync, openEvent, type Packet, type SharedRequest } from '../../src/index.js';
+import { CompletionPort, type CompletionPortHandle, connectPortSync, createEvent, createPortSync, openEvent, openNamedSection, type Packet, type SharedRequest, waitForAllSync, waitForAnySync } from '../../src/index.js';
 import { Board } from './board.js';
 
 export interface Task {
@@ -15,34 +15,80 @@ export interface Task {
 
 export type Told = { type: 'begun' } | { type: 'took'; texts: string[] } | { type: 'shared'; request: SharedRequest } | { type: 'left'; taken: number };
 
+const PAGE = 4096;
+
 const { handle, how, max, board, leaveAfter } = workerData as Task;
 const words = new Int32Array(board);
 const completions = CompletionPort.open(handle);
 const tell = (told: Told): void => parentPort!.postMessage(told);
 
+/** The wait that is meant begins now: what blocked before, to connect for it, does not count. */
+const waits = (): void => void Atomics.store(words, Board.waits, 1);
+
 /** Waits of this library that block the thread. */
 const BLOCKING = {
   block: (port: string): void => {
     using client = connectPortSync(port);
+    waits();
     client.requestSync('');
   },
-  connect: (port: string): void => connectPortSync(port).close(),
+  connect: (port: string): void => {
+    waits();
+    connectPortSync(port).close();
+  },
   push: (port: string): void => {
     using client = connectPortSync(port);
     while (client.tryPost('x'.repeat(1000)) === 'sent');
+    waits();
     client.postSync('x'.repeat(1000));
+  },
+  'call-back': (port: string): void => {
+    using client = connectPortSync(port);
+    let message = client.tryReceive();
+    while (message === undefined) message = client.tryReceive();
+    waits();
+    if (message.type === 'request') message.callbackSync('');
   },
   listen: (port: string): void => {
     using client = connectPortSync(port);
+    waits();
     client.receiveSync();
   },
   serve: (port: string): void => {
     using server = createPortSync(port);
+    waits();
     server.receiveSync();
   },
   await: (name: string): void => {
     using event = openEvent(name);
+    waits();
     event.waitSync();
+  },
+  any: (name: string): void => {
+    using never = createEvent();
+    using event = openEvent(name);
+    waits();
+    waitForAnySync([never, event]);
+  },
+  all: (name: string): void => {
+    using already = createEvent();
+    using event = openEvent(name);
+    already.set();
+    waits();
+    waitForAllSync([already, event]);
+  },
+  watch: (name: string): void => {
+    using section = openNamedSection(name);
+    const view = section.createView();
+    waits();
+    view.waitSync(0, 0);
+  },
+  allot: (port: string): void => {
+    using client = connectPortSync(port);
+    const section = client.createSection(PAGE);
+    client.postSync('', { view: section.createView(PAGE), autoRelease: true });
+    waits();
+    section.waitForViewSync(PAGE);
   },
 };
 

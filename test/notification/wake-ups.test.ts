@@ -1,7 +1,8 @@
 /**
  * No lost wake-up: messages come with pauses of any length, so that they arrive just as the consumer falls asleep, and the consumer is
- * woken each time. A consumer that is not sleeps for good, and the test's timeout tells. Some ten thousand in `npm test`, a million in
- * the long form.
+ * woken each time. Half of them are sent only when the one before was taken, so that the consumer does fall asleep, thousands of times, and
+ * no later message can make up for a wake-up that was lost: then the consumer sleeps for good, and the test's timeout tells. Some ten
+ * thousand in `npm test`, a million in the long form.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -22,6 +23,8 @@ withLedger({ except: ['mappings'] });
 
 const COUNT = isLong ? 1_000_000 : 10_000;
 const SENDERS = 2;
+/** More often than that the consumer must have slept, or it was no test. */
+const SLEEPS = COUNT / 20;
 const NAME = '\\RPC Control\\wake-ups';
 
 function start(t: TestContext, task: WakeUpTask): Worker {
@@ -30,8 +33,8 @@ function start(t: TestContext, task: WakeUpTask): Worker {
   return worker;
 }
 
-function startSenders(t: TestContext): Worker[] {
-  return numbers(SENDERS).map((index) => start(t, { do: 'send', port: NAME, from: (index * COUNT) / SENDERS, count: COUNT / SENDERS }));
+function startSenders(t: TestContext, { memory }: Tally): Worker[] {
+  return numbers(SENDERS).map((index) => start(t, { do: 'send', port: NAME, from: (index * COUNT) / SENDERS, count: COUNT / SENDERS, tally: memory }));
 }
 
 async function serve(t: TestContext, spin: boolean): Promise<ConnectionPort> {
@@ -54,13 +57,15 @@ for (const spin of [true, false]) {
       const port = await serve(t, spin);
       const list = port.registerCompletionList();
       const seen = Tally.of(COUNT);
-      const gone = Promise.all(startSenders(t).map((sender) => once(sender, 'exit')));
+      const gone = Promise.all(startSenders(t, seen).map((sender) => once(sender, 'exit')));
       while (seen.count < COUNT) {
+        if (!list.hasMessages) seen.addSleep();
         await (how === 'wait' ? list.wait() : list.event.wait());
         for (let messages = list.poll(32); messages.length > 0; messages = list.poll(32)) for (const message of messages) if (message.type === 'datagram') seen.add(message.data.readDoubleLE());
         await dawdle();
       }
       assert.deepEqual(seen.wrong, []);
+      assert.ok(seen.sleeps > (spin ? SLEEPS / 5 : SLEEPS), `it had to be told ${seen.sleeps} times only`);
       await gone;
     });
   }
@@ -76,9 +81,10 @@ for (const how of ['dequeueSync', 'dequeue'] as const) {
       const seen = Tally.of(COUNT);
       const takers = numbers(threads).map(() => start(t, { do: 'take', how, handle: completions.handle, tally: seen.memory }));
       const gone = Promise.all(takers.map((taker) => once(taker, 'exit')));
-      startSenders(t);
+      startSenders(t, seen);
       while (seen.count < COUNT) await new Promise((resolve) => void setTimeout(resolve, 5));
       assert.deepEqual(seen.wrong, []);
+      assert.ok(seen.sleeps > SLEEPS, `they slept ${seen.sleeps} times only`);
       assert.ok(completions.info().peak <= 2);
       completions.close();
       await gone;

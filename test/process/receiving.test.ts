@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectPort, createPort, type ServerPort } from '../../src/ports/index.js';
+import { connectPort, type ConnectionPort, createPort, type Message, type ServerPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { failsWith, numbers, outcomeOf, outcomeOfSync, until } from './expect.js';
@@ -122,3 +122,26 @@ test("a server's awaited request is answered although the server took messages b
   assert.equal(port.receiveSync().data.toString(), 'on my own account');
   assert.equal(await awaited, 'answer to question');
 });
+
+const LATE_TAKERS: Record<string, (port: ConnectionPort) => Message | undefined | Promise<Message>> = {
+  listener: (port) => new Promise((resolve) => void port.once('message', resolve)),
+  receive: (port) => port.receive(),
+  receiveSync: (port) => port.receiveSync({ timeout: 20_000 }),
+  tryReceive: (port) => port.tryReceive(),
+  iterator: async (port) => (await port[Symbol.asyncIterator]().next()).value as Message,
+};
+
+for (const [form, take] of Object.entries(LATE_TAKERS)) {
+  test(`what was read ahead, while a server without a taker awaited an answer, is there for one that comes later by ${form}`, async (t) => {
+    ownRoot(t);
+    await using port = await createPort(NAME);
+    await using client = await connectPort(NAME);
+    const asked = outcomeOf(port.connections[0]!.request('ask'));
+    client.tryPost('early');
+    await sleep(100); // the port rests by now
+    assert.equal(String((await take(port))?.data), 'early');
+    const question = await client.receive();
+    if (question.type === 'request') question.reply('answer');
+    assert.equal(await asked, 'answer');
+  });
+}
