@@ -10,7 +10,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { LoopPoll } from './loop-poll.js';
 import { type NodePipe, nodePipeOverDuplicate } from './node-pipe.js';
-import { Poller } from './poller.js';
+import { Poller, waitReadable } from './poller.js';
 import { SystemError } from './system.js';
 
 const RETRY_AFTER = 10;
@@ -26,7 +26,7 @@ export class LoopWatch {
    * for nothing can be told before, and many a connection is closed before.
    */
   constructor(fd: number, onReadable: () => void) {
-    this.#make = () => (isMainThread ? new LoopPoll(fd, onReadable) : new PipeWatch(fd, onReadable));
+    this.#make = () => (isMainThread ? new PollWatch(fd, onReadable) : new PipeWatch(fd, onReadable));
     if (isMainThread) this.#start = setImmediate(() => this.#started());
     else this.#watch = this.#make();
   }
@@ -71,6 +71,54 @@ interface Watch {
   ref(): void;
   unref(): void;
   close(): void;
+}
+
+/** It starts from a fresh turn of the loop, where nobody would catch an error: what the kernel has no room for is tried again. */
+class PollWatch implements Watch {
+  readonly #fd: number;
+  readonly #onReadable: () => void;
+  #poll: LoopPoll | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #referenced = true;
+
+  constructor(fd: number, onReadable: () => void) {
+    this.#fd = fd;
+    this.#onReadable = onReadable;
+    this.#start();
+  }
+
+  ref(): void {
+    this.#referenced = true;
+    this.#poll?.ref();
+    this.#retry?.ref();
+  }
+
+  unref(): void {
+    this.#referenced = false;
+    this.#poll?.unref();
+    this.#retry?.unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    this.#poll?.close();
+  }
+
+  /** Where no poll can be made, one in a while, and a look meanwhile: a watch must not go deaf. */
+  #start(): void {
+    try {
+      this.#retry = undefined;
+      this.#poll = new LoopPoll(this.#fd, this.#onReadable);
+      if (!this.#referenced) this.#poll.unref();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#retry = setTimeout(() => {
+        this.#start();
+        if (this.#retry !== undefined && waitReadable(this.#fd, 0)) this.#onReadable();
+      }, RETRY_AFTER);
+      if (!this.#referenced) this.#retry.unref();
+    }
+  }
 }
 
 class PipeWatch implements Watch {

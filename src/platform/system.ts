@@ -18,8 +18,8 @@ export class SystemError extends Error {
   }
 }
 
-/** A binding kept for this thread: a constant once made, which is why it may stand here. */
-const bound: { native?: Native } = {};
+/** Bindings kept for this thread: constants once made, which is why they may stand here. */
+const bound: { native?: Native; uv?: Libuv } = {};
 
 function native(): Native {
   return (bound.native ??= loadNative());
@@ -54,9 +54,9 @@ export function addressOf(memory: Memory): number {
   return native().address(memory);
 }
 
-/** libuv's functions, to be bound once per thread. */
+/** libuv's functions. They tell no errno: a result below 0 is the error. */
 export function libuv(): Libuv {
-  return native().uv();
+  return (bound.uv ??= native().uv());
 }
 
 /** The address of a C function of an address and a number that calls `call`. */

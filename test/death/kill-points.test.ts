@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { libc } from '../../src/platform/system.js';
+import { libc, libuv } from '../../src/platform/system.js';
 import { withLedger } from '../support/ledger.js';
 import { startActor } from '../support/processes.js';
 import { temporaryRoot } from '../support/root.js';
-import type { Part } from './dialogue.js';
+import type { Form, Part } from './dialogue.js';
 import type { News, Order } from './dialogue-actor.js';
 import { FILE_CALLS } from './kill-points.js';
 import { classesOf, groupsOf } from './point-classes.js';
@@ -17,8 +17,8 @@ withLedger();
 
 const SRC = fileURLToPath(new URL('../../../src', import.meta.url));
 
-test('in use there are no kill points: the functions that the library calls are those of the C library, and nothing stands before them', () => {
-  for (const [name, call] of Object.entries(libc())) assert.match(Function.prototype.toString.call(call), /\[native code\]/, name);
+test('in use there are no kill points: the functions that the library calls are those of the C library and of libuv, and nothing stands before them', () => {
+  for (const [name, call] of Object.entries({ ...libc(), ...libuv() })) assert.match(Function.prototype.toString.call(call), /\[native code\]/, name);
   const others = { ...Object.getOwnPropertyDescriptors(Atomics), ...Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype) as object) } as Record<string, PropertyDescriptor>;
   for (const name of ['store', 'compareExchange', 'set']) assert.match(Function.prototype.toString.call(others[name]!.value), /\[native code\]/, name);
 });
@@ -35,15 +35,7 @@ test('every function of node:fs that the library calls has its points', () => {
 });
 
 test("a connection's life passes points before and after every call, and the same in the same places", async (t) => {
-  const root = temporaryRoot(t);
-  const [server, client] = ['server', 'client'].map(() => startActor<Order, News>(t, new URL('./dialogue-actor.js', import.meta.url)));
-  const common = { root, name: '\\RPC Control\\points', form: 'blocking', spin: false } as const;
-  const order = (part: Part): Order => ({ type: 'play', part, look: false });
-  await Promise.all([server!.until('ready'), client!.until('ready')]);
-  server!.send(order({ ...common, half: 'server', leads: true }));
-  await server!.until('listening');
-  client!.send(order({ ...common, half: 'client', leads: false }));
-  const [servers, clients] = [(await server!.until('played')).trace, (await client!.until('played')).trace];
+  const [servers, clients] = await lifeOf(t, 'blocking');
   for (const trace of [servers, clients]) {
     assert.equal(new Set(trace).size, trace.length, 'a name is unique');
     assert.deepEqual(trace.filter((_, index) => index % 2 === 0).map((point) => point.replace(/before$/, 'after')), trace.filter((_, index) => index % 2 === 1));
@@ -59,6 +51,12 @@ test("a connection's life passes points before and after every call, and the sam
   assert.ok([...servers, ...clients].some((point) => /: send \d before/.test(point)), 'a bell was rung');
 });
 
+test('where it is awaited, the polls of the event loop have their points too', async (t) => {
+  for (const trace of await lifeOf(t, 'awaited')) {
+    for (const call of ['uv_poll_init', 'uv_poll_start', 'uv_close']) assert.ok(trace.some((point) => point.includes(`: ${call} 1 `)), `${call} is not in ${trace.join(', ')}`);
+  }
+});
+
 test('points between which nobody else can see anything are one class', () => {
   const trace = ['c: open 1', 'c: connect 1', 'c: fstat 1', 's: copy 1', 's: store tail 1', 's: copy 2', 's: store tail 2'].flatMap((call) => [`${call} before`, `${call} after`]);
   assert.deepEqual(classesOf(trace).map(({ behind, points }) => [behind, points.length]), [
@@ -72,3 +70,16 @@ test('points between which nobody else can see anything are one class', () => {
   ]);
   assert.deepEqual(groupsOf(trace).map((points) => points.length), [3, 3, 1, 7]);
 });
+
+/** What a server and its client pass, in a connection that nobody dies in. */
+async function lifeOf(t: TestContext, form: Form): Promise<[servers: string[], clients: string[]]> {
+  const root = temporaryRoot(t);
+  const [server, client] = ['server', 'client'].map(() => startActor<Order, News>(t, new URL('./dialogue-actor.js', import.meta.url)));
+  const common = { root, name: '\\RPC Control\\points', form, spin: false } as const;
+  const order = (part: Part): Order => ({ type: 'play', part, look: false });
+  await Promise.all([server!.until('ready'), client!.until('ready')]);
+  server!.send(order({ ...common, half: 'server', leads: true }));
+  await server!.until('listening');
+  client!.send(order({ ...common, half: 'client', leads: false }));
+  return [(await server!.until('played')).trace, (await client!.until('played')).trace];
+}

@@ -10,8 +10,8 @@
  *     points.begin({ at: 'connect: sendmsg 1 after', act: () => process.kill(process.pid, 'SIGKILL') });
  *
  * There is one before and one after each system call that the library makes, each store that a peer can see, and each copy
- * of a payload into shared memory. All of them are put around the library from outside: around the one table of C functions
- * through which it calls (libc.ts), the functions of node:fs that it uses, `Atomics`, and the methods that copy. So the
+ * of a payload into shared memory. All of them are put around the library from outside: around the tables of functions of the C
+ * library and of libuv through which it calls (libc.ts), the functions of node:fs that it uses, `Atomics`, and the methods that copy. So the
  * library itself holds nothing of this, in use or not.
  *
  * A name is unique in a run: the stage, the call, its number within the stage. How often a thread that waits looks and polls
@@ -21,7 +21,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import koffi from 'koffi';
 import { Control, WaitPageWords } from '../../src/memory/layout.js';
-import { libc } from '../../src/platform/system.js';
+import { libc, libuv } from '../../src/platform/system.js';
 
 export interface Plan {
   readonly at: string;
@@ -34,7 +34,7 @@ type Table = Record<string, AnyFunction>;
 /** The functions of node:fs that make a system call at once: those that src/ uses are among them. */
 export const FILE_CALLS: readonly string[] = [...Object.keys(fs).filter((name) => name.endsWith('Sync')), 'close'];
 /** No system call; and one that changes nothing, and is made as often as chance will have it. */
-const NOT_COUNTED = new Set(['getpagesize', 'sched_yield']);
+const NOT_COUNTED = new Set(['getpagesize', 'sched_yield', 'uv_default_loop', 'uv_handle_size', 'uv_ref', 'uv_unref']);
 
 export class KillPoints {
   /** What the process is about; the first part of a point's name. */
@@ -45,8 +45,9 @@ export class KillPoints {
 
   /** Once in a process, and before anything of the library is used. */
   constructor() {
-    const table = libc() as unknown as Table;
-    for (const name of Object.keys(table)) if (!NOT_COUNTED.has(name)) this.#wrap(table, name, name.replace('syscall_', ''));
+    for (const table of [libc(), libuv()] as unknown as Table[]) {
+      for (const name of Object.keys(table)) if (!NOT_COUNTED.has(name)) this.#wrap(table, name, name.replace('syscall_', ''));
+    }
     for (const name of FILE_CALLS) this.#wrap(fs as unknown as Table, name, name.replace('Sync', ''));
     syncBuiltinESMExports();
     this.#wrapStores();

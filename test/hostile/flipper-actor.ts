@@ -3,6 +3,9 @@ import { obey, tell } from '../support/actor.js';
 import { loadStorm, type Orders, type Report, storm } from './flipper.js';
 import { HandPeer, STATE } from './peer.js';
 
+/** What it says that it takes: any view, any kind of descriptor, security and work. */
+const EVERYTHING = 0xffff;
+
 export interface Rage extends Orders {
   readonly type: 'rage';
   readonly path: string;
@@ -14,6 +17,9 @@ export type News = { type: 'over'; report: Report; state: number };
 
 async function rage({ path, file, ...orders }: Rage): Promise<void> {
   const peer = HandPeer.client({ ringLength: 16_384 });
+  peer.set('accepts', EVERYTHING);
+  for (const word of ['maxViews', 'maxSections', 'maxHandles'] as const) peer.set(word, 64);
+  peer.set('maxSectionKiB', 1024);
   await peer.greet(path, String(orders.flips));
   const report = (file === undefined ? storm : loadStorm(file))(peer, orders);
   const state = peer.theirs('state');

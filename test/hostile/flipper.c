@@ -1,26 +1,36 @@
 /*
  * The storm of flipper.ts in C, for a memory that changes as fast as memory can: the same records and the same flips. It is
- * called in a process of its own, with the address of an outbox that this process made and may write.
+ * called in a process of its own, with the address of an outbox that this process made and may write. Which words there are besides those
+ * of the ring it is told: the list is made from the page's own, so that no word is forgotten.
  */
 #include <stdint.h>
 #include <sys/socket.h>
 #include <time.h>
 
-enum { TAIL = 32, HEAD = 64, DATA_SLEEP = 96, SPACE_SLEEP = 97, STATE = 98, OPEN = 1 };
+enum { TAIL = 32, HEAD = 64, DATA_SLEEP = 96, STATE = 98, OPEN = 1 };
+/* The way back of what is shared: counts, and the rows of numbers behind two of them. */
+enum { SENT_VIEWS = 36, SENT_HANDLES = 38, RELEASED = 128, HANDLES_DONE = 129, TOLD = 130, TELLINGS = 416, MAX_DIRECT = 64, RELEASES = 512, MAX_VIEWS = 512 };
 enum { LENGTH, TYPE, MESSAGE_ID, CALLBACK_ID, STATUS, SEQUENCE, ATTRIBUTES, RESERVED1, HEADER_WORDS };
-enum { FLIP_PAYLOAD = 1, FLIP_HEADER = 2, FLIP_TYPE = 4, FLIP_LENGTH = 8, FLIP_TAIL = 16, FLIP_HEAD = 32, FLIP_CONTROL = 64, FLIP_ATTRIBUTES = 128 };
+enum { FLIP_PAYLOAD = 1, FLIP_HEADER = 2, FLIP_TYPE = 4, FLIP_LENGTH = 8, FLIP_TAIL = 16, FLIP_HEAD = 32, FLIP_CONTROL = 64, FLIP_ATTRIBUTES = 128, FLIP_WAIT = 256, KINDS = 9, SHARING = 1 << 16 };
 enum { MOST_RECORDS = 4096 };
+
+typedef struct {
+  uint32_t at, words; /* a word, or a row of them */
+} place_t;
 
 typedef struct {
   int32_t *own;            /* the outbox: a control page, and the ring behind it */
   const int32_t *theirs;   /* the other side's control page */
+  int32_t *wait;           /* the wait page */
+  const place_t *places;   /* those of the control page, and then those of the wait page */
   uint32_t page, ring;     /* bytes */
   int32_t socket;
   uint32_t flips, seed;
   uint32_t records;        /* to be published at most */
   uint32_t milliseconds;
+  uint32_t control_places, wait_places;
   uint32_t published;      /* out: records */
-  uint32_t counts[8];      /* out: flips, by the bit of their kind */
+  uint32_t counts[KINDS];      /* out: flips, by the bit of their kind */
   uint32_t counts_header[HEADER_WORDS];
 } storm_t;
 
@@ -53,6 +63,24 @@ static uint32_t milliseconds_now(void) {
   return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
+static int32_t *pick(int32_t *words, const place_t *places, uint32_t count) {
+  const place_t *place = &places[next_random() % count];
+  return &words[place->at + next_random() % place->words];
+}
+
+/* Takes what was shared, as the protocol says: views, their descriptors and their direct messages came one each, numbered from 1. */
+static void give_back(storm_t *s) {
+  char packet[512];
+  while (recv(s->socket, packet, sizeof packet, MSG_DONTWAIT) > 0);
+  for (uint32_t done = (uint32_t)s->own[RELEASED]; done < (uint32_t)load(&s->theirs[SENT_VIEWS]); done++) {
+    s->own[RELEASES + done % MAX_VIEWS] = (int32_t)done + 1;
+    store(&s->own[RELEASED], (int32_t)done + 1);
+    s->own[TELLINGS + done % MAX_DIRECT] = (int32_t)done + 1;
+    store(&s->own[TOLD], (int32_t)done + 1);
+  }
+  store(&s->own[HANDLES_DONE], load(&s->theirs[SENT_HANDLES]));
+}
+
 int storm(storm_t *s) {
   static uint32_t starts[MOST_RECORDS];
   int32_t *ring = s->own + s->page / 4;
@@ -78,10 +106,11 @@ int storm(storm_t *s) {
       send(s->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     store(&s->own[HEAD], load(&s->theirs[TAIL])); /* answers are not looked at */
+    if ((s->flips & SHARING) != 0) give_back(s);
     if (head == tail && s->published == s->records) return 0;
     while (oldest < s->published && (int32_t)(starts[oldest % MOST_RECORDS] * 4 - head) < 0) oldest++;
     for (int i = 0; i < 8; i++) {
-      uint32_t kind = next_random() % 8, bit = 1u << kind;
+      uint32_t kind = next_random() % KINDS, bit = 1u << kind;
       if ((s->flips & bit) == 0) continue;
       s->counts[kind]++;
       uint32_t unread = s->published - oldest;
@@ -122,9 +151,9 @@ int storm(storm_t *s) {
         int32_t right = s->own[HEAD], wrong[] = {right + 8, right - 8, right + 4, right ^ INT32_MIN, (int32_t)wild};
         flip(&s->own[HEAD], wrong[wild % 5]);
       } else {
-        /* Every other word of the control page; a flip of `state` says nothing before the end. */
-        static const int control[] = {0, 1, 2, 3, 4, 5, 33, 34, 65, DATA_SLEEP, DATA_SLEEP, SPACE_SLEEP, SPACE_SLEEP, STATE, 99, 100, 101, 102};
-        flip(&s->own[control[wild % 18]], (int32_t)next_random());
+        /* Every other word; a flip of `state` says nothing before the end. Small numbers may be those of views that are out. */
+        int32_t *word = bit == FLIP_CONTROL ? pick(s->own, s->places, s->control_places) : pick(s->wait, s->places + s->control_places, s->wait_places);
+        flip(word, wild % 4 == 0 ? *word + 1 : wild % 4 == 1 ? (int32_t)(next_random() % 64) : (int32_t)next_random());
       }
     }
   }

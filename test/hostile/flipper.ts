@@ -8,15 +8,18 @@ import koffi from 'koffi';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addressOf } from '../../src/platform/system.js';
+import { addressOf, closeDescriptor } from '../../src/platform/system.js';
 import { randomFrom } from '../memory/support.js';
 import { ATTRIBUTES } from '../../src/memory/layout.js';
-import { CONTROL, type HandPeer, PAGE, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED, STATE } from './peer.js';
+import { CONTROL, type ControlWord, type HandPeer, PAGE, RECORD, RECORD_HEADER, RECORD_TYPE, RETRACTED, STATE, WAIT_PAGE } from './peer.js';
+import { receiveRaw } from './raw.js';
 
-/** What may be flipped, as bits. Flips of the first two and of `control` change nothing but what a message says. */
-export const FLIP = { payload: 1, header: 2, type: 4, length: 8, tail: 16, head: 32, control: 64, attributes: 128 } as const;
+/** What may be flipped, as bits. Flips of the first two, of `control` and of `wait` change nothing but what a message says, as long as nothing is shared. */
+export const FLIP = { payload: 1, header: 2, type: 4, length: 8, tail: 16, head: 32, control: 64, attributes: 128, wait: 256 } as const;
 export type FlipName = keyof typeof FLIP;
-export const HARMLESS = FLIP.payload | FLIP.header | FLIP.control;
+export const HARMLESS = FLIP.payload | FLIP.header | FLIP.control | FLIP.wait;
+/** Not a flip: the other side sends views, descriptors and direct messages meanwhile, each message one of each, and gets them back. */
+export const SHARING = 1 << 16;
 const KINDS = Object.keys(FLIP) as FlipName[];
 const HEADER = Object.keys(RECORD) as (keyof typeof RECORD)[];
 
@@ -59,6 +62,22 @@ function payloadWord(record: number, at: number): number {
   return (0x80000000 | ((record & NUMBERS) << 12) | at) | 0;
 }
 
+// ---- words that are no record's -------------------------------------------------------------------------------------
+
+interface Place {
+  /** As indexes into the page's words. */
+  readonly at: number;
+  readonly words: number;
+}
+
+/** How many words the rows of the control page have. */
+const ROWS: Partial<Record<ControlWord, number>> = { securityContexts: 64, latencies: 96, tellings: 64, releases: 512 };
+/** All but the figures of the ring, which are flips of their own; the bells more often than others. */
+const CONTROL_PLACES: readonly Place[] = [...(Object.keys(CONTROL) as ControlWord[]), 'dataSleep' as const, 'spaceSleep' as const]
+  .filter((word) => word !== 'tail' && word !== 'head')
+  .map((word) => ({ at: CONTROL[word] / 4, words: ROWS[word] ?? 1 }));
+const WAIT_PLACES: readonly Place[] = Object.values(WAIT_PAGE).map((at) => ({ at: at / 4, words: 1 }));
+
 // ---- in C -----------------------------------------------------------------------------------------------------------
 
 /** The compiled storm's file, in `folder`; undefined where there is no compiler. */
@@ -71,11 +90,12 @@ export function compileStorm(folder: string): string | undefined {
 export function loadStorm(file: string): Storm {
   const storm = koffi.load(file).func('int storm(void *storm)') as (storm: Uint32Array) => number;
   return (peer, { flips, seed, records, milliseconds }) => {
-    const words = new Uint32Array(28);
-    new BigUint64Array(words.buffer).set([BigInt(addressOf(peer.outbox.words)), BigInt(addressOf(peer.theirOutbox!.words))]);
-    words.set([PAGE, peer.ringLength, peer.socket, flips, seed, records, milliseconds], 4);
+    const words = new Uint32Array(36);
+    const places = Uint32Array.from([...CONTROL_PLACES, ...WAIT_PLACES].flatMap(({ at, words: count }) => [at, count]));
+    new BigUint64Array(words.buffer).set([peer.outbox.words, peer.theirOutbox!.words, peer.page.words, places].map((memory) => BigInt(addressOf(memory))));
+    words.set([PAGE, peer.ringLength, peer.socket, flips, seed, records, milliseconds, CONTROL_PLACES.length, WAIT_PLACES.length], 8);
     const outcome = (['read', 'time', 'closed'] as const)[storm(words)]!;
-    return reportOf(outcome, words[11]!, words.subarray(12, 20), words.subarray(20, 28));
+    return reportOf(outcome, words[17]!, words.subarray(18, 27), words.subarray(27, 35));
   };
 }
 
@@ -96,8 +116,7 @@ const { request, reply, datagram, cancel } = RECORD_TYPE;
 /** Each attribute alone, all at once, and what is none. */
 const WRONG_ATTRIBUTES = [...ATTRIBUTES.map(({ bit }) => bit), ATTRIBUTES.reduce((sum, { bit }) => sum | bit, 0), 1, -1];
 const WRONG_TYPES = [request, request, request, reply, cancel, request | RETRACTED, datagram | 0x7fffff00];
-/** The bells more often than the figures. */
-const OTHER_WORDS = [...Object.values(CONTROL), CONTROL.dataSleep, CONTROL.spaceSleep].filter((at) => at !== CONTROL.tail && at !== CONTROL.head);
+const [MAX_DIRECT, MAX_VIEWS] = [ROWS.tellings!, ROWS.releases!];
 
 export const storm: Storm = (peer, { flips, seed, records, milliseconds }) => {
   const random = randomFrom(seed);
@@ -108,11 +127,16 @@ export const storm: Storm = (peer, { flips, seed, records, milliseconds }) => {
   const begun = performance.now();
   let published = 0;
   let oldest = 0;
-  const flip = (index: number, wrong: number): void => {
-    const right = Atomics.load(words, index);
-    Atomics.store(words, index, wrong | 0);
-    for (let wait = random(16); wait > 0; wait--) Atomics.load(words, index);
-    Atomics.store(words, index, right);
+  const flip = (index: number, wrong: number, memory: Int32Array = words): void => {
+    const right = Atomics.load(memory, index);
+    Atomics.store(memory, index, wrong | 0);
+    for (let wait = random(16); wait > 0; wait--) Atomics.load(memory, index);
+    Atomics.store(memory, index, right);
+  };
+  const flipPlace = (memory: Int32Array, places: readonly Place[]): void => {
+    const { at, words: count } = pick(places);
+    const index = at + random(count);
+    flip(index, pick([memory[index]! + 1, random(64), random(2 ** 32), random(2 ** 32)]), memory);
   };
   const inRing = (position: number, offset: number): number => (PAGE + ((position + offset) & (peer.ringLength - 1))) / 4;
   const pick = <T>(list: readonly T[]): T => list[random(list.length)]!;
@@ -126,7 +150,8 @@ export const storm: Storm = (peer, { flips, seed, records, milliseconds }) => {
     };
     if (kind === 'tail') return flip(CONTROL.tail / 4, pick([tail + 8, tail - 8, tail + 4, head + peer.ringLength, head + peer.ringLength + 8, random(2 ** 32)]));
     if (kind === 'head') return flip(CONTROL.head / 4, pick([8, -8, 4, 2 ** 31]) + peer.get('head'));
-    if (kind === 'control') return flip(pick(OTHER_WORDS) / 4, random(2 ** 32));
+    if (kind === 'control') return flipPlace(words, CONTROL_PLACES);
+    if (kind === 'wait') return flipPlace(peer.page.words, WAIT_PLACES);
     if (unread === 0) return;
     if (kind === 'header') {
       const index = inHeader(pick(HARMLESS_WORDS));
@@ -159,6 +184,7 @@ export const storm: Storm = (peer, { flips, seed, records, milliseconds }) => {
     }
     peer.publish(next);
     peer.set('head', peer.theirs('tail')); // answers are not looked at
+    if ((flips & SHARING) !== 0) giveBack(peer);
     if (head === next && published === records) return reportOf('read', published, counts, header);
     while (oldest < published && ((starts[oldest % MOST_RECORDS]! - head) | 0) < 0) oldest++;
     for (let i = 0; i < 32; i++) {
@@ -170,3 +196,16 @@ export const storm: Storm = (peer, { flips, seed, records, milliseconds }) => {
   }
   return reportOf('closed', published, counts, header);
 };
+
+/** Takes what was shared, as the protocol says: views, their descriptors and their direct messages came one each, numbered from 1. */
+function giveBack(peer: HandPeer): void {
+  const { words } = peer.outbox;
+  for (let heard = receiveRaw(peer.socket); typeof heard !== 'string'; heard = receiveRaw(peer.socket)) heard.descriptors.forEach(closeDescriptor);
+  for (let done = peer.get('released'); done < peer.theirs('sentViews'); done++) {
+    words[CONTROL.releases / 4 + (done % MAX_VIEWS)] = done + 1;
+    peer.set('released', done + 1);
+    words[CONTROL.tellings / 4 + (done % MAX_DIRECT)] = done + 1;
+    peer.set('told', done + 1);
+  }
+  peer.set('handlesDone', peer.theirs('sentHandles'));
+}

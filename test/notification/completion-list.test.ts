@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { array, assert as check, asyncProperty, constant, integer, nat, oneof, record } from 'fast-check';
 import { CompletionList, createPort, type Message } from '../../src/index.js';
-import { libc } from '../../src/platform/system.js';
+import { libc, libuv } from '../../src/platform/system.js';
 import { failsWith, numbers, until } from '../process/expect.js';
 import { ownRoot, startClient } from '../process/serving.js';
 import { withLedger } from '../support/ledger.js';
@@ -17,25 +17,28 @@ withLedger();
 
 /** How many system calls this library makes in this thread while `work` runs. */
 function systemCalls(work: () => void): number {
-  const table = libc() as unknown as Record<string, (...args: unknown[]) => unknown>;
-  const originals = { ...table };
   let count = 0;
-  for (const [name, call] of Object.entries(originals)) {
-    table[name] = (...args) => {
-      count++;
-      return call(...args);
-    };
-  }
+  const restores = ([libc(), libuv()] as unknown as Record<string, (...args: unknown[]) => unknown>[]).map((table) => {
+    const originals = { ...table };
+    for (const [name, call] of Object.entries(originals)) {
+      table[name] = (...args) => {
+        count++;
+        return call(...args);
+      };
+    }
+    return () => Object.assign(table, originals);
+  });
   try {
     work();
   } finally {
-    Object.assign(table, originals);
+    for (const restore of restores) restore();
   }
   return count;
 }
 
 test('the counter of system calls counts them', () => {
   assert.equal(systemCalls(() => void libc().getuid()), 1);
+  assert.equal(systemCalls(() => void libuv().uv_handle_size(8)), 1);
   assert.equal(systemCalls(() => {}), 0);
 });
 

@@ -1,6 +1,6 @@
 /**
- * System calls that fail when a test says so, in this thread: alpc's table of C functions and the functions of Node's `fs` that
- * it uses are wrapped for as long as an `Injection` is armed. So it can be tried what becomes of an operation when its first
+ * System calls that fail when a test says so, in this thread: alpc's tables of C functions and of libuv's, and the functions of Node's
+ * `fs` that it uses, are wrapped for as long as an `Injection` is armed. So it can be tried what becomes of an operation when its first
  * call fails, its second, and so on to its last:
  *
  *     using injection = new Injection();
@@ -14,7 +14,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { constants } from 'node:os';
 import koffi from 'koffi';
-import { libc } from '../../src/platform/system.js';
+import { libc, libuv } from '../../src/platform/system.js';
 
 /** What can fail, and with what it may. */
 const FAILURES: Readonly<Record<string, readonly string[]>> = {
@@ -53,6 +53,8 @@ const FAILURES: Readonly<Record<string, readonly string[]>> = {
   lstatSync: ['ENOMEM'],
   chmodSync: ['EROFS', 'ENOSPC'],
   mkdirSync: ['ENOSPC'],
+  uv_poll_init: ['ENOMEM', 'ENOSPC', 'EEXIST'],
+  uv_poll_start: ['EEXIST'],
 };
 
 type Anything = (...args: unknown[]) => unknown;
@@ -76,9 +78,8 @@ export class Injection implements Disposable {
   /** `of` chooses among the calls, if not all are meant. */
   constructor(of: (call: string) => boolean = () => true) {
     this.#of = of;
-    const c = libc() as unknown as Record<string, Anything>;
     for (const call of Object.keys(FAILURES)) {
-      const holder = call.endsWith('Sync') ? (fs as unknown as Record<string, Anything>) : c;
+      const holder = holderOf(call) as Record<string, Anything>;
       const original = holder[call]!;
       holder[call] = (...args) => (concerns(call, args) && this.#fails(call) ? this.#fail(call) : original(...args));
       this.#restore.push(() => (holder[call] = original));
@@ -113,7 +114,14 @@ export class Injection implements Disposable {
 
   #fail(call: string): number {
     if (call.endsWith('Sync')) throw Object.assign(new Error(`${this.#errno}: injected, ${call.slice(0, -4)}`), { code: this.#errno, errno: -constants.errno[this.#errno as 'EMFILE'], syscall: call.slice(0, -4) });
+    if (call.startsWith('uv_')) return -constants.errno[this.#errno as 'EMFILE']; // libuv returns the error
     koffi.errno(constants.errno[this.#errno as 'EMFILE']);
     return -1;
   }
+}
+
+/** The table that a call is in. */
+function holderOf(call: string): unknown {
+  if (call.endsWith('Sync')) return fs;
+  return call.startsWith('uv_') ? libuv() : libc();
 }
