@@ -22,6 +22,11 @@ function connected(t: TestContext, options?: CreatePortOptions, clientAccepts?: 
   return connectedPair(t, ['view'], options, clientAccepts);
 }
 
+/** Bytes at the same addresses that the library can't detach. */
+function outOfReach(buffer: ArrayBuffer & { transfer?(): ArrayBuffer }): Buffer {
+  return Buffer.from(buffer.transfer === undefined ? buffer : buffer.transfer());
+}
+
 test('a view is seen by its receiver with all its bytes, beside the payload, in requests, replies and datagrams', async (t) => {
   const { port, client, toClient } = await connected(t);
   const mine = client.createSection(MiB);
@@ -92,11 +97,12 @@ test('a secure view can be changed by nobody once it has been sent: its owner ha
   const { port, client } = await connected(t, { accepts: ['secure-view'] });
   const section = client.createSection(MiB, { secure: true });
   const view = section.createView(10_000);
-  const before = view.bytes;
-  before.fill(7);
+  view.bytes.fill(7);
+  const moved = outOfReach(view.buffer);
   client.tryPost('one', { view });
   assert.throws(() => view.bytes, failsWith('ERR_ALPC_CLOSED', /can be changed no more/));
-  before[0] = 8; // what was taken before shows nothing, and reaches nobody
+  moved.fill(8); // which can be written to still
+  assert.ok(moved.every((byte) => byte === 8)); // and that reaches nobody
   client.tryPost('two', { view, autoRelease: true });
   for (const text of ['one', 'two']) {
     using message = await received(port);
@@ -189,6 +195,24 @@ test('who is over the peer\'s limits is told so, for views, for sections and for
   assert.equal(client.tryPost('', { view: client.createSection(PAGE).createView(8), autoRelease: true }), 'sent');
   (await received(port)).release();
   assert.equal(client.info().viewsOut, 0);
+});
+
+test('the sections of a port have as many bytes together as limits.sectionBytes says, and what is closed makes room', async (t) => {
+  temporaryRoot(t);
+  const port = await createPort(NAME, { limits: { sectionBytes: 4 * PAGE } });
+  atEnd(t, () => port.close());
+  const [one, two] = [port.createSection(2 * PAGE), port.createSection(PAGE, { secure: true })];
+  const over = failsWith('ERR_ALPC_QUOTA_EXCEEDED', /limits\.sectionBytes/);
+  for (const _ of numbers(3)) assert.throws(() => port.createSection(PAGE + 1), over);
+  const three = port.createSection(1); // a whole page, too
+  assert.throws(() => port.createSection(1), over);
+  for (const [closed, room] of [[two, 1], [one, 2], [three, 1]] as const) {
+    closed.close();
+    closed.close();
+    assert.throws(() => port.createSection((room + 1) * PAGE), over);
+    port.createSection(room * PAGE);
+  }
+  assert.throws(() => port.createSection(1), over);
 });
 
 test('a completion list gives messages with their views, in runs of messages without any', async (t) => {

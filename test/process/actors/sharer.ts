@@ -1,5 +1,5 @@
 /** A process of some user that shares memory with others: under a name, and by views. It tells what it sees, or the code of its error. */
-import { AlpcError, connectPort, createNamedSection, createPort, openNamedSection, type OpenNamedSectionOptions, type Section, type SecurityOptions, type View } from '../../../src/index.js';
+import { AlpcError, connectPort, createNamedSection, createPort, openNamedSection, type OpenNamedSectionOptions, type SecurityOptions, type View } from '../../../src/index.js';
 import { obey, tell } from '../../support/actor.js';
 
 export type Order =
@@ -11,7 +11,7 @@ export type Order =
   | { type: 'fetch'; name: string };
 export type News = { type: 'ready' } | { type: 'told'; outcome: string };
 
-const state = { view: undefined as View | undefined, published: undefined as Section | undefined };
+const state = { view: undefined as View | undefined };
 
 async function telling(action: () => string | Promise<string>): Promise<void> {
   try {
@@ -40,12 +40,10 @@ obey<Order>({
   read: () => telling(() => String(Atomics.load(new Int32Array(state.view!.buffer), 0))),
   publish: ({ name, secure }) => telling(async () => {
     const port = await createPort(name, { security: { allow: [{ user: 'everyone', rights: ['connect'] }] } });
-    const section = port.createSection(8 * 4096, { secure });
+    const view = (state.view = port.createSection(4096, { secure }).createView(4096));
+    view.bytes.fill(7);
     port.on('message', (message) => {
-      if (message.type !== 'request') return;
-      const view = (state.view = section.createView(4096));
-      view.bytes.fill(7);
-      message.reply(`user ${message.sender.uid}`, { view, autoRelease: secure });
+      if (message.type === 'request') message.reply(`user ${message.sender.uid}`, { view }); // one and the same for all
     });
     return 'published';
   }),
