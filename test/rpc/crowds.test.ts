@@ -27,13 +27,14 @@ test('a thousand clients are served, each its own, and all that they held runs d
   await until('one is left', () => server.connections === 1);
 });
 
-test(`${MIB} MiB go there and come back`, { timeout: 120_000 }, async (t) => {
+test(`${MIB} MiB go there and come back, awaited and blocking`, { timeout: 120_000 }, async (t) => {
   await remote(t, ['spooler', 'long values', String(128 * 1024 * 1024)]);
   const client = await bind(Spooler, 'spooler', { limits: { valueLength: 128 * 1024 * 1024 } });
   atEnd(t, () => client.close());
   const bytes = Buffer.alloc(MIB * 1024 * 1024);
   for (let i = 0; i < bytes.length; i += 4096) bytes.writeUInt32LE(i, i);
   assert.ok(bytes.equals((await client.echo(bytes)) as Uint8Array));
+  assert.ok(bytes.equals(client.echo.sync(bytes) as Uint8Array));
 });
 
 test('a call settles once, whether its answer, its time or its signal comes first', { timeout: 300_000 }, async (t) => {
