@@ -85,6 +85,18 @@ test('when the holder of the mapper is killed another takes over, no entry is lo
   assert.deepEqual(await annotations(), ['1', '2', '3']);
 });
 
+test('a server with endpoints of its own choice alone takes no mapper, and is found by nobody who does not name it', async (t) => {
+  temporaryRoot(t);
+  const named = await serve(Spooler, spooler(), { endpoint: ['spooler', '\\RPC Control\\another'] });
+  atEnd(t, () => named.close());
+  await assert.rejects(bind(EndpointMapper, 'epmapper'), failsWith('ERR_ALPC_NAME_NOT_FOUND'));
+  await assert.rejects(bind(Spooler, 'ncalrpc:'), failsWith('ERR_ALPC_NOT_REGISTERED'));
+  const both = await serve(Spooler, spooler(), { endpoint: ['third', 'dynamic'] });
+  atEnd(t, () => both.close());
+  using mapper = await bind(EndpointMapper, 'epmapper');
+  assert.equal((await mapper.map({})).length, 1);
+});
+
 test('a client that blocks finds a server though nobody holds the name of the mapper', async (t) => {
   await remote(t, ['ncalrpc:[LRPC-0123456789abcdef01]']); // one that is given its name does not look for the mapper's
   await assert.rejects(bind(EndpointMapper, 'epmapper'), failsWith('ERR_ALPC_NAME_NOT_FOUND'));
