@@ -7,7 +7,7 @@
  * ERR_ALPC_DISCONNECTED (it closed), unless its method is `idempotent`.
  */
 import { EventEmitter } from 'node:events';
-import { deadlineAfter, timeLeft } from '../base/deadline.js';
+import { type Deadline, deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { pause as sleep } from '../platform/poller.js';
 import type { PeerIdentity } from '../ports/index.js';
@@ -107,37 +107,33 @@ export class Binding extends EventEmitter<BindingEvents> {
 
   call(name: string, input: unknown, options?: CallOptions): Promise<unknown> {
     const { conversation, bound } = this.#connected;
-    if (conversation.port.closed) return this.#callLater(name, input, options);
+    if (conversation.port.closed) return this.#callLater(name, input, options, deadlineOf(options));
     const method = bound.get(name)!;
-    const answer = conversation.calling.call(method, input, options);
-    return this.#connector === undefined || !isIdempotent(method) ? answer : answer.catch((error: unknown) => (isLoss(error) ? this.#callLater(name, input, options) : Promise.reject(error as Error)));
+    if (this.#connector === undefined || !isIdempotent(method)) return conversation.calling.call(method, input, options);
+    const deadline = deadlineOf(options);
+    return conversation.calling.call(method, input, options).catch((error: unknown) => (isLoss(error) ? this.#callLater(name, input, options, deadline) : Promise.reject(error as Error)));
   }
 
   callSync(name: string, input: unknown, options?: SyncCallOptions): unknown {
-    const deadline = deadlineAfter(options?.timeout ?? Infinity);
-    for (let isFirst = true; ; isFirst = false) {
-      const { conversation, bound } = this.#connected;
-      if (!isFirst || conversation.port.closed) this.#restoreSync(deadline);
-      else {
-        try {
-          return conversation.calling.callSync(bound.get(name)!, input, options);
-        } catch (error) {
-          if (this.#connector === undefined || !isIdempotent(bound.get(name)!) || !isLoss(error)) throw error;
-          continue;
-        }
-      }
-      const { calling } = this.#connected.conversation;
-      return calling.callSync(this.#connected.bound.get(name)!, input, withTimeLeft(options, deadline));
+    const { conversation, bound } = this.#connected;
+    const deadline = deadlineOf(options);
+    if (conversation.port.closed) return this.#callLaterSync(name, input, options, deadline);
+    const method = bound.get(name)!;
+    try {
+      return conversation.calling.callSync(method, input, options);
+    } catch (error) {
+      if (this.#connector === undefined || !isIdempotent(method) || !isLoss(error)) throw error;
+      return this.#callLaterSync(name, input, options, deadline);
     }
   }
 
   async oneWay(name: string, input: unknown, options?: CallOptions): Promise<void> {
-    if (this.#connected.conversation.port.closed) await this.#restore(deadlineAfter(options?.timeout ?? Infinity), options?.signal);
+    if (this.#connected.conversation.port.closed) await this.#restore(deadlineOf(options), options?.signal);
     return this.#connected.conversation.calling.oneWay(this.#connected.bound.get(name)!, input, options);
   }
 
   oneWaySync(name: string, input: unknown, options?: SyncCallOptions): void {
-    if (this.#connected.conversation.port.closed) this.#restoreSync(deadlineAfter(options?.timeout ?? Infinity));
+    if (this.#connected.conversation.port.closed) this.#restoreSync(deadlineOf(options));
     this.#connected.conversation.calling.oneWaySync(this.#connected.bound.get(name)!, input, options);
   }
 
@@ -218,14 +214,26 @@ export class Binding extends EventEmitter<BindingEvents> {
     }
   }
 
-  async #callLater(name: string, input: unknown, options: CallOptions | undefined): Promise<unknown> {
-    const deadline = deadlineAfter(options?.timeout ?? Infinity);
+  async #callLater(name: string, input: unknown, options: CallOptions | undefined, deadline: Deadline): Promise<unknown> {
     for (;;) {
       await this.#restore(deadline, options?.signal);
       const { conversation, bound } = this.#connected;
       const method = bound.get(name)!;
       try {
         return await conversation.calling.call(method, input, withTimeLeft(options, deadline));
+      } catch (error) {
+        if (!isIdempotent(method) || !isLoss(error)) throw error;
+      }
+    }
+  }
+
+  #callLaterSync(name: string, input: unknown, options: SyncCallOptions | undefined, deadline: Deadline): unknown {
+    for (;;) {
+      this.#restoreSync(deadline);
+      const { conversation, bound } = this.#connected;
+      const method = bound.get(name)!;
+      try {
+        return conversation.calling.callSync(method, input, withTimeLeft(options, deadline));
       } catch (error) {
         if (!isIdempotent(method) || !isLoss(error)) throw error;
       }
@@ -304,6 +312,10 @@ function isLoss(error: unknown): boolean {
 
 function isFinal(error: unknown): boolean {
   return !AlpcError.is(error) || FINAL.has(error.code);
+}
+
+function deadlineOf(options: SyncCallOptions | undefined): Deadline {
+  return deadlineAfter(options?.timeout ?? Infinity);
 }
 
 function withTimeLeft<O extends SyncCallOptions>(options: O | undefined, deadline: number): O | undefined {

@@ -44,7 +44,7 @@ export async function mapEndpoints(query: MapQuery = {}, options: MapOptions = {
   const deadline = deadlineAfter(timeout);
   try {
     using mapper = await bindTo(EndpointMapper, MAPPER_ENDPOINT, root, Math.min(timeout, 2 * PATIENCE), signal);
-    return await mapper.map(query, { timeout: Math.min(timeLeft(deadline), 4 * PATIENCE), ...(signal === undefined ? {} : { signal }) });
+    return checkEntries(await mapper.map(query, { timeout: Math.min(timeLeft(deadline), 4 * PATIENCE), ...(signal === undefined ? {} : { signal }) }));
   } catch (error) {
     if (signal?.aborted === true || timeLeft(deadline) <= 0) throw error;
     return askAll(root, query, timeLeft(deadline));
@@ -62,7 +62,7 @@ function lookUpSync(of: Interface, { root, timeout }: { root?: string; timeout: 
   let entries: InterfaceEntry[];
   try {
     using mapper = bindToSync(EndpointMapper, MAPPER_ENDPOINT, root, Math.min(timeout, 2 * PATIENCE));
-    entries = mapper.map.sync(queryFor(of), { timeout: Math.min(timeLeft(deadline), 4 * PATIENCE) });
+    entries = checkEntries(mapper.map.sync(queryFor(of), { timeout: Math.min(timeLeft(deadline), 4 * PATIENCE) }));
   } catch (error) {
     if (timeLeft(deadline) <= 0) throw error;
     entries = askInTurn(root, queryFor(of), deadline);
@@ -175,8 +175,21 @@ function askSync(endpoint: string, root: string | undefined, timeout: number): I
 }
 
 /** What a server says of itself, but where it is: that is where it was asked. */
-function entriesAt(endpoint: string, entries: readonly InterfaceEntry[]): InterfaceEntry[] {
-  return entries.filter((entry) => typeof entry.name === 'string' && typeof entry.version === 'string').map((entry) => ({ ...entry, endpoints: [nameOfEndpoint(endpoint)] }));
+function entriesAt(endpoint: string, entries: unknown): InterfaceEntry[] {
+  return checkEntries(entries).map((entry) => ({ ...entry, endpoints: [nameOfEndpoint(endpoint)] }));
+}
+
+/** Whoever has a name in the directory may say anything. @throws AlpcError ERR_ALPC_PROTOCOL */
+function checkEntries(entries: unknown): InterfaceEntry[] {
+  if (Array.isArray(entries) && entries.every(isEntry)) return entries;
+  throw new AlpcError('ERR_ALPC_PROTOCOL', 'what was asked for its interfaces answered with something else than a list of them');
+}
+
+function isEntry(entry: unknown): entry is InterfaceEntry {
+  if (typeof entry !== 'object' || entry === null) return false;
+  const { name, version, uuid, endpoints, annotation } = entry as Partial<Record<keyof InterfaceEntry, unknown>>;
+  const areTexts = [name, version, uuid ?? '', annotation ?? ''].every((text) => typeof text === 'string');
+  return areTexts && Array.isArray(endpoints) && endpoints.every((endpoint) => typeof endpoint === 'string');
 }
 
 function matches(entry: InterfaceEntry, { name, version, uuid }: MapQuery): boolean {

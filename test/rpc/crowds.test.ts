@@ -5,35 +5,41 @@ import { bind } from '../../src/rpc/index.js';
 import { atEnd } from '../support/at-end.js';
 import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
-import { local, remote, type SpoolerClient, until } from './expect.js';
+import { startActor } from '../support/processes.js';
+import type { News, Order } from './crowd-actor.js';
+import { local, remote, until } from './expect.js';
 import { Spooler } from './spooler.js';
 
 withLedger();
 
 const MIB = times(16, 100);
 
-test('a thousand clients are served, each its own, and all that they held runs down', { timeout: 120_000 }, async (t) => {
+test('a thousand clients of several processes are served, each its own, and all that they held runs down, however they go', { timeout: 120_000 }, async (t) => {
   const { server, journal } = await local(t);
-  const clients: SpoolerClient[] = [];
-  atEnd(t, () => clients.forEach((client) => client.close()));
-  for (let i = 0; i < 1000; i++) clients.push(await bind(Spooler, 'spooler', { portLimits: { ringLength: 4096 } }));
-  const handles = await Promise.all(clients.map((client, i) => client.openJob(String(i))));
-  const names = await Promise.all(clients.map((client, i) => client.readJob(handles[i]!)));
-  assert.deepEqual(names, clients.map((_, i) => String(i)));
-  assert.ok(server.connections >= 1000);
-  for (const client of clients) client.close();
-  await until('all have run down', () => journal.length === 1000);
-  assert.equal(new Set(journal).size, 1000);
+  const actors = Array.from({ length: 5 }, (_, i) => startActor<Order, News>(t, new URL('./crowd-actor.js', import.meta.url), [String(200 * i), '200']));
+  for (const actor of actors) await actor.until('ready');
+  assert.equal(server.connections, 1001);
+  for (const actor of actors) actor.send({ type: 'read' });
+  const names: string[] = [];
+  for (const actor of actors) names.push(...(await actor.until('read')).names);
+  assert.deepEqual(names, Array.from({ length: 1000 }, (_, i) => String(i)));
+  assert.deepEqual(journal, []);
+  for (const actor of actors.slice(2)) actor.send({ type: 'close' });
+  await Promise.all([...actors.slice(0, 2).map((actor) => actor.kill()), ...actors.slice(2).map((actor) => actor.until('closed'))]);
   await until('one is left', () => server.connections === 1);
+  await until('all have run down', () => journal.length >= 1000);
+  assert.equal(journal.length, 1000);
+  assert.equal(new Set(journal).size, 1000);
 });
 
-test(`${MIB} MiB go there and come back`, { timeout: 120_000 }, async (t) => {
+test(`${MIB} MiB go there and come back, awaited and blocking`, { timeout: 120_000 }, async (t) => {
   await remote(t, ['spooler', 'long values', String(128 * 1024 * 1024)]);
   const client = await bind(Spooler, 'spooler', { limits: { valueLength: 128 * 1024 * 1024 } });
   atEnd(t, () => client.close());
   const bytes = Buffer.alloc(MIB * 1024 * 1024);
   for (let i = 0; i < bytes.length; i += 4096) bytes.writeUInt32LE(i, i);
   assert.ok(bytes.equals((await client.echo(bytes)) as Uint8Array));
+  assert.ok(bytes.equals(client.echo.sync(bytes) as Uint8Array));
 });
 
 test('a call settles once, whether its answer, its time or its signal comes first', { timeout: 300_000 }, async (t) => {

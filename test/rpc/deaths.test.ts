@@ -14,10 +14,13 @@ withLedger();
 
 const LOST = ['ERR_ALPC_MESSAGE_LOST', 'ERR_ALPC_DISCONNECTED', 'ERR_ALPC_NOT_EXECUTED'];
 
+const KINDS = ['call', 'long value', 'callback', 'handle', 'stream down', 'stream both ways', 'one-way'] as const;
+type Kind = (typeof KINDS)[number];
+
 /** Everything at once, again and again; `done` is told of what ended well. Fails when one ends otherwise than well or by the server's death. */
-async function everything(client: SpoolerClient, done: (what: string) => void): Promise<void> {
+async function everything(client: SpoolerClient, done: (what: Kind) => void): Promise<void> {
   const long = new Uint8Array(1_000_000).fill(3);
-  const works: Record<string, () => Promise<unknown>> = {
+  const works: Record<Kind, () => Promise<unknown>> = {
     call: () => client.add([1, 2]),
     'long value': () => client.echo(long),
     callback: () => client.withProgress({ count: 3, how: 'awaited' }),
@@ -31,10 +34,10 @@ async function everything(client: SpoolerClient, done: (what: string) => void): 
     'one-way': () => client.log('line'),
   };
   await Promise.all(
-    Object.entries(works).map(async ([what, work]) => {
+    KINDS.map(async (what) => {
       for (;;) {
         try {
-          await work();
+          await works[what]();
           done(what);
         } catch (error) {
           // A handler that lost its caller on the way back says so in words of its own, if it still can.
@@ -47,22 +50,21 @@ async function everything(client: SpoolerClient, done: (what: string) => void): 
 }
 
 test('a server that is killed at any moment: all that was going on settles, whatever it was', { timeout: 600_000 }, async (t) => {
-  const seen = new Set<string>();
+  const seen = new Set<Kind>();
   let server = await remote(t);
-  for (let round = 0; round < times(3, 60); round++) {
+  for (let round = 0; round < times(KINDS.length, 60); round++) {
     const client = await bind(Spooler, 'spooler', { callbacks: [implement(Progress, { report: String, later: async (i) => String(i), note: () => {} })] });
-    let count = 0;
-    const work = everything(client, (what) => {
-      seen.add(what);
-      count++;
-    });
-    await until('it is well under way', () => count > 40 * (round % 10));
+    const done: Kind[] = [];
+    const work = everything(client, (what) => done.push(what));
+    const kind = KINDS[round % KINDS.length]!;
+    await until(`it is well under way, ${kind} too`, () => done.length > 40 * (round % 10) && done.includes(kind));
+    seen.add(kind);
     await server.kill();
     await work;
     client.close();
     server = await another(t);
   }
-  assert.ok(seen.size >= 3, [...seen].join(', '));
+  assert.equal(seen.size, KINDS.length);
 });
 
 test('clients that are killed at any moment: the server goes on, and holds nothing of them', { timeout: 600_000 }, async (t) => {

@@ -27,7 +27,7 @@ const TAME = ['echo', 'add', 'fail', 'whoami', 'openJob', 'readJob', 'closeJob',
 const int32 = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 0xffff_ffff }), fc.constantFrom(0, 1, 0xffff, 65_536, 0x7fff_ffff, 0xffff_ffff));
 const kind = fc.oneof(fc.constantFrom(...Object.values(Kind)), fc.nat(255));
 const body = fc.oneof(fc.uint8Array({ maxLength: 64 }), fc.anything({ withMap: true, withBigInt: true, withTypedArray: true }).map((value) => Uint8Array.from(codec.frame(0, 0, 0, 0, 0, value).subarray(HEADER))));
-const frame = fc.tuple(kind, fc.nat(63), fc.oneof(fc.constantFrom(...TAME, -1), fc.constantFrom(...TAME)), int32, int32, body).map(([kind, flags, procedure, number, extra, body]) => Buffer.concat([header(kind, flags, procedure & 0xffff, number % 8, extra), body]));
+const frame = fc.tuple(kind, fc.nat(255), fc.oneof(fc.constantFrom(...TAME, -1), fc.constantFrom(...TAME)), int32, int32, body).map(([kind, flags, procedure, number, extra, body]) => Buffer.concat([header(kind, flags, procedure & 0xffff, number % 8, extra), body]));
 const packet = fc.oneof({ weight: 8, arbitrary: frame }, { weight: 1, arbitrary: fc.uint8Array({ maxLength: HEADER + 4 }).map((bytes) => Buffer.from(bytes)) });
 
 test('a server answers any request with an answer or a fault, lives through any datagram, and serves everybody else', { timeout: 3_600_000 }, async (t) => {
@@ -118,6 +118,76 @@ test('more items than the credit, and credit that nobody gave, end the connectio
   }
   assert.equal(faults.length, 3);
   assert.ok(faults.every((error) => AlpcError.is(error) && error.code === 'ERR_ALPC_PROTOCOL'));
+});
+
+const anything = fc.oneof(fc.constantFrom(undefined, null, -1, -2, 1.5, NaN, 65_535, 65_536, 2 ** 31, '', '1.2', '1.99999', '0.0', [], {}, [['echo']], [['echo', 'call', 'x']], [[1, 2]]), fc.anything({ withMap: true, withBigInt: true, withTypedArray: true }));
+const replaced = (value: object): fc.Arbitrary<unknown> => fc.oneof(anything, fc.tuple(fc.constantFrom(...Object.keys(value)), anything).map(([key, other]) => (Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other })));
+/** A frame of a value that is nearly right, or of one that is, with a byte changed, cut, or longer. */
+const nearly = (kind: number, value: fc.Arbitrary<unknown>, right: unknown): fc.Arbitrary<Buffer> => {
+  const bytesOf = (value: unknown): Buffer => Buffer.from(codec.frame(kind, 0, 0, 0, 0, value));
+  const changed = fc.tuple(fc.nat(bytesOf(right).length - 1), fc.nat(255)).map(([at, byte]) => {
+    const bytes = bytesOf(right);
+    bytes[at] = byte;
+    return bytes;
+  });
+  const cut = fc.nat(bytesOf(right).length - 1).map((length) => bytesOf(right).subarray(0, length));
+  return fc.oneof({ weight: 4, arbitrary: value.map(bytesOf) }, { weight: 2, arbitrary: changed }, { weight: 1, arbitrary: cut }, { weight: 1, arbitrary: body.map((more) => Buffer.concat([bytesOf(right), more])) });
+};
+
+test('a server numbers the methods of a bind that is nearly right, or answers it with a fault', { timeout: 3_600_000 }, async (t) => {
+  const { client } = await local(t);
+  let port = await connectPort('\\RPC Control\\spooler');
+  atEnd(t, () => port.close());
+  const right = { name: 'spooler', version: '1.2', uuid: Spooler.uuid, methods: METHODS };
+  const value = fc.oneof(replaced(right), replaced(METHODS).map((methods) => ({ ...right, methods })), replaced(METHODS[0]!).map((pair) => ({ ...right, methods: METHODS.with(0, pair as string[]) })));
+  const seen = { response: 0, fault: 0 };
+  await fc.assert(
+    fc.asyncProperty(nearly(Kind.bind, value, right), async (frame) => {
+      if (port.closed) port = await connectPort('\\RPC Control\\spooler');
+      const isBind = kindOf(frame) === Kind.bind;
+      if (kindOf(frame) === Kind.stream) return;
+      const { data } = await port.request(frame, { timeout: 20_000 });
+      seen[kindOf(data) === Kind.response ? 'response' : 'fault']++;
+      if (kindOf(data) === Kind.fault) assert.equal(isBind ? data[1]! & Flag.system : Flag.system, Flag.system, 'it refuses, and does not fail');
+      else {
+        assert.equal(kindOf(data), Kind.response);
+        if (!isBind) return;
+        const { version, procedures } = codec.value(data) as { version: string; procedures: number[] };
+        assert.equal(version, '1.2');
+        assert.ok(procedures.every((number) => number === -1 || (number >= 0 && number < METHODS.length)), String(procedures));
+      }
+      assert.equal(await client.add([1, 2]), 3);
+    }),
+    { numRuns: times(500, 100_000) },
+  );
+  assert.ok(seen.response > 0 && seen.fault > 0, JSON.stringify(seen));
+});
+
+test('a client believes no answer to its bind that does not number its methods', { timeout: 3_600_000 }, async (t) => {
+  temporaryRoot(t);
+  let answer: Buffer = Buffer.alloc(0);
+  await using port = await createPort('\\RPC Control\\liar');
+  port.on('message', (message) => message.type === 'request' && message.reply(kindOf(message.data) === Kind.bind ? answer : codec.frame(Kind.response, 0, 0, 0, 0, 'answered')));
+  const right = { version: '1.2', procedures: METHODS.map((_, i) => i) };
+  const value = fc.oneof(replaced(right), replaced(right.procedures).map((procedures) => ({ ...right, procedures })), fc.array(fc.integer({ min: -2, max: 65_536 }), { maxLength: 2 * METHODS.length }).map((procedures) => ({ ...right, procedures })));
+  const seen = { bound: 0, refused: 0 };
+  await fc.assert(
+    fc.asyncProperty(nearly(Kind.response, value, right), async (frame) => {
+      answer = frame;
+      try {
+        using client = await bind(Spooler, 'liar', { limits: { valueLength: 100_000 }, timeout: 20_000 });
+        seen.bound++;
+        if (client.binding.has('echo')) assert.equal(await client.echo('x', { timeout: 20_000 }), 'answered');
+        else await assert.rejects(client.echo('x'), failsWith('ERR_ALPC_UNKNOWN_METHOD'));
+      } catch (error) {
+        if (error instanceof assert.AssertionError) throw error;
+        assert.ok(AlpcError.is(error) || error instanceof Fault || error instanceof RemoteError, String(error));
+        seen.refused++;
+      }
+    }),
+    { numRuns: times(300, 20_000) },
+  );
+  assert.ok(seen.bound > 0 && seen.refused > 0, JSON.stringify(seen));
 });
 
 test('an interface with a security callback is closed to who did not bind it, whatever procedure number they guess', async (t) => {

@@ -96,6 +96,51 @@ test('long inputs of all kinds of methods go by view, and what they went in come
   assert.equal(await client.noted(), 20 * 300_000);
 });
 
+test('a long answer goes by view to who takes views', async (t) => {
+  const { client } = await local(t);
+  const port = await connectPort('\\RPC Control\\spooler', { accepts: ['view'] });
+  atEnd(t, () => port.close());
+  const { data } = await port.request(codec.frame(Kind.bind, 0, 0, 0, 0, { name: 'spooler', version: '1.2', methods: [['echo', 'call']] }));
+  const [echo] = (codec.value(data) as { procedures: number[] }).procedures;
+  for (const value of [bytes(300_000), bytes(9_000_000), 'é'.repeat(100_000)]) {
+    const contents = large(value);
+    const section = port.createSection(contents.length);
+    const view = section.createView(contents.length);
+    contents.copy(view.bytes);
+    const answer = await port.request(header(Kind.call, Flag.viewed, echo!, 0, 0xffff_ffff), { view, autoRelease: true });
+    assert.deepEqual([kindOf(answer.data), answer.data[1], answer.data.length], [Kind.response, Flag.viewed, HEADER]);
+    assert.deepEqual(codec.large(answer.view!.bytes), value);
+    answer.release();
+    section.close();
+  }
+  assert.equal(await client.add([1, 2]), 3);
+});
+
+test('a long input goes by view to who takes views, of every kind of method', async (t) => {
+  temporaryRoot(t);
+  await using port = await createPort('\\RPC Control\\looks', { accepts: ['view'] });
+  const seen: [kind: number, flags: number, length: number, value: unknown][] = [];
+  port.on('message', (message: Message) => {
+    if (message.type !== 'request' && message.type !== 'datagram') return;
+    const { data } = message;
+    if (kindOf(data) === Kind.bind && message.type === 'request') {
+      message.reply(codec.frame(Kind.response, 0, 0, 0, 0, { version: '1.2', procedures: Object.keys(Spooler.methods).map((_, i) => i) }));
+      return;
+    }
+    seen.push([kindOf(data), data[1]!, data.length, message.view === undefined ? undefined : codec.large(message.view.bytes)]);
+    message.release();
+    if (message.type === 'request') message.reply(codec.frame(Kind.response, 0, 0, 0, 0, undefined));
+  });
+  const client = await bind(Spooler, 'looks');
+  atEnd(t, () => client.close());
+  const value = bytes(300_000);
+  await client.echo(value);
+  await client.log(value as never);
+  client.log.sync(value as never);
+  for await (const _ of client.upper(value as never, { items: [] }));
+  assert.deepEqual(seen.filter(([kind]) => kind !== Kind.end), [Kind.call, Kind.oneWay, Kind.oneWay, Kind.stream].map((kind) => [kind, Flag.viewed, HEADER, value]));
+});
+
 test('many long values at once are more than the peer has views for: the rest goes in parts, and all arrive', async (t) => {
   const { client } = await local(t, { portLimits: { views: 2, sections: 1, sectionBytes: 5 * 1024 * 1024 } }, { portLimits: { views: 2, sections: 1, sectionBytes: 4 * 1024 * 1024 } });
   const values = Array.from({ length: 12 }, (_, i) => bytes(100_000 + 500_000 * (i % 3), i));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listDirectory } from '../../src/index.js';
-import { bind, bindSync, call, defineInterface, EndpointMapper, Management, mapEndpoints, serve } from '../../src/rpc/index.js';
+import { bind, bindSync, call, defineInterface, EndpointMapper, implement, Management, mapEndpoints, serve } from '../../src/rpc/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -10,6 +10,9 @@ import { another, failsWith, local, remote, until } from './expect.js';
 import { Spooler, spooler } from './spooler.js';
 
 withLedger();
+
+/** Bound in place of the management interface that each server has: it stands before that one. */
+const Lying = defineInterface({ name: Management.name, version: Management.version, uuid: Management.uuid! }, { interfaces: call<void, never>() });
 
 /** Finds a spooler and calls it, without a turn of the event loop. */
 function addBlocking(): number {
@@ -82,6 +85,18 @@ test('when the holder of the mapper is killed another takes over, no entry is lo
   assert.deepEqual(await annotations(), ['1', '2', '3']);
 });
 
+test('a server with endpoints of its own choice alone takes no mapper, and is found by nobody who does not name it', async (t) => {
+  temporaryRoot(t);
+  const named = await serve(Spooler, spooler(), { endpoint: ['spooler', '\\RPC Control\\another'] });
+  atEnd(t, () => named.close());
+  await assert.rejects(bind(EndpointMapper, 'epmapper'), failsWith('ERR_ALPC_NAME_NOT_FOUND'));
+  await assert.rejects(bind(Spooler, 'ncalrpc:'), failsWith('ERR_ALPC_NOT_REGISTERED'));
+  const both = await serve(Spooler, spooler(), { endpoint: ['third', 'dynamic'] });
+  atEnd(t, () => both.close());
+  using mapper = await bind(EndpointMapper, 'epmapper');
+  assert.equal((await mapper.map({})).length, 1);
+});
+
 test('a client that blocks finds a server though nobody holds the name of the mapper', async (t) => {
   await remote(t, ['ncalrpc:[LRPC-0123456789abcdef01]']); // one that is given its name does not look for the mapper's
   await assert.rejects(bind(EndpointMapper, 'epmapper'), failsWith('ERR_ALPC_NAME_NOT_FOUND'));
@@ -106,6 +121,32 @@ test('a server that hangs hides nobody else', async (t) => {
   atEnd(t, () => stopped.signal('SIGCONT'));
   assert.deepEqual((await mapEndpoints({ name: 'spooler' })).map(({ annotation }) => annotation), ['lives']);
 });
+
+const LIES: Record<string, unknown> = {
+  'no list': { entries: [] },
+  'nothing': undefined,
+  'a list of nothing': [null],
+  'entries without endpoints': [{ name: 'spooler', version: '1.2', uuid: undefined, annotation: undefined }],
+  'endpoints that are no names': [{ name: 'spooler', version: '1.2', endpoints: [7] }],
+  'a version that is none': [{ name: 'spooler', version: 1.2, endpoints: ['\\RPC Control\\nowhere'] }],
+};
+
+for (const [what, lie] of Object.entries(LIES)) {
+  test(`a mapper that answers with ${what} hides nobody: the servers are asked, and who finds none is told so`, async (t) => {
+    temporaryRoot(t);
+    const mapper = await serve(EndpointMapper, { map: () => lie as never }, { endpoint: 'epmapper' });
+    atEnd(t, () => mapper.close());
+    await assert.rejects(bind(Spooler, 'ncalrpc:'), failsWith('ERR_ALPC_NOT_REGISTERED'));
+    // One that tells the same of itself is passed over, too.
+    const liar = await serve([implement(Lying, { interfaces: () => lie as never })], { endpoint: 'ncalrpc:[LRPC-00000000000000000a]' });
+    atEnd(t, () => liar.close());
+    const server = await serve(Spooler, spooler(), { endpoint: 'ncalrpc:[LRPC-00000000000000000b]' });
+    atEnd(t, () => server.close());
+    using client = await bind(Spooler, 'ncalrpc:');
+    assert.equal(await client.add([1, 2]), 3);
+    assert.deepEqual((await mapEndpoints()).map(({ name }) => name), ['spooler']);
+  });
+}
 
 test('every server tells whether it listens, what it offers, and what it has done', async (t) => {
   const { client, server } = await local(t, { annotation: 'for people' });

@@ -1,20 +1,32 @@
 /** What becomes of a client when its server goes: told apart are a call that was not sent, one that may have been executed, and the end of hope. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { AlpcError } from '../../src/index.js';
 import { bind, bindSync } from '../../src/rpc/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { another, failsWith, remote, until } from './expect.js';
+import { startActor } from '../support/processes.js';
+import { temporaryRoot } from '../support/root.js';
+import { another, failsWith, remote, type SpoolerClient, until } from './expect.js';
+import type { News as HeirNews } from './heirs-actor.js';
 import { Spooler } from './spooler.js';
 
 withLedger();
+
+/** What a client's binding emits from now on, with the codes of the errors. */
+function eventsOf({ binding }: SpoolerClient): string[] {
+  const events: string[] = [];
+  binding.on('interrupted', (error) => events.push(`interrupted ${(error as AlpcError).code}`));
+  binding.on('reconnected', () => events.push('reconnected'));
+  binding.on('gone', (error) => events.push(`gone ${(error as AlpcError).code}`));
+  return events;
+}
 
 test('a client that may reconnect goes on with the next server; what was outstanding may have been executed', async (t) => {
   const first = await remote(t);
   const client = await bind(Spooler, 'spooler', { reconnect: true });
   atEnd(t, () => client.close());
-  const events: string[] = [];
-  for (const event of ['interrupted', 'reconnected', 'gone'] as const) client.binding.on(event, () => events.push(event));
+  const events = eventsOf(client);
   const outstanding = assert.rejects(client.wait(undefined), failsWith('ERR_ALPC_MESSAGE_LOST'));
   assert.equal(await client.add([1, 2]), 3);
   await first.kill();
@@ -25,7 +37,7 @@ test('a client that may reconnect goes on with the next server; what was outstan
   const second = await another(t);
   assert.equal(await unsent, 7);
   assert.equal(client.binding.peer.pid, second.pid);
-  assert.deepEqual(events, ['interrupted', 'reconnected']);
+  assert.deepEqual(events, ['interrupted ERR_ALPC_DISCONNECTED', 'reconnected']);
 });
 
 test('an idempotent call is made again when it may have been executed', async (t) => {
@@ -41,6 +53,21 @@ test('an idempotent call is made again when it may have been executed', async (t
   await second.ended;
   client.close();
   await assert.rejects(unanswered);
+});
+
+test('an idempotent call is made again as often as its server dies, awaited and blocking alike', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  for (const how of ['awaited', 'blocking']) {
+    const actor = startActor<never, HeirNews>(t, new URL('./heirs-actor.js', import.meta.url), ['3']);
+    await actor.until('ready');
+    const client = await bind(Spooler, 'spooler', { reconnect: true });
+    const first = client.binding.peer.pid;
+    assert.equal(how === 'awaited' ? await client.idempotent(7, { timeout: 60_000 }) : client.idempotent.sync(7, { timeout: 60_000 }), 7);
+    assert.notEqual(client.binding.peer.pid, first);
+    client.close();
+    await actor.kill();
+    await until('the last server is gone', () => bind(Spooler, 'spooler').then((other) => other.close(), () => true) as Promise<boolean>);
+  }
 });
 
 test('a blocking call finds the next server, too', async (t) => {
@@ -61,9 +88,26 @@ test('when nobody comes, the client is gone for good, and says so', async (t) =>
   const first = await remote(t);
   const client = await bind(Spooler, 'spooler', { reconnect: { timeout: 50 } });
   atEnd(t, () => client.close());
+  const events = eventsOf(client);
   await first.kill();
   await until('it is gone', () => client.binding.state === 'gone');
+  assert.deepEqual(events, ['interrupted ERR_ALPC_DISCONNECTED', 'gone ERR_ALPC_NAME_NOT_FOUND']);
   await assert.rejects(client.add([1, 2]), failsWith('ERR_ALPC_NOT_EXECUTED'));
+  assert.throws(() => client.add.sync([1, 2]), failsWith('ERR_ALPC_NOT_EXECUTED'));
+  assert.equal(events.length, 2);
+});
+
+test('a client that may not reconnect is gone at once, and one that is closed is neither', async (t) => {
+  const first = await remote(t);
+  const client = await bind(Spooler, 'spooler');
+  const closed = await bind(Spooler, 'spooler', { reconnect: true });
+  const [events, eventsOfClosed] = [eventsOf(client), eventsOf(closed)];
+  closed.close();
+  await first.kill();
+  await until('it is gone', () => client.binding.state === 'gone');
+  assert.deepEqual(events, ['gone ERR_ALPC_DISCONNECTED']);
+  assert.deepEqual([closed.binding.state, eventsOfClosed], ['closed', []]);
+  client.close();
 });
 
 test('a client of a dynamic endpoint finds another server of the interface', async (t) => {

@@ -17,7 +17,7 @@ export const Spooler = defineInterface(
     closeJob: call<ContextHandle, string>(),
     idempotent: call({ input: type<number>(), output: type<number>(), idempotent: true }),
     exit: call<number>(),
-    withProgress: call<{ count: number; how: 'awaited' | 'blocking' | 'later' }, string[]>(),
+    withProgress: call<{ count: number; how: 'awaited' | 'blocking' | 'later' | 'noted' | 'noted blocking' }, string[]>(),
     log: oneWay<string>(),
     journal: call<void, string[]>(),
     count: stream<{ to: number; pause?: number; failAt?: number }, number>(),
@@ -63,7 +63,12 @@ export function spooler(journal: string[] = []): SpoolerHandlers {
     async withProgress({ count, how }, context) {
       const answers: string[] = [];
       const progress = how === 'blocking' ? context.callbackSync(Progress) : await context.callback(Progress);
-      for (let i = 0; i < count; i++) answers.push(how === 'blocking' ? progress.report.sync(i) : how === 'later' ? await progress.later(i) : await progress.report(i));
+      for (let i = 0; i < count; i++) {
+        if (how === 'noted') await progress.note(`note ${i}`);
+        if (how === 'noted blocking') progress.note.sync(`note ${i}`);
+        if (how.startsWith('noted')) answers.push(`sent ${i}`);
+        else answers.push(how === 'blocking' ? progress.report.sync(i) : how === 'later' ? await progress.later(i) : await progress.report(i));
+      }
       return answers;
     },
     log: (line) => void journal.push(line),
