@@ -16,6 +16,7 @@ import { startClient } from '../explorer/scene.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
+import { skipWithout } from '../support/tools.js';
 import { noOtherUsers, sharedRoot, USERS } from '../support/users.js';
 import { alpcAlone, inTerminal, MAIN, type Ran, withResident } from './run.js';
 
@@ -208,7 +209,10 @@ test('man and mandoc have nothing to complain of in the man page', (t) => {
   const page = fileURLToPath(new URL('../../../docs/alpc.1', import.meta.url));
   const complaints = (...command: string[]): string => {
     const { error, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C.UTF-8' } });
-    if (error !== undefined) t.diagnostic(`${command[0]} is not installed`);
+    if (error !== undefined) {
+      assert.notEqual(skipWithout(command[0]!, false), false, `${command[0]} is not installed, and ought to be`);
+      t.diagnostic(`${command[0]} is not installed`);
+    }
     return (stdout ?? '') + (stderr ?? '');
   };
   const lint = complaints('mandoc', '-T', 'lint', '-W', 'warning', page).split('\n');
