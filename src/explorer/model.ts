@@ -158,6 +158,12 @@ export interface PortTotals {
   /** Bytes in the rings that nobody has read yet. */
   unreadBytes: number;
   viewsOutstanding: number;
+  /** Descriptors sent with messages that the receivers still hold for them. */
+  handlesOutstanding: number;
+  /** Doorbells rung: packets that wake a peer that sleeps. */
+  bellsRung: number;
+  /** Replies that came when nobody waited for them any more. */
+  lateReplies: number;
 }
 
 export interface Traffic {

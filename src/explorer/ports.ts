@@ -114,5 +114,8 @@ function totalsOf(connections: readonly ConnectionDetails[]): PortTotals {
     queuedMessages: sum(({ queuedMessages }) => queuedMessages),
     unreadBytes: sum(({ ring }) => ring.unread),
     viewsOutstanding: sum(({ views }) => views?.used ?? 0),
+    handlesOutstanding: sum(({ handles }) => handles ?? 0),
+    bellsRung: sum(({ bellsRung }) => bellsRung),
+    lateReplies: sum(({ lateReplies }) => lateReplies),
   };
 }

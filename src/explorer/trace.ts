@@ -84,6 +84,11 @@ class Tap implements Disposable {
   }
 
   #part(snapshot: Snapshot, events: TraceEvent[]): void {
+    for (const [key, thread] of this.#threads) {
+      if (snapshot.threads.has(Number(key))) continue;
+      this.#threads.delete(key);
+      thread.end(events);
+    }
     const there = new Set(snapshot.connections.map(({ id }) => id));
     for (const [id, tapped] of this.#connections) {
       if (there.has(id)) continue;
@@ -91,7 +96,6 @@ class Tap implements Disposable {
       tapped[Symbol.dispose]();
       events.push(eventOf(tapped.connection, 'disconnect', 'client'));
     }
-    for (const key of this.#threads.keys()) if (!snapshot.threads.has(Number(key))) this.#threads.delete(key);
   }
 }
 
@@ -145,14 +149,19 @@ class TappedThread {
     const page = typeof read === 'string' ? undefined : readWaitPage(read);
     if (page === undefined || page.sequence === this.#sequence) return;
     this.#sequence = page.sequence;
-    if (this.#waiting !== undefined) events.push({ ...this.#waiting, at: new Date().toISOString(), event: 'unwait' });
-    this.#waiting = undefined;
+    this.end(events);
     const connection = (page.sequence & 1) === 0 || page.on === 0 ? undefined : byOutbox.get(page.connection);
     if (connection === undefined) return;
     const { pid } = this.#thread.process;
     const role = connection.server.process?.pid === pid && connection.client.process?.pid !== pid ? 'server' : 'client';
     this.#waiting = { ...eventOf(connection, 'wait', role), pid, tid: page.tid, messageId: page.messageId };
     events.push(this.#waiting);
+  }
+
+  /** It is awake, or gone: in either case it waits no more. */
+  end(events: TraceEvent[]): void {
+    if (this.#waiting !== undefined) events.push({ ...this.#waiting, at: new Date().toISOString(), event: 'unwait' });
+    this.#waiting = undefined;
   }
 }
 

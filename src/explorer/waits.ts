@@ -2,13 +2,16 @@
  * Who waits for whom: threads that sleep in a blocking call, as their wait pages say, and the circles among them.
  *
  * A circle is told only when nothing can still break it from inside: each thread of it waits for the next, what it waits for has not
- * arrived in its ring, and a second look finds every thread in the same wait as the first. What a process writes on its wait page
+ * arrived in its ring, and another look finds every thread in the same wait as the first. What a process writes on its wait page
  * is its claim; it can draw an arrow from itself, to anybody, and none from anybody else.
  */
 import { readMemoryFile } from './census.js';
 import type { Cycle, ThreadInfo, Wait, WaitGraph } from './model.js';
-import { readWaitPage, unreadBytes } from './pages.js';
-import type { Connection, Snapshot, Thread } from './snapshot.js';
+import { readControlPage, readWaitPage, unreadBytes, type WaitPageFacts } from './pages.js';
+import type { Connection, End, Snapshot, Thread } from './snapshot.js';
+
+/** How often a circle is looked at again, at most. */
+const LOOKS = 5;
 
 export function waitsOf(snapshot: Snapshot): { waits: Wait[]; cycles: Cycle[] } {
   const byOutbox = new Map(snapshot.connections.flatMap((connection) => (connection.client.outbox === undefined ? [] : [[connection.client.outbox.file.inode, connection] as const])));
@@ -24,7 +27,7 @@ export function waitsOf(snapshot: Snapshot): { waits: Wait[]; cycles: Cycle[] } 
     waits.set(thread, describe(snapshot, thread, other, at, on === 0 ? events.get(connection) : undefined));
     if (other !== undefined && !hasMail(thread, other, at)) next.set(thread, other);
   }
-  return { waits: [...waits.values()], cycles: findCircles(next).filter((threads) => stillWait(snapshot, threads)).map((threads) => describeCircle(threads, waits)) };
+  return { waits: [...waits.values()], cycles: findCircles(next).filter((threads) => stillWait(snapshot, threads, byOutbox)).map((threads) => describeCircle(threads, waits)) };
 }
 
 export function waitGraphOf(snapshot: Snapshot): WaitGraph {
@@ -61,12 +64,37 @@ function hasMail(thread: Thread, other: Thread, connection: Connection | undefin
   return thread.process.pid === other.process.pid && unreadBytes(client, server) !== 0 && unreadBytes(server, client) !== 0;
 }
 
-/** A second look: nobody of the circle has moved since the first, and each page is its process's own, not one that somebody sent it. */
-function stillWait({ census }: Snapshot, threads: readonly Thread[]): boolean {
-  return threads.every(({ file, page, process }) => {
-    const read = readMemoryFile(file);
-    return typeof read !== 'string' && census.isWrittenBy(file, [process.pid]) && readWaitPage(read)?.sequence === page.sequence;
-  });
+/**
+ * Looks again: there is a moment at which all of the circle are in the wait that was seen first, nothing for them in their rings; and each page is
+ * its process's own, not one that somebody sent it. A thread that is woken for nothing waits again at once, for the same: so it is looked more than once.
+ */
+function stillWait(snapshot: Snapshot, threads: readonly Thread[], byOutbox: ReadonlyMap<number, Connection>): boolean {
+  if (!threads.every(({ file, process }) => snapshot.census.isWrittenBy(file, [process.pid]))) return false;
+  for (let look = 0; look < LOOKS; look++) {
+    const pages = threads.map(pageNow);
+    const isSame = pages.every((page, i) => page !== undefined && isSameWait(page, threads[i]!.page));
+    if (isSame && !threads.some((thread, i) => hasMail(thread, threads[(i + 1) % threads.length]!, connectionNow(byOutbox.get(thread.page.connection)))) && threads.every((thread, i) => pageNow(thread)?.sequence === pages[i]!.sequence)) return true;
+  }
+  return false;
+}
+
+function pageNow({ file }: Thread): WaitPageFacts | undefined {
+  const read = readMemoryFile(file);
+  return typeof read === 'string' ? undefined : readWaitPage(read);
+}
+
+function isSameWait(page: WaitPageFacts, first: WaitPageFacts): boolean {
+  return (page.sequence & 1) === 1 && page.on === first.on && page.connection === first.connection && page.messageId === first.messageId;
+}
+
+function connectionNow(connection: Connection | undefined): Connection | undefined {
+  return connection && { ...connection, client: endNow(connection.client), server: endNow(connection.server) };
+}
+
+function endNow(end: End): End {
+  const read = end.outbox === undefined ? 'it has none' : readMemoryFile(end.outbox.file);
+  const page = typeof read === 'string' ? read : readControlPage(read, end.outbox!.file.size);
+  return typeof page === 'string' ? end : { ...end, outbox: { file: end.outbox!.file, page } };
 }
 
 function describe(snapshot: Snapshot, thread: Thread, other: Thread | undefined, connection: Connection | undefined, event: string | undefined): Wait {

@@ -1,20 +1,24 @@
 /** The command line itself: help, mistakes, colours, terminals, the man page. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createDirectory, createPort } from '../../src/index.js';
-import { visibleCommands } from '../../src/cli/completion.js';
+import { connectPort, createDirectory, createPort } from '../../src/index.js';
+import type { Tree } from '../../src/explorer/index.js';
+import { completionScript, SHELLS, visibleCommands } from '../../src/cli/completion.js';
 import { EXIT_CODES } from '../../src/cli/exit-codes.js';
 import { manPage } from '../../src/cli/man-page.js';
 import { printable } from '../../src/cli/output.js';
 import { makeProgram } from '../../src/cli/program.js';
+import { startClient } from '../explorer/scene.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { alpcAlone, inTerminal, MAIN, withResident } from './run.js';
+import { skipWithout } from '../support/tools.js';
+import { noOtherUsers, sharedRoot, USERS } from '../support/users.js';
+import { alpcAlone, inTerminal, MAIN, type Ran, withResident } from './run.js';
 
 const { alpc } = withResident();
 withLedger();
@@ -54,6 +58,51 @@ test('a command line that is not understood ends with 2, a name that is not ther
   }
 });
 
+test('what this user may not ends with 4, and the rest of the namespace is told all the same', { skip: process.geteuid!() === 0 && noOtherUsers }, async (t) => {
+  const isRoot = process.geteuid!() === 0;
+  const root = isRoot ? sharedRoot(t) : temporaryRoot(t);
+  createDirectory('\\closed');
+  chmodSync(join(root, 'closed'), 0);
+  atEnd(t, () => chmodSync(join(root, 'closed'), 0o700));
+  const ask = (...args: string[]): Promise<Ran> => alpcAlone(args, isRoot ? { user: USERS[0] } : {});
+  const { code, out, errors } = await ask('ls', '\\closed');
+  assert.deepEqual([code, out], [4, '']);
+  assert.match(errors, /^alpc: .*STATUS_ACCESS_DENIED/);
+  const whole = await ask('tree', '--json');
+  assert.equal(whole.code, 0);
+  assert.equal((JSON.parse(whole.out) as Tree).objects.find(({ name }) => name === '\\closed')?.unreadable, 'ERR_ALPC_ACCESS_DENIED');
+});
+
+test('the exit codes in docs/command.md are those there are', () => {
+  const page = readFileSync(new URL('../../../docs/command.md', import.meta.url), 'utf8');
+  const [, table] = /<!-- exit-codes -->\n([^]*?)<!-- \/exit-codes -->/.exec(page)!;
+  assert.deepEqual(table!.trimEnd().split('\n'), ['| code | |', '|---:|---|', ...EXIT_CODES.map(({ code, meaning }) => `| ${code} | ${meaning} |`)]);
+});
+
+test('with --json also the man page and the completion scripts are one value', async () => {
+  const value = async (...args: string[]): Promise<unknown> => {
+    const { code, out } = await alpc([...args, '--json']);
+    assert.equal(code, 0);
+    return JSON.parse(out);
+  };
+  assert.deepEqual(await value('man'), { page: manPage(makeProgram()) });
+  for (const shell of SHELLS) assert.deepEqual(await value('completion', shell), { shell, script: completionScript(makeProgram(), shell) });
+});
+
+test('with --json what goes wrong is said on standard error, as without it; of one of several it is told in the value, with its code', async (t) => {
+  temporaryRoot(t);
+  for (const name of ['ls', 'tree', 'show', 'trace']) {
+    const plain = await alpc([name, '\\none']);
+    assert.deepEqual(await alpc([name, '\\none', '--json']), { code: 3, out: '', errors: plain.errors }, name);
+  }
+  const mistake = await alpc(['ls', '--json', '--bogus']);
+  assert.deepEqual([mistake.code, mistake.out], [2, '']);
+  const [ping, rm] = [await alpc(['ping', '\\none', '-c', '1', '--json']), await alpc(['rm', '\\none', '--json'])];
+  assert.deepEqual([ping.code, (JSON.parse(ping.out) as { error: { code: string } }).error.code], [3, 'ERR_ALPC_NAME_NOT_FOUND']);
+  const { removed, failed } = JSON.parse(rm.out) as { removed: string[]; failed: { name: string; code: string }[] };
+  assert.deepEqual([rm.code, removed, failed.map(({ name, code }) => [name, code])], [3, [], [['\\none', 'ERR_ALPC_NAME_NOT_FOUND']]]);
+});
+
 test('--root says which namespace', async (t) => {
   const root = temporaryRoot(t);
   createDirectory('\\here');
@@ -79,6 +128,44 @@ test('on a terminal top redraws, sorts by the key that is pressed, and gives the
   assert.equal(code, 0);
   assert.match(out, /sorted by messages[^]*sorted by connections[^]*sorted by name/);
   assert.ok(out.includes('\u001B[?1049h') && out.trimEnd().endsWith('\u001B[?1049l'), JSON.stringify(out.slice(-40)));
+});
+
+/** A port with few large messages, and one with many small ones: each is first in half of the orders. */
+test('top sorts by messages, bytes, connections, pending requests, waiting threads and name, as it is told and as keys say', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const [few, many] = ['\\RPC Control\\few', '\\RPC Control\\many'] as const;
+  for (const name of [few, many]) {
+    const port = await createPort(name);
+    atEnd(t, () => port.close());
+    port.on('message', () => undefined); // nothing is answered
+  }
+  const clients = await Promise.all([few, few, few, many].map((name) => connectPort(name)));
+  const waiting = await startClient(t, many);
+  await waiting.ask({ type: 'block', data: 'hang' }, 'done');
+  for (let i = 0; i < 3; i++) void clients[0]!.request('a question').catch(() => undefined);
+  const timers = [setInterval(() => clients[1]!.tryPost('x'.repeat(8000)), 50), setInterval(() => Array.from({ length: 10 }, () => clients[3]!.tryPost('x')), 5)];
+  atEnd(t, async () => {
+    for (const timer of timers) clearInterval(timer);
+    await waiting.kill();
+    for (const client of clients) client.close();
+  });
+  const orders = { messages: [many, few], bytes: [few, many], connections: [few, many], pending: [few, many], waiting: [many, few], name: [few, many] };
+
+  for (const [sort, order] of Object.entries(orders)) {
+    const { out } = await alpc(['top', '--json', '-c', '1', '-i', '500', '-s', sort]);
+    assert.deepEqual((JSON.parse(out) as { ports: { port: string }[] }).ports.map(({ port }) => port), order, sort);
+  }
+
+  const keys = ['b', 'c', 'p', 'w', 'n', 'm', 'q'];
+  const shown = ['messages', 'bytes', 'connections', 'pending', 'waiting', 'name', 'messages'];
+  const { out, code } = await inTerminal(['top', '-i', '500'], shown.map((sort, i) => [new RegExp(`Control[^]*sorted by ${sort}`), keys[i]!] as const));
+  assert.equal(code, 0);
+  const screens = out.split('\u001B[H').filter((screen) => screen.includes(few) && screen.includes(many));
+  for (const [sort, order] of Object.entries(orders)) {
+    const seen = screens.filter((screen) => screen.includes(`sorted by ${sort}`)).map((screen) => (screen.indexOf(few) < screen.indexOf(many) ? [few, many] : [many, few]));
+    assert.ok(seen.length > 0, sort);
+    assert.deepEqual(seen.at(-1), order, `by the key of ${sort}`);
+  }
 });
 
 test('Ctrl+C ends top as q does', async (t) => {
@@ -122,7 +209,10 @@ test('man and mandoc have nothing to complain of in the man page', (t) => {
   const page = fileURLToPath(new URL('../../../docs/alpc.1', import.meta.url));
   const complaints = (...command: string[]): string => {
     const { error, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C.UTF-8' } });
-    if (error !== undefined) t.diagnostic(`${command[0]} is not installed`);
+    if (error !== undefined) {
+      assert.notEqual(skipWithout(command[0]!, false), false, `${command[0]} is not installed, and ought to be`);
+      t.diagnostic(`${command[0]} is not installed`);
+    }
     return (stdout ?? '') + (stderr ?? '');
   };
   const lint = complaints('mandoc', '-T', 'lint', '-W', 'warning', page).split('\n');

@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { connectPort, createPort, createSymbolicLink } from '../../src/index.js';
 import type { Cycle, Graph, ObjectDetails, ProcessNode, TraceEvent, Tree } from '../../src/explorer/index.js';
 import { ask } from '../explorer/ask.js';
 import { startCircle, startClient, startPair, startServer, until } from '../explorer/scene.js';
-import { inspectWaits } from '../../src/explorer/index.js';
+import { inspectObject, inspectWaits } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -149,6 +150,35 @@ test('two processes whose threads wait for each other in a circle: deadlocks nam
   }
   const { cycles } = await json<{ cycles: Cycle[] }>('deadlocks');
   assert.deepEqual(cycles[0]!.waits.map(({ port }) => port!.replace('\\RPC Control\\', '')).toSorted(), ['left', 'left worker', 'right', 'right worker']);
+});
+
+test('show tells what each side has used of what it may, doorbells, handles and late replies', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await using port = await createPort(NAME, { accepts: ['file'], limits: { pendingMessages: 7 } });
+  await using client = await connectPort(NAME);
+  const fd = openSync(fileURLToPath(import.meta.url), 'r');
+  atEnd(t, () => closeSync(fd));
+  const file = port.receive();
+  await until(() => inspectObject(NAME).port!.connections[0]!.server.outbox!.sleepsFor, ([first]) => first === 'messages');
+  client.postSync('a file', { handles: [fd] }); // rings
+  await file; // it keeps it
+  const ending = new AbortController();
+  const call = client.request('a question', { signal: ending.signal });
+  const question = await port.receive();
+  ending.abort();
+  assert.ok(question.type === 'request');
+  question.reply('too late');
+  await call.catch(() => undefined);
+  const next = client.request('another'); // it reads what came before the answer
+  const other = await port.receive();
+  assert.ok(other.type === 'request');
+  other.reply('in time');
+  await next;
+  const { connections: [connection], totals } = await until(() => inspectObject(NAME).port!, (seen) => seen.totals.lateReplies === 1);
+  const [rung, back] = [connection!.client.outbox!.bellsRung, connection!.server.outbox!.bellsRung];
+  const { out } = await alpc(['show', NAME]);
+  assert.ok(rung > 0 && totals.handlesOutstanding === 1);
+  for (const text of [/^Lent: +0 views, 1 handles$/m, new RegExp(`^Doorbells: +${rung + back} rung$`, 'm'), /^Late replies: +1$/m, new RegExp(`^${connection!.id} +0/4096 0/7 +0/64 0/0 +1 0 +${rung} ${back} +1 0$`, 'm')]) assert.match(out, text);
 });
 
 test('rm removes what is stale, and a living port only by force', async (t) => {

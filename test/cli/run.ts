@@ -19,6 +19,8 @@ export interface Ran {
 
 export interface RunOptions {
   readonly env?: Record<string, string>;
+  /** Another user; see support/users.ts. */
+  readonly user?: number;
   /** A signal that is sent when its output holds this. */
   readonly signalAt?: readonly [RegExp, NodeJS.Signals];
 }
@@ -57,8 +59,8 @@ export function withResident(): Resident {
 }
 
 /** In a process of its own. */
-export async function alpcAlone(args: readonly string[], { env = {}, signalAt }: RunOptions = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function alpcAlone(args: readonly string[], { env = {}, user, signalAt }: RunOptions = {}): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(user === undefined ? {} : { uid: user, gid: user }) });
   let seen = '';
   if (signalAt !== undefined) {
     child.stdout.on('data', (data: Buffer) => {

@@ -1,6 +1,6 @@
 /** Completion, asked of the shells themselves: each runs the script that `alpc completion` gives. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { makeProgram } from '../../src/cli/program.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
+import { isInstalled, skipWithout } from '../support/tools.js';
 import { MAIN, terminal, withResident } from './run.js';
 
 const { alpc } = withResident();
@@ -35,11 +36,6 @@ function prepare(t: TestContext): Shell {
   return { home, env: { ...process.env, ALPC_ROOT: root, HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_CACHE_HOME: home, ZDOTDIR: home, PATH: `${home}:${process.env['PATH']}` } };
 }
 
-/** Why it can't be asked, or false. */
-function missing(shell: string): string | false {
-  return spawnSync(shell, ['--version'], { stdio: 'ignore' }).status === 0 ? false : `needs ${shell}, which is not installed`;
-}
-
 test('bash completes subcommands, options, choices and names', (t) => {
   const { env } = prepare(t);
   const ask = (...words: string[]): string => `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _alpc; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -48,14 +44,14 @@ test('bash completes subcommands, options, choices and names', (t) => {
   assert.deepEqual(answers.trimEnd().split('\n'), ['deadlocks', '--format', 'perfetto', 'zsh', '/BaseNamedObjects/with\\ blank']);
 });
 
-test('fish completes subcommands, options, choices and names', { skip: missing('fish') }, (t) => {
+test('fish completes subcommands, options, choices and names', { skip: skipWithout('fish', isInstalled('fish')) }, (t) => {
   const { env } = prepare(t);
   const lines = ['alpc de', 'alpc trace --fo', 'alpc trace --format p', 'alpc completion z', 'alpc show /BaseNamedObjects/w'];
   const answers = execFileSync('fish', ['--no-config', '-c', 'alpc completion fish | source; for line in $argv; complete -C $line; end', ...lines], { encoding: 'utf8', env });
   assert.deepEqual(answers.trimEnd().split('\n').map((line) => line.split('\t')[0]), ['deadlocks', '--format', 'perfetto', 'zsh', '/BaseNamedObjects/with blank']);
 });
 
-test('zsh completes subcommands, options, choices and names, as they are typed in a terminal', { skip: missing('zsh') }, async (t) => {
+test('zsh completes subcommands, options, choices and names, as they are typed in a terminal', { skip: skipWithout('zsh', isInstalled('zsh')) }, async (t) => {
   const { env, home } = prepare(t);
   const lines = join(home, 'lines');
   const setup = join(home, 'setup');

@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { atEnd } from '../support/at-end.js';
+import { skipWithout } from '../support/tools.js';
 
 export type Colours = 'light' | 'dark';
 
@@ -56,10 +57,10 @@ const PATIENCE = 60_000;
 const path = PATHS.find((each) => existsSync(each));
 
 /** Why there is no browser, or false. */
-export const noBrowser: string | false = path === undefined ? 'needs chromium, and none is installed' : false;
+export const noBrowser: string | false = skipWithout('chromium', path !== undefined);
 
 export async function launch(): Promise<Browser> {
-  assert.ok(path !== undefined, String(noBrowser));
+  assert.ok(path !== undefined, 'chromium is not installed');
   return chromium.launch({ executablePath: path, args: QUIET, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false });
 }
 

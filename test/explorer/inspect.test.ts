@@ -1,8 +1,10 @@
 /** What the explorer sees of processes that serve, connect and wait: in real processes, stopped and hanging ones among them. */
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { connectPort, createPort, createSymbolicLink, createDirectory } from '../../src/index.js';
-import { type ConnectionDetails, inspectGraph, inspectObject, inspectProcesses, inspectTree, inspectWaits, type PortDetails } from '../../src/explorer/index.js';
+import { type ConnectionDetails, inspectGraph, inspectObject, inspectProcesses, inspectTree, inspectWaits, type OutboxInfo, type PortDetails } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -148,6 +150,36 @@ test('views that the peer holds are counted until it releases them', async (t) =
   message.release();
   assert.deepEqual(only(portOf()).client.outbox!.views, { used: 0, limit: 64 });
   view.release();
+});
+
+test('handles that the peer holds are counted until it releases them, doorbells for a peer that sleeps, and replies that nobody waits for any more', async (t) => {
+  temporaryRoot(t);
+  await using port = await createPort(NAME, { accepts: ['file'] });
+  await using client = await connectPort(NAME);
+  const fd = openSync(fileURLToPath(import.meta.url), 'r');
+  atEnd(t, () => closeSync(fd));
+  const own = (): OutboxInfo => only(portOf()).client.outbox!;
+  const isAsleep = (): Promise<string[]> => until(() => only(portOf()).server.outbox!.sleepsFor, (sleepsFor) => sleepsFor.includes('messages'));
+
+  const message = port.receive();
+  assert.ok((await isAsleep()).includes('messages'));
+  const before = own().bellsRung;
+  client.tryPost('two of them', { handles: [fd, fd] });
+  assert.deepEqual([own().bellsRung - before, own().handles, portOf().totals.handlesOutstanding], [1, 2, 2]);
+  assert.equal(portOf().totals.bellsRung, own().bellsRung + only(portOf()).server.outbox!.bellsRung);
+  const received = await message;
+  assert.ok(received.type === 'datagram');
+  received.release();
+  assert.deepEqual([own().handles, portOf().totals.handlesOutstanding], [0, 0]);
+
+  const ending = new AbortController();
+  const call = client.request('a question', { signal: ending.signal });
+  const question = await port.receive();
+  ending.abort();
+  assert.ok(question.type === 'request');
+  question.reply('too late'); // it has not read that the caller gave up
+  await assert.rejects(call, { name: 'AbortError' });
+  assert.deepEqual(await until(() => [own().lateReplies, portOf().totals.lateReplies], ([late]) => late !== 0), [1, 1]);
 });
 
 test('three processes that wait for each other are a circle, of any length, and who waits outside it is not of it', async (t) => {

@@ -5,8 +5,8 @@ import { test, type TestContext } from 'node:test';
 import { connectPort, createPort } from '../../src/index.js';
 import { type ConnectionEnd, inspectGraph, inspectObject, inspectWaits } from '../../src/explorer/index.js';
 import { takeSnapshot } from '../../src/explorer/snapshot.js';
-import { findCircles } from '../../src/explorer/waits.js';
-import { outboxInfo, readControlPage, readWaitPage } from '../../src/explorer/pages.js';
+import { findCircles, waitsOf } from '../../src/explorer/waits.js';
+import { outboxInfo, readControlPage, readWaitPage, type WaitPageFacts } from '../../src/explorer/pages.js';
 import { Control, MAGIC, PROTOCOL_VERSION } from '../../src/memory/layout.js';
 import { Outbox } from '../../src/memory/outbox.js';
 import { WaitPage } from '../../src/memory/wait-page.js';
@@ -148,6 +148,27 @@ test('a page that somebody was sent draws no arrow of a circle, only one that it
   assert.deepEqual(inspectWaits().cycles, []);
 });
 
+test('a thread of a circle that is woken for nothing and waits again, for the same, is of it; one that waits for something else, or no more, is not', async (t) => {
+  await scene(t);
+  const [a, b] = [4711, 4712].map((tid) => new WaitPage(thisThread().arena, tid)) as [WaitPage, WaitPage];
+  atEnd(t, () => [a, b].forEach((page) => page.close()));
+  const connection = outboxOf(process.pid);
+  const found = (since: () => void): number => {
+    a.publish(b.inode, connection, 1);
+    b.publish(a.inode, connection, 1);
+    const snapshot = takeSnapshot();
+    since();
+    const { cycles } = waitsOf(snapshot);
+    for (const page of [a, b]) if ((readPage(page).sequence & 1) === 1) page.withdraw();
+    return cycles.length;
+  };
+  const again = (messageId: number) => (): void => {
+    a.withdraw();
+    a.publish(b.inode, connection, messageId);
+  };
+  assert.deepEqual([found(() => undefined), found(again(1)), found(again(2)), found(() => a.withdraw())], [1, 1, 0, 0]);
+});
+
 test('circles are found wherever they begin, and ways into them are not of them', () => {
   const circles = (edges: [string, string][]): string[][] => findCircles(new Map(edges)).map((circle) => circle.toSorted());
   assert.deepEqual(circles([]), []);
@@ -161,9 +182,13 @@ test('a wait page is read as it was written', (t) => {
   const page = new WaitPage(thisThread().arena, 4711);
   atEnd(t, () => page.close());
   page.publish(5 * 2 ** 32 + 6, 7 * 2 ** 32 + 8, 9);
-  const bytes = Buffer.alloc(PAGE);
-  readSync(page.fd, bytes, 0, PAGE, 0);
-  const read = readWaitPage(bytes)!;
+  const read = readPage(page);
   assert.deepEqual([read.ownerPid, read.tid, read.sequence, read.on, read.connection, read.messageId], [process.pid, 4711, 1, 5 * 2 ** 32 + 6, 7 * 2 ** 32 + 8, 9]);
   assert.ok(Math.abs(read.since.getTime() - Date.now()) < 60_000);
 });
+
+function readPage(page: WaitPage): WaitPageFacts {
+  const bytes = Buffer.alloc(PAGE);
+  readSync(page.fd, bytes, 0, PAGE, 0);
+  return readWaitPage(bytes)!;
+}

@@ -40,7 +40,7 @@ test('a call is told as sent and received, its reply as sent and received, each 
   await client.until('done');
 });
 
-test('a thread that blocks is told to wait, and a client that goes to disconnect', async (t) => {
+test('a thread that blocks is told to wait, and a client that goes to wait no more, and to disconnect', async (t) => {
   temporaryRoot(t, { leftovers: true });
   await startServer(t, NAME);
   const client = await startClient(t, NAME);
@@ -50,6 +50,7 @@ test('a thread that blocks is told to wait, and a client that goes to disconnect
   });
   const wait = seen.find(({ event }) => event === 'wait')!;
   assert.deepEqual([wait.pid, wait.tid, wait.messageId, wait.role], [client.pid, client.pid, 1, 'client']);
+  assert.deepEqual(seen.filter(({ event, tid }) => event === 'unwait' && tid === client.pid).map(({ pid, messageId }) => [pid, messageId]), [[client.pid, 1]]);
 });
 
 test('what is overwritten before it is seen is counted and not made up', async (t) => {
@@ -92,4 +93,16 @@ test('a trace is drawn for Perfetto: processes have names, calls are slices, wai
   assert.equal((end!['ts'] as number) - (begin!['ts'] as number), 2000);
   const open = drawn.filter(({ id }) => id === '1/client/6');
   assert.equal((open[1]!['ts'] as number) - (open[0]!['ts'] as number), 4000);
+});
+
+test('waits that are open when the trace ends are closed with it, the innermost of a thread first, and an end that had no beginning is not drawn', () => {
+  const writer = new PerfettoWriter(() => undefined);
+  const at = (ms: number): string => new Date(1_000_000 + ms).toISOString();
+  const wait = (ms: number, event: 'wait' | 'unwait', tid: number, messageId: number): TraceEvent => ({ port: NAME, connection: '1', role: 'client', pid: 10, at: at(ms), event, tid, messageId });
+  const events = [wait(0, 'unwait', 11, 1), wait(1, 'wait', 11, 2), wait(2, 'wait', 11, 3), wait(3, 'wait', 12, 4), wait(4, 'unwait', 12, 4), wait(5, 'wait', 13, 5)];
+  const drawn = [...events.flatMap((event) => writer.write(event)), ...writer.end(new Date(1_000_009))].filter(({ ph }) => ph === 'B' || ph === 'E');
+  assert.deepEqual(drawn.map(({ ph, tid, ts }) => [ph, tid, (ts as number) - 1_000_000_000]), [
+    ['B', 11, 1000], ['B', 11, 2000], ['B', 12, 3000], ['E', 12, 4000], ['B', 13, 5000], ['E', 11, 9000], ['E', 11, 9000], ['E', 13, 9000],
+  ]);
+  assert.deepEqual(writer.end(), [], 'once');
 });

@@ -14,6 +14,7 @@ import type { News, Order } from './example-actor.js';
 import { settle, takeStock, withLedger } from './ledger.js';
 import { startActor } from './processes.js';
 import { namesIn, temporaryRoot } from './root.js';
+import { isInstalled, skipWithout } from './tools.js';
 
 withLedger();
 
@@ -112,6 +113,14 @@ test('an actor answers, and keeps its news until somebody waits for them', async
   const counted = actor.ask({ type: 'count', to: 3 }, 'counted');
   assert.equal((await counted).last, 3);
   assert.deepEqual(await actor.until('ready'), { type: 'ready', root: process.env['ALPC_ROOT'], given: ['given'], example: 'set' });
+});
+
+test('a tool that is missing skips its tests with a reason, and lets them run and fail where it ought to be', () => {
+  assert.equal(skipWithout('fish', true, {}), false);
+  assert.equal(skipWithout('fish', false, {}), 'needs fish, which is not installed');
+  assert.equal(skipWithout('fish', false, { ALPC_NEEDS: 'zsh chromium' }), 'needs fish, which is not installed');
+  assert.equal(skipWithout('fish', false, { ALPC_NEEDS: 'zsh fish chromium' }), false);
+  assert.deepEqual([isInstalled('sh'), isInstalled('no such program')], [true, false]);
 });
 
 test('a wait for an actor that ends fails with its end and its output', async (t) => {

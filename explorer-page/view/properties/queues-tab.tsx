@@ -24,6 +24,8 @@ export function QueuesTab({ port, rates }: PortTabProps) {
           { title: 'Taken, not received', value: formatCount(totals.queuedMessages) },
           { title: 'Unread in rings', value: formatBytes(totals.unreadBytes) },
           { title: 'Views outstanding', value: formatCount(totals.viewsOutstanding) },
+          { title: 'Handles outstanding', value: formatCount(totals.handlesOutstanding) },
+          { title: 'Bells rung', value: formatCount(totals.bellsRung) },
           { title: 'Waiting to connect', value: backlog === undefined ? 'not visible' : formatCount(backlog.waiting), note: backlog === undefined ? undefined : `at most ${formatCount(backlog.limit)}`, isBad: (backlog?.waiting ?? 0) > 0 },
         ]}
       />

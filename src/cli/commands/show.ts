@@ -1,6 +1,6 @@
 /** `alpc show`: all that can be told of one object, a port's connections among it. */
 import type { Command } from 'commander';
-import { type AccessEntry, type ConnectionDetails, type ConnectionEnd, inspectObject, type ObjectDetails, type PortDetails } from '../../explorer/index.js';
+import { type AccessEntry, type ConnectionDetails, type ConnectionEnd, inspectObject, type ObjectDetails, type OutboxInfo, type PortDetails, type Usage } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { agoText, bytesText, microsecondsText, type Output, printable } from '../output.js';
 
@@ -48,7 +48,9 @@ function showPort(out: Output, port: PortDetails): void {
     ['To the server', `${totals.clientToServer.messages} messages, ${bytesText(totals.clientToServer.bytes)}`],
     ['From the server', `${totals.serverToClient.messages} messages, ${bytesText(totals.serverToClient.bytes)}`],
     ['Queues', `${totals.pendingRequests} requests wait for replies, ${totals.queuedMessages} messages read ahead, ${bytesText(totals.unreadBytes)} unread`],
-    ['Views out', totals.viewsOutstanding],
+    ['Lent', `${totals.viewsOutstanding} views, ${totals.handlesOutstanding} handles`],
+    ['Doorbells', `${totals.bellsRung} rung`],
+    ['Late replies', totals.lateReplies === 0 ? undefined : totals.lateReplies],
     ['Latency', latency && `median ${microsecondsText(latency.medianMicroseconds)}, 99% ${microsecondsText(latency.p99Microseconds)}, of ${latency.count} calls`],
   ]);
   if (port.connections.length > 0) showConnections(out, port.connections);
@@ -79,6 +81,24 @@ function showConnections(out: Output, connections: readonly ConnectionDetails[])
     { title: 'Asleep', of: ({ client, server }) => client.outbox && `${client.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}/${server.outbox === undefined ? '-' : server.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}` },
     { title: 'Median', of: ({ latency }) => latency && microsecondsText(latency.medianMicroseconds), right: true },
     { title: 'Command', of: ({ client, problem }) => `${client.process?.command ?? ''}${problem === undefined ? '' : ` [${problem}]`}` },
+  ]);
+  for (const line of lines) out.line(line);
+  showQuotas(out, connections);
+}
+
+/** What each side has used of what it may, the client's before the server's. */
+function showQuotas(out: Output, connections: readonly ConnectionDetails[]): void {
+  const both = (of: (outbox: OutboxInfo) => string | number | undefined) => ({ client, server }: ConnectionDetails): string | undefined =>
+    client.outbox === undefined && server.outbox === undefined ? undefined : [client.outbox, server.outbox].map((outbox) => (outbox && of(outbox)) ?? '-').join(' ');
+  const usage = (used: Usage | undefined): string | undefined => used && `${used.used}/${used.limit}`;
+  out.line();
+  const lines = out.table(connections, [
+    { title: 'Connection', of: ({ id }) => id },
+    { title: 'Pending of quota', of: both(({ pendingQuota }) => usage(pendingQuota)), right: true },
+    { title: 'Views lent', of: both(({ views }) => usage(views)), right: true },
+    { title: 'Handles lent', of: both(({ handles }) => handles), right: true },
+    { title: 'Bells rung', of: both(({ bellsRung }) => bellsRung), right: true },
+    { title: 'Late replies', of: both(({ lateReplies }) => lateReplies), right: true },
   ]);
   for (const line of lines) out.line(line);
 }
