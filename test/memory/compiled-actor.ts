@@ -11,7 +11,7 @@ const [mine, theirs] = ([0, 1] as const).map((role) => Outbox.create(arena, 'alp
 const open = (outbox: Outbox): Outbox => Outbox.open(arena, duplicateDescriptor(outbox.fd), pageSize());
 const [from, to] = createSocketPair();
 const [a, b] = [new Link(mine, open(theirs), from, MAX_MESSAGE_LENGTH), new Link(theirs, open(mine), to, MAX_MESSAGE_LENGTH)];
-for (let i = 0; i < 300_000; i++) {
+for (let i = 0; i < 400_000; i++) {
   a.send(RecordType.datagram, i, 0, 0, 'x', 1);
   if (b.reader.next()) b.release();
   if (b.armForData()) b.disarm();
