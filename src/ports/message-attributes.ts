@@ -191,6 +191,7 @@ export class MessageAttributes {
   end(): void {
     this.#directMessages?.end();
     this.#outgoingViews?.end();
+    this.#outgoingHandles?.end();
     this.#incomingViews?.end();
     this.#packets?.close();
   }

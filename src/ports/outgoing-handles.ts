@@ -59,6 +59,11 @@ export class OutgoingHandles {
     else this.#connection.violate(new ProtocolViolation(`the peer says that it is done with ${news} descriptors, it has ${this.count}`));
   }
 
+  /** The connection has ended: nothing of this side's is out any more. */
+  end(): void {
+    this.#done = this.#sent;
+  }
+
   #send(handles: readonly HandleToSend[]): AttachmentPart {
     const connection = this.#connection;
     const packet = connection.attributes.packets.send(handles.map(({ fd }) => fd), handles.map(({ kind }) => HANDLE_KINDS[kind]));

@@ -164,7 +164,7 @@ class ClientHalf {
   }
 
   #receive(port: ClientPort, stage = 'receive'): Promise<Awaited<ReturnType<ClientPort['receive']>> | undefined> {
-    return this.#steps.take(stage, () => (this.#part.form === 'blocking' ? port.receiveSync() : port.receive()), (message) => message.type);
+    return this.#steps.take(stage, () => (this.#part.form === 'blocking' ? port.receiveSync() : port.receive()), (message) => (message.type === 'port-closed' ? `port-closed: ${message.reason}` : message.type));
   }
 }
 

@@ -201,7 +201,7 @@ const OUTCOMES: Record<Half, Record<string, RegExp>> = {
     send: /^(done|ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED)$/,
     share: /^(done|seen|read|ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED|ERR_ALPC_CLOSED)$/,
     call: /^(answer|ERR_ALPC_MESSAGE_LOST|ERR_ALPC_DISCONNECTED)$/,
-    receive: /^(request|datagram|canceled|port-closed|ERR_ALPC_DISCONNECTED)$/,
+    receive: /^(request|datagram|canceled|port-closed: (died|disconnected)|ERR_ALPC_DISCONNECTED)$/,
     reply: /^(sent|canceled|disconnected)$/,
     after: /^ERR_ALPC_DISCONNECTED$/,
     leave: /^done$/,
@@ -222,6 +222,10 @@ const OUTCOMES: Record<Half, Record<string, RegExp>> = {
 function checkOutcomes(steps: readonly Step[], survivor: Half, died: number, stage: string): void {
   const text = JSON.stringify(steps);
   for (const step of steps) assert.match(step.outcome, OUTCOMES[survivor][step.stage]!, `${step.stage}: ${text}`);
+  // Who is killed before it takes its leave has not said goodbye: the one that ends a connection does so in that stage alone.
+  for (const { outcome } of steps.filter(({ stage: at, outcome }) => at === 'told' || outcome.startsWith('port-closed'))) {
+    if (stage !== 'leave') assert.match(outcome, /^(port-closed: )?died$/, text);
+  }
   // What was outstanding when the other died is lost; if it had said goodbye before, it is disconnected; if this side did, canceled.
   steps.forEach((step, index) => {
     if (step.stage !== 'outstanding' || step.began > died || stage === 'leave') return;

@@ -39,7 +39,7 @@ async function startVictim(t: TestContext): Promise<Actor<VictimOrder, VictimNew
   return victim;
 }
 
-test('a user has its share of the connections and no more: refused with ERR_ALPC_QUOTA_EXCEEDED, while others are let in, and let in again when its own have left', { skip: noOtherUsers }, async (t) => {
+test('test 37: a user has its share of the connections and no more: refused with ERR_ALPC_QUOTA_EXCEEDED, while others are let in, and let in again when its own have left', { skip: noOtherUsers }, async (t) => {
   sharedRoot(t);
   const server = await startServer(t, { connections: 60, connectionsPerUser: 40 });
   const [hostile, polite] = [startCrowd(t, HOSTILE), startCrowd(t, POLITE)];
@@ -53,7 +53,7 @@ test('a user has its share of the connections and no more: refused with ERR_ALPC
   assert.deepEqual((await hostile.ask({ type: 'connect', name: NAME, times: 41 }, 'connected')).refusals, { ERR_ALPC_QUOTA_EXCEEDED: 1 });
 });
 
-test('without a word a share is a quarter of all, and a thousand connections of one user keep nobody out', { skip: noOtherUsers }, async (t) => {
+test('test 37: without a word a share is a quarter of all, and a thousand connections of one user keep nobody out', { skip: noOtherUsers }, async (t) => {
   sharedRoot(t);
   await startServer(t, { connections: 400 });
   const [hostile, polite] = [startCrowd(t, HOSTILE), startCrowd(t, POLITE)];
@@ -62,7 +62,7 @@ test('without a word a share is a quarter of all, and a thousand connections of 
 });
 
 for (const form of ['on', 'receiveSync'] as const) {
-  test(`though a thousand connections of one user rang before, another user's message is among the first that a server takes by ${form}`, { skip: noOtherUsers }, async (t) => {
+  test(`test 37: though a thousand connections of one user rang before, another user's message is among the first that a server takes by ${form}`, { skip: noOtherUsers }, async (t) => {
     sharedRoot(t);
     const server = await startServer(t, {}, { form });
     const [hostile, polite] = [startCrowd(t, HOSTILE), startCrowd(t, POLITE)];
@@ -135,7 +135,7 @@ function quantile(values: readonly number[], part: number): number {
 }
 
 for (const form of ['on', 'receiveSync'] as const) {
-  test(`a user with a thousand connections at its worst makes another user's calls to a server that receives by ${form} take less than twice as long (p99, judged in the long form), and never keeps them out`, { skip: noOtherUsers, timeout: 220_000 }, async (t) => {
+  test(`test 37: a user with a thousand connections at its worst makes another user's calls to a server that receives by ${form} take less than twice as long (p99, judged in the long form), and never keeps them out`, { skip: noOtherUsers, timeout: 220_000 }, async (t) => {
     sharedRoot(t);
     await startServer(t, {}, { form });
     await startServer(t, {}, { form, name: ELSEWHERE });

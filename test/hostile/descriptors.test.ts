@@ -4,11 +4,12 @@
  * thread that serves waits for any.
  */
 import assert from 'node:assert/strict';
-import { chmodSync as chmod, fstatSync, readlinkSync } from 'node:fs';
+import { chmodSync as chmod, closeSync, fstatSync, mkdtempSync, openSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
-import { AlpcError, connectPort, createPort } from '../../src/index.js';
+import { AlpcError, connectPort, createPort, type ServerPort } from '../../src/index.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { randomFrom } from '../memory/support.js';
 import { failsWith, until } from '../process/expect.js';
@@ -18,8 +19,9 @@ import { settle, takeStock, withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import { turn, turnsUntil } from '../support/turns.js';
 import { disarm, makeLingering } from './lingering.js';
-import { HandPeer, KIND, REASON, RECORD_TYPE } from './peer.js';
-import { PROTOCOL_SEALS, sendRaw } from './raw.js';
+import { connectionOf } from './meeting.js';
+import { ATTRIBUTE, HandPeer, KIND, PAGE, REASON, RECORD_TYPE } from './peer.js';
+import { PROTOCOL_SEALS, receiveRaw, sendRaw } from './raw.js';
 import { NAME, openStage, openTrap } from './stage.js';
 import { answers, reportOf, startServer } from './serving.js';
 
@@ -252,8 +254,63 @@ test('B4: a client too waits for no descriptor that a server sends, whatever it 
   await settle(before);
 });
 
-test('B5: whoever connects, talks and leaves in whatever order, each client gets its own two descriptors and no other, and none is left', async (t) => {
-  const stage = await openStage(t, { limits: { ringLength: 4096 } });
+/** What a server hands out: files and sections, each for one client, and none for any other. */
+class HandedOut {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'alpc-handed-'));
+  /** Whose each file is, by their inode numbers, and each section, which its first receiver names. */
+  readonly #owners = new Map<number, HandPeer>();
+  files = 0;
+  sections = 0;
+
+  /** Sends the peer a file, or a view of a section. What it has room for no more is not sent. */
+  give(port: ServerPort, peer: HandPeer, what: 'file' | 'section'): void {
+    const file = openSync(join(this.#folder, String(this.#owners.size)), 'w+');
+    const section = port.createSection(PAGE);
+    this.#owners.set(fstatSync(file).ino, peer);
+    try {
+      port.tryPost('', what === 'file' ? { handles: [file] } : { view: section.createView(64), autoRelease: true });
+    } catch (error) {
+      assert.ok(failsWith('ERR_ALPC_QUOTA_EXCEEDED')(error));
+    }
+    section.close();
+    closeSync(file);
+  }
+
+  /** Reads all that came on the peer's socket. */
+  check(peer: HandPeer): void {
+    for (let heard = receiveRaw(peer.socket); typeof heard !== 'string'; heard = receiveRaw(peer.socket)) {
+      for (const fd of heard.descriptors) {
+        const [name, { ino }] = [readlinkSync(`/proc/self/fd/${fd}`), fstatSync(fd)];
+        const isFile = name.startsWith(`${this.#folder}/`);
+        if (isFile) this.files++;
+        else {
+          assert.match(name, /^\/memfd:alpc:.* \(deleted\)$/);
+          assert.ok(!this.#owners.has(ino), 'a section comes once');
+          this.#owners.set(ino, peer);
+          this.sections++;
+        }
+        assert.equal(this.#owners.get(ino), peer, `${name} is this one's`);
+        closeDescriptor(fd);
+      }
+    }
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** Sends the server a section of its own, as the protocol says. */
+function giveSection(peer: HandPeer, number: number): void {
+  sendRaw(peer.socket, Buffer.from(Int32Array.of(4, number, 1, 1, 8).buffer), [peer.outbox.fd]);
+  peer.send({ attributes: ATTRIBUTE.handle, data: Buffer.from(Int32Array.of(number, 1).buffer) });
+}
+
+test('B5: whoever connects, talks, shares and leaves in whatever order, each client gets its own two descriptors, what it was sent, and no other, and none is left', async (t) => {
+  const stage = await openStage(t, { limits: { ringLength: 4096 }, accepts: ['section'] });
+  stage.port.on('message', (message) => void (message.type === 'datagram' && message.release()));
+  const handedOut = new HandedOut();
+  atEnd(t, () => handedOut.remove());
   const random = randomFrom(4711);
   const outboxes = new Set<number>();
   const pages = new Set<number>();
@@ -267,12 +324,12 @@ test('B5: whoever connects, talks and leaves in whatever order, each client gets
     pages.add(page!.inode);
   };
   await stage.survives(async () => {
-    const peers: { peer: HandPeer; step: number }[] = [];
+    const peers: { peer: HandPeer; step: number; given: number }[] = [];
     for (let round = 0; round < times(1500, 100_000); round++) {
       const at = random(12);
       const actor = peers[at];
       if (actor === undefined) {
-        peers.push({ peer: HandPeer.client(), step: 0 });
+        peers.push({ peer: HandPeer.client({ words: { accepts: 2 | (1 << 8), maxViews: 64, maxSections: 64, maxSectionKiB: 4096, maxHandles: 64 } }), step: 0, given: 0 });
         continue;
       }
       const { peer } = actor;
@@ -296,7 +353,17 @@ test('B5: whoever connects, talks and leaves in whatever order, each client gets
         assert.equal(peer.theirOutbox!.seals & PROTOCOL_SEALS, PROTOCOL_SEALS);
         actor.step = 3;
       } else {
-        const moves = [() => peer.ring(), () => peer.send({ type: RECORD_TYPE.request, messageId: round, data: 'x' }), () => peer.send({ data: 'y' }), () => peer.take()];
+        const server = stage.port.connections.find((port) => connectionOf(port).inode === fstatSync(peer.outbox.fd).ino);
+        const moves = [
+          () => peer.ring(),
+          () => peer.send({ type: RECORD_TYPE.request, messageId: round, data: 'x' }),
+          () => peer.send({ data: 'y' }),
+          () => peer.take(),
+          () => server !== undefined && handedOut.give(server, peer, 'file'),
+          () => server !== undefined && handedOut.give(server, peer, 'section'),
+          () => handedOut.check(peer),
+          () => giveSection(peer, ++actor.given),
+        ];
         moves[random(moves.length)]!();
       }
       if (random(5) === 0) await turn();
@@ -319,4 +386,5 @@ test('B5: whoever connects, talks and leaves in whatever order, each client gets
     stage.traced.length = 0;
   });
   assert.ok(outboxes.size > 50 && pages.size === 1, `${outboxes.size} outboxes`);
+  assert.ok(handedOut.files > 20 && handedOut.sections > 20, `${handedOut.files} files and ${handedOut.sections} sections came`);
 });

@@ -4,14 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { AlpcError, type ClientPort, type CommunicationPort, connectPort, type ConnectionPort, createPort, type RequestMessage, type ServerPort } from '../../src/index.js';
-import { numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { failsWith, nameOf, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import { turn } from '../support/turns.js';
 import { NAME, serve, serveByHand } from './meeting.js';
-import { HandPeer, PAGE, RECORD_TYPE, STATE } from './peer.js';
+import { ATTRIBUTE, HandPeer, PAGE, RECORD_TYPE, STATE } from './peer.js';
+import { HandFile, SEAL, sendRaw } from './raw.js';
 
 withLedger();
 
@@ -27,11 +29,19 @@ interface Meeting {
   readonly close: () => void;
 }
 
-/** What came of what was in flight: how calls ended, and the requests that were received. */
+/** What came of what was in flight: how calls ended, the requests that were received, and what must hold afterwards of whatever else is held. */
 interface InFlight {
   readonly calls: Promise<string>[];
   readonly requests: RequestMessage[];
+  readonly after: (isClosedHere: boolean) => void;
 }
+
+/** Both sides take views and files. */
+const ACCEPTS = ['view', 'file'] as const;
+/** Small enough for a reserve beside the longest message. */
+const LIMITS = { ringLength: PAGE, maxMessageLength: 2000 };
+const HAND = { maxMessageLength: 2000, words: { accepts: 2 | (1 << 8), maxViews: 4, maxSections: 2, maxSectionKiB: 64, maxHandles: 4 } } as const;
+const SEALS_OF_A_SECTION = SEAL.seal | SEAL.shrink | SEAL.grow | SEAL.futureWrite;
 
 const PAYLOAD = Buffer.alloc(300, 'this was received before the end');
 
@@ -79,7 +89,69 @@ const STATES: Record<string, (meeting: Meeting) => Promise<Partial<InFlight>>> =
     const call = outcomeOf(meeting.ours.request('awaited', { timeout: 60_000, signal: new AbortController().signal }));
     return { calls: [outcomeOf(meeting.ours.request('awaited')), call, outcomeOf(request.callback('and you?'))], requests: [request] };
   },
+  'a view sent that does not come back, and a wait for its region': async ({ ours }) => {
+    const section = ours.createSection(PAGE);
+    assert.equal(ours.tryPost('', { view: section.createView(PAGE), autoRelease: true }), 'sent');
+    return { calls: [section.waitForView(PAGE).then((view) => (view.release(), 'its region came back'), nameOf)], after: () => assert.throws(() => ours.createSection(PAGE), AlpcError) };
+  },
+  'a view that is held': async ({ hand, receiver }) => {
+    const file = HandFile.make(PAGE, { name: 'alpc:hand', seals: 0, mapped: true });
+    file.bytes.fill(7);
+    file.seal(SEALS_OF_A_SECTION);
+    sendRaw(hand.socket, words(4, 1, 1, 0), [file.fd]);
+    hand.send({ attributes: ATTRIBUTE.view, data: words(0, 1, 1, 1, 0, 0, PAGE, 0, PAGE, 0) });
+    const message = await receiver.receive();
+    assert.ok(message.type === 'datagram');
+    file.close();
+    return {
+      after: (isClosedHere) => {
+        const { view } = message;
+        if (isClosedHere) assert.throws(() => view!.bytes, failsWith('ERR_ALPC_CLOSED'));
+        else assert.ok(view!.bytes.every((byte) => byte === 7), 'it stays until it is released');
+        message.release();
+        assert.equal(message.view, undefined);
+      },
+    };
+  },
+  'a descriptor sent that nobody takes': async ({ ours }) => {
+    const file = openSync('/proc/self/exe', 'r');
+    assert.equal(ours.tryPost('', { handles: [file] }), 'sent');
+    closeSync(file);
+    return { after: () => assert.equal(ours.info().handlesOut, 0) };
+  },
+  'a descriptor that is held': async ({ hand, receiver }) => {
+    const file = openSync('/proc/self/exe', 'r');
+    sendRaw(hand.socket, words(4, 1, 1, 1, 1), [file]);
+    closeSync(file);
+    hand.send({ attributes: ATTRIBUTE.handle, data: words(1, 1) });
+    const message = await receiver.receive();
+    assert.ok(message.type === 'datagram');
+    return {
+      after: (isClosedHere) => {
+        if (isClosedHere) assert.throws(() => message.handles.take(0), failsWith('ERR_ALPC_CLOSED'));
+        else {
+          const taken = message.handles.take(0);
+          assert.ok(fstatSync(taken).isFile());
+          closeSync(taken);
+        }
+        message.release();
+      },
+    };
+  },
+  'a direct message that nobody has taken': async ({ ours }) => {
+    const told = new Promise<string>((resolve) => assert.equal(ours.tryPost('', { direct: resolve }), 'sent'));
+    return { calls: [told] };
+  },
+  'a reserve in use, and one that is free': async ({ ours }) => {
+    const [used, free] = [ours.createResourceReserve(8), ours.createResourceReserve(8)];
+    assert.equal(ours.tryPost('reserved', { reserve: used }), 'sent');
+    return { after: () => [used, free].forEach((reserve) => reserve.close()) };
+  },
 };
+
+function words(...values: number[]): Buffer {
+  return Buffer.from(Int32Array.from(values).buffer);
+}
 
 const ENDS: Record<string, (meeting: Meeting) => void> = {
   'this side closes': ({ close }) => close(),
@@ -105,10 +177,10 @@ const ENDS: Record<string, (meeting: Meeting) => void> = {
   },
 };
 
-const SETTLED = new Set(['ERR_ALPC_CANCELED', 'ERR_ALPC_MESSAGE_LOST', 'ERR_ALPC_DISCONNECTED', 'answer']);
+const SETTLED = new Set(['ERR_ALPC_CANCELED', 'ERR_ALPC_MESSAGE_LOST', 'ERR_ALPC_DISCONNECTED', 'answer', 'lost', 'its region came back', 'ERR_ALPC_CLOSED']);
 
 /** What must hold after the end of it, whatever came before. */
-async function checkEnd({ ours }: Meeting, { calls = [], requests = [] }: Partial<InFlight>, again: () => Promise<void>): Promise<void> {
+async function checkEnd({ ours }: Meeting, isClosedHere: boolean, { calls = [], requests = [], after = () => {} }: Partial<InFlight>, again: () => Promise<void>): Promise<void> {
   await until('it has ended', () => ours.closed);
   for (const outcome of await Promise.all(calls)) assert.ok(SETTLED.has(outcome), outcome);
   await again(); // its memory is somebody else's now
@@ -117,6 +189,7 @@ async function checkEnd({ ours }: Meeting, { calls = [], requests = [] }: Partia
     assert.deepEqual([request.isPending, request.signal.aborted, request.reply('late'), request.cancel()], [false, true, 'disconnected', 'disconnected']);
     await assert.rejects(request.callback('late'), AlpcError);
   }
+  after(isClosedHere);
   assert.equal(ours.tryPost('late'), 'disconnected');
   for (const call of [ours.post('late'), ours.request('late')]) await assert.rejects(call, AlpcError);
   assert.throws(() => ours.requestSync('late'), AlpcError);
@@ -126,16 +199,17 @@ async function checkEnd({ ours }: Meeting, { calls = [], requests = [] }: Partia
 }
 
 for (const [end, act] of Object.entries(ENDS)) {
+  const isClosedHere = end.includes('closes');
   test(`B19: a server's end of a connection in every state, when ${end}`, async (t) => {
     for (const make of Object.values(STATES)) {
-      const { port, peer, last } = await serve(t, { limits: { ringLength: PAGE } });
-      const hand = await peer();
+      const { port, peer, last } = await serve(t, { limits: LIMITS, accepts: ACCEPTS });
+      const hand = await peer(HAND);
       const ours = last();
       const meeting = { ours, hand, receiver: port, close: () => ours.disconnect() };
       const inFlight = await make(meeting);
       act(meeting);
       if (!ours.closed) port.on('message', () => {}); // somebody must look
-      await checkEnd(meeting, inFlight, async () => {
+      await checkEnd(meeting, isClosedHere, inFlight, async () => {
         const next = await peer();
         for (let i = 0; i < 3; i++) next.send({ data: Buffer.alloc(1000, 'secret') });
         last().tryPost(Buffer.alloc(1000, 'secret'));
@@ -149,12 +223,12 @@ for (const [end, act] of Object.entries(ENDS)) {
   test(`B19: a client's end of a connection in every state, when ${end}`, async (t) => {
     const { connect } = serveByHand(t);
     for (const make of Object.values(STATES)) {
-      const [client, hand] = await connect({ limits: { ringLength: PAGE } });
+      const [client, hand] = await connect({ limits: LIMITS, accepts: ACCEPTS }, HAND);
       const meeting = { ours: client, hand, receiver: client, close: () => client.close() };
       const inFlight = await make(meeting);
       act(meeting);
       if (!client.closed) client.on('message', () => {});
-      await checkEnd(meeting, inFlight, async () => {
+      await checkEnd(meeting, isClosedHere, inFlight, async () => {
         const [next, other] = await connect({ limits: { ringLength: PAGE } });
         for (let i = 0; i < 3; i++) other.send({ data: Buffer.alloc(1000, 'secret') });
         next.tryPost(Buffer.alloc(1000, 'secret'));

@@ -172,7 +172,7 @@ test('B4: descriptors that take a minute to close hold up nobody, taken or not',
   });
 });
 
-test('B6: a receiver that says it is done with more than it was sent is dropped', async (t) => {
+test('B7: a receiver that says it is done with more than it was sent is dropped', async (t) => {
   for (const lie of [2, -1, 2 ** 31 - 1]) {
     const stage = await openStage(t);
     await stage.survives(async () => {

@@ -88,6 +88,8 @@ export interface PeerOptions {
   page?: HandFile;
   /** Seals of its own files; the protocol's when they are not said. */
   seals?: number;
+  /** What else its control page says from the beginning. */
+  words?: Partial<Record<ControlWord, number>>;
 }
 
 /** One side of one connection. */
@@ -109,7 +111,7 @@ export class HandPeer {
   #head = 0;
   #answeredSleep = 0;
 
-  constructor(role: 'client' | 'server', { ringLength = PAGE, maxMessageLength = MAX_MESSAGE_LENGTH, outbox, page, ...files }: PeerOptions = {}) {
+  constructor(role: 'client' | 'server', { ringLength = PAGE, maxMessageLength = MAX_MESSAGE_LENGTH, outbox, page, words = {}, ...files }: PeerOptions = {}) {
     this.role = role;
     this.ringLength = ringLength;
     this.maxMessageLength = maxMessageLength;
@@ -123,6 +125,7 @@ export class HandPeer {
       this.set('ownerPid', process.pid);
       this.set('role', role === 'client' ? 0 : 1);
       this.set('state', STATE.open);
+      for (const [word, value] of Object.entries(words)) this.set(word as ControlWord, value);
     }
     if (page === undefined) {
       this.setWait('magic', MAGIC);

@@ -23,9 +23,11 @@ const MILLISECONDS = times(700, 10_000);
 /** The longest that the loop may be held up (p99), in milliseconds of processor time. */
 const MOST_LAG = 20;
 const MOST_HEAP = 2 ** 20;
+/** What makes a stretch a storm. The slowest way brings 400 on a busy machine and 1,500 on a quiet one; with fewer there is another stretch. */
+const STORM = 200;
 
 for (const way of ['properly', 'silently', 'with nonsense'] as const) {
-  test(`clients that come and go ${way}, as fast as they can, leave nothing, and hold up nobody for long`, { timeout: 300_000 }, async (t) => {
+  test(`test 39: clients that come and go ${way}, as fast as they can, leave nothing, and hold up nobody for long`, { timeout: 300_000 }, async (t) => {
     const root = ownRoot(t);
     const server = startActor<ServerOrder, ServerNews>(t, new URL('./storm-server.js', import.meta.url), [], {}, { watchdog: 300_000 });
     await server.until('ready');
@@ -50,9 +52,9 @@ for (const way of ['properly', 'silently', 'with nonsense'] as const) {
     await until('all have left', async () => (await report()).connections === 1);
     const before = await report();
     let { came, lag, lagByClock } = await stretch(way);
-    for (let tries = 0; lag >= MOST_LAG && tries < 4; tries++) ({ came, lag, lagByClock } = await stretch(way)); // code is compiled meanwhile, which takes time, too
+    for (let tries = 0; (lag >= MOST_LAG || came < STORM) && tries < 4; tries++) ({ came, lag, lagByClock } = await stretch(way)); // code is compiled meanwhile, which takes time, too
     t.diagnostic(`${came} came in ${MILLISECONDS} ms; the loop was held up for ${lag.toFixed(1)} ms of processor time, ${lagByClock.toFixed(1)} ms by the clock (p99)`);
-    assert.ok(came >= 3, `${came} came`);
+    assert.ok(came >= STORM, `${came} came`);
     assert.ok(lag < MOST_LAG, `the loop was held up for ${lag.toFixed(1)} ms (p99) while ${came} came`);
     await until('all have left', async () => (await report()).connections === 1);
     const after = await until('the server is as it was', async () => {

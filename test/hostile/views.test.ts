@@ -120,7 +120,7 @@ test('a hand-written peer that keeps to the rules is served: its view is seen, a
   assert.deepEqual(seen, ['text 0 8 7 false false', 'text 1 8 0 true false', 'text 2 8 7 false true']);
 });
 
-test('B8: files that are not as they say are refused before they are mapped', async (t) => {
+test('B2, test 11: files that are not as they say are refused before they are mapped', async (t) => {
   const bring = (make: () => HandFile | number, view: HandView) => (peer: HandPeer) => {
     const file = make();
     assert.equal(sendRaw(peer.socket, packet(1), [typeof file === 'number' ? file : file.fd]), 'ok');
@@ -145,7 +145,7 @@ test('B8: files that are not as they say are refused before they are mapped', as
   ]);
 });
 
-test('B8: views that lie beyond their section, or nowhere, are refused', async (t) => {
+test('B22: views that lie beyond their section, or nowhere, are refused', async (t) => {
   const lies = (view: HandView) => (peer: HandPeer) => {
     assert.equal(sendRaw(peer.socket, packet(1), [fileOf(SEALS.owned).fd]), 'ok');
     sendView(peer, view);
@@ -162,7 +162,7 @@ test('B8: views that lie beyond their section, or nowhere, are refused', async (
   ]);
 });
 
-test('B8: descriptors that never came are not waited for, and those that nobody asked for are closed', async (t) => {
+test('B2: descriptors that never came are not waited for, and those that nobody asked for are closed', async (t) => {
   const fd = (): number => fileOf(SEALS.owned).fd;
   await attacked(t, [
     ['none came', /packet 1 of descriptors, which a record names, did not come/, (peer) => sendView(peer, {})],
@@ -202,7 +202,7 @@ test('B8: descriptors that never came are not waited for, and those that nobody 
   ]);
 });
 
-test('B8: what a record says of its view is held against what is known already', async (t) => {
+test('B22: what a record says of its view is held against what is known already', async (t) => {
   const fd = (seals: number = SEALS.owned): number => fileOf(seals).fd;
   const stage = await openStage(t, OPTIONS); // nobody releases here
   const held: Message[] = [];
@@ -252,7 +252,7 @@ test('B8: what a record says of its view is held against what is known already',
   });
 });
 
-test('B8: attributes that are unknown, too long for their record, or in a record that has none are refused; and all of them where nothing is accepted', async (t) => {
+test('B22: attributes that are unknown, too long for their record, or in a record that has none are refused; and all of them where nothing is accepted', async (t) => {
   await attacked(t, [
     ['unknown ones', /has attributes 0x1, of which some are unknown/, (peer) => void peer.send({ attributes: 1, data: Buffer.alloc(100) })],
     ['all bits', /has attributes 0xffffffff/, (peer) => void peer.send({ attributes: -1, data: Buffer.alloc(1000) })],
@@ -278,7 +278,7 @@ test('B8: attributes that are unknown, too long for their record, or in a record
   assert.equal(RECORD_HEADER, 32);
 });
 
-test('B8: a receiver that releases what it does not hold, or more than it holds, is dropped, and its views come back', async (t) => {
+test('B22: a receiver that releases what it does not hold, or more than it holds, is dropped, and its views come back', async (t) => {
   for (const lie of [
     (peer: HandPeer) => { peer.outbox.words[RELEASES] = 12345; peer.outbox.words[RELEASED] = 1; }, // never held
     (peer: HandPeer) => void (peer.outbox.words[RELEASED] = 3), // more than it holds
@@ -309,7 +309,7 @@ test('B8: a receiver that releases what it does not hold, or more than it holds,
   }
 });
 
-test('B8: a receiver that takes views and never releases one is bounded by what it said it takes, seen in info(), and gives them back when it goes', async (t) => {
+test('B20: a receiver that takes views and never releases one is bounded by what it said it takes, seen in info(), and gives them back when it goes', async (t) => {
   const stage = await openStage(t);
   await stage.survives(async () => {
     const peer = stage.peer();
@@ -361,7 +361,7 @@ function changes(fd: number): Record<string, string> {
 }
 
 for (const kind of ['read-only', 'secure'] as const) {
-  test(`B8: no truncation, hole or write by ${kind === 'secure' ? 'anybody, its sender included,' : 'a receiver'} reaches a view that is ${kind}`, async (t) => {
+  test(`test 8, 9: no truncation, hole or write by ${kind === 'secure' ? 'anybody, its sender included,' : 'a receiver'} reaches a view that is ${kind}`, async (t) => {
     const stage = await openStage(t, OPTIONS);
     const section = stage.port.createSection(PAGE, { secure: kind === 'secure' });
     const view = section.createView(PAGE);

@@ -3,15 +3,16 @@
  * would follow if it were true or the end of that connection, for a breach of the protocol. Nothing else, and nobody else.
  */
 import assert from 'node:assert/strict';
-import { fstatSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AlpcError, type ClientPort, connectPort } from '../../src/index.js';
+import { AlpcError, type ClientPort, connectPort, type Section, type SendOptions } from '../../src/index.js';
 import { randomFrom } from '../memory/support.js';
 import { insteadOfLoad, Watch } from '../memory/watch.js';
 import { nameOf, tally, until } from '../process/expect.js';
+import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { type HandPeer, PAGE, RECORD_TYPE, RETRACTED, STATE } from './peer.js';
+import { ATTRIBUTE, CONTROL, type HandPeer, PAGE, RECORD_TYPE, RETRACTED, STATE, WAIT_PAGE } from './peer.js';
 import { connectionOf, NAME, serve, serveByHand } from './meeting.js';
 
 withLedger();
@@ -67,8 +68,13 @@ const LIES: Record<string, (truth: number) => number> = {
   'zero': () => 0,
 };
 
+/** Bytes of a section that has room for one view. */
+const SHARED = PAGE;
+/** Of a peer that takes what is shared. */
+const TAKES = { accepts: 2 | (1 << 8), maxViews: 4, maxSections: 2, maxSectionKiB: 64, maxHandles: 4 } as const;
+
 /** Everything that a client can do with a peer, in one go; how it ended, in words. Whatever the peer says, nothing here waits for long. */
-async function conversation(client: ClientPort, hand: HandPeer): Promise<string[]> {
+async function conversation(client: ClientPort, hand: HandPeer, file: number): Promise<string[]> {
   const outcomes: string[] = [];
   const note = async (call: () => unknown): Promise<void> => {
     try {
@@ -92,6 +98,9 @@ async function conversation(client: ClientPort, hand: HandPeer): Promise<string[
   hand.setWait('sequence', 1);
   await note(() => client.requestSync('in a circle', soon));
   hand.setWait('sequence', 2);
+  hand.send({ attributes: ATTRIBUTE.direct, data: Buffer.from(Int32Array.of(1, 0).buffer) });
+  await note(() => client.tryReceive()); // and tells of it
+  await share(client, hand, file, note);
   // No room: a post, a blocking post, a call that is given up, and then room.
   for (let sent = true; sent; ) sent = client.tryPost(Buffer.alloc(400)) === 'sent';
   const waiting = note(() => client.post(Buffer.alloc(1000), { timeout: 100 }));
@@ -112,31 +121,66 @@ async function conversation(client: ClientPort, hand: HandPeer): Promise<string[
   return outcomes;
 }
 
+/** What is shared, and comes back: a view, a descriptor and a direct message in one; then a wait for the view's region. */
+async function share(client: ClientPort, hand: HandPeer, file: number, note: (call: () => unknown) => Promise<void>): Promise<void> {
+  let made: Section | undefined;
+  await note(() => (made = client.createSection(SHARED)));
+  const section = made;
+  if (section === undefined) return; // it is the end already
+  const sharing = (): SendOptions => ({ view: section.createView(SHARED), autoRelease: true, handles: [file], direct: () => {} });
+  const giveBack = (count: number): void => {
+    hand.outbox.words[CONTROL.releases / 4 + count - 1] = count;
+    hand.set('released', count);
+    hand.outbox.words[CONTROL.tellings / 4 + count - 1] = count;
+    hand.set('told', count);
+    hand.set('handlesDone', count);
+  };
+  for (let count = 1; count <= 3; count++) {
+    await note(() => client.tryPost('shared', sharing()));
+    if (count < 3) giveBack(count);
+  }
+  const region = note(() => section.waitForView(SHARED, { timeout: 20 }));
+  giveBack(3);
+  hand.ring();
+  await region;
+}
+
 const EXPECTED = /^(done|ERR_ALPC_(TIMEOUT|DEADLOCK|DISCONNECTED|CLOSED|CANCELED|MESSAGE_LOST|QUOTA_EXCEEDED|PROTOCOL)|TimeoutError: .*)$/;
 
 test('B25: the peer lies once, at each single look at a shared word in turn: every call settles, and the connection goes on or is ended with its reason', async (t) => {
   const { connect } = serveByHand(t);
   const options = { spin: false, limits: { ringLength: PAGE } };
+  const file = openSync('/proc/self/exe', 'r');
+  atEnd(t, () => closeSync(file));
   let lieAt = Infinity;
   let lie = LIES['zero']!;
   let looks = 0;
   let words: Int32Array | undefined;
+  const [seen, seenWaits] = [new Set<number>(), new Set<number>()];
   insteadOfLoad(t, (load, array, index) => {
     const truth = load(array, index);
-    return array === words && ++looks === lieAt ? lie(truth) | 0 : truth;
+    if (words === undefined) return truth;
+    if (array === words) seen.add(index);
+    else if (array.length === PAGE / 4) seenWaits.add(index); // a wait page; this thread's own is never read
+    else return truth;
+    return ++looks === lieAt ? lie(truth) | 0 : truth;
   });
   const run = async (): Promise<{ outcomes: string[]; reason: string }> => {
     looks = 0;
-    const [client, hand] = await connect(options);
+    const [client, hand] = await connect(options, { words: TAKES });
     const ended = new Promise<string>((resolve) => void client.once('close', (reason) => resolve(reason)));
     words = connectionOf(client).link.peer.words;
-    const outcomes = await conversation(client, hand);
+    const outcomes = await conversation(client, hand, file);
     words = undefined;
     hand.close();
     return { outcomes, reason: await ended };
   };
   const honest = await run();
   assert.equal(honest.reason, 'disconnected', honest.outcomes.join());
+  const looked = (table: Record<string, number>, indexes: Set<number>): string[] => Object.keys(table).filter((word) => indexes.has(table[word]! / 4));
+  assert.deepEqual(looked(CONTROL, seen), ['tail', 'head', 'dataSleep', 'spaceSleep', 'state', 'viewSleep', 'released', 'handlesDone', 'told']);
+  assert.deepEqual(looked(WAIT_PAGE, seenWaits), ['sequence', 'onLow', 'onHigh', 'connectionLow', 'connectionHigh', 'messageId']);
+  t.diagnostic(honest.outcomes.join());
   const most = looks;
   assert.ok(most > 30, `${most} looks`);
   const reasons: string[] = [];
