@@ -21,6 +21,8 @@ export interface Verdict {
   readonly budget: Budget;
   readonly asked: string;
   readonly measured: string;
+  /** The same as a number: the ratio of the two figures, or the figure in its own unit. */
+  readonly value?: number;
   readonly holds: 'yes' | 'NO' | 'NOT MEASURED' | 'skipped';
 }
 
@@ -35,8 +37,9 @@ const idle = (metric: string): FigureName => ({ scenario: 'idle', peer: 'alpc aw
 
 const hash = (peer: PeerName, work: 'long' | 'short'): FigureName => ({ scenario: 'hash', peer, case: work, metric: 'per second' });
 
-/** Two equal things, measured one after the other, differ by this much on a quiet machine: "no worse" allows for it. */
+/** "No worse" and "no CPU" as numbers: see docs/decisions/0028-no-worse-in-numbers.md. */
 const NO_WORSE = 1.1;
+const NO_CPU = 2;
 
 export const BUDGETS: readonly Budget[] = [
   { what: 'blocking call, server in receiveSync', figure: roundTrip('alpc blocking, receiveSync'), relation: 'at most', limit: 1 / 60, against: roundTrip('net echo') },
@@ -59,7 +62,7 @@ export const BUDGETS: readonly Budget[] = [
   { what: '64 typed calls in flight', figure: inFlight('rpc awaited', 64), relation: 'at least', limit: 5, against: inFlight('grpc-js', 64) },
   { what: 'streamed items, server to client', figure: download('rpc awaited'), relation: 'at least', limit: 10, against: download('grpc-js') },
   { what: 'connect, accept and close', figure: connect('alpc awaited, on'), relation: 'at most', limit: 3, against: connect('net echo') },
-  { what: 'idle connections: CPU of the server', figure: idle('CPU ms per second'), relation: 'at most', limit: 2, unit: 'ms/s' },
+  { what: 'idle connections: CPU of the server', figure: idle('CPU ms per second'), relation: 'at most', limit: NO_CPU, unit: 'ms/s' },
   { what: 'idle connections: resident, each', figure: idle('KiB each'), relation: 'at most', limit: 40, unit: 'KiB' },
   { what: 'idle connections: descriptors, each', figure: idle('descriptors each'), relation: 'at most', limit: 1, unit: 'descriptors' },
   { what: 'one-way messages by poll, to on(message)', figure: oneWay('alpc awaited, completion list'), relation: 'at least', limit: 1.5, against: oneWay('alpc awaited, on') },
@@ -87,5 +90,10 @@ function verdictOn(budget: Budget, figures: Figures, noBaseline: string | undefi
   if (mine === undefined || theirs === undefined) return { budget, asked, measured: '-', holds: 'NOT MEASURED' };
   const measured = mine / theirs;
   const holds = relation === 'at most' ? measured <= limit : measured >= limit;
-  return { budget, asked, measured: against === undefined ? `${number(mine)} ${unit}` : ratio(measured), holds: holds ? 'yes' : 'NO' };
+  return { budget, asked, measured: against === undefined ? `${number(mine)} ${unit}` : ratio(measured), value: measured, holds: holds ? 'yes' : 'NO' };
+}
+
+/** Whether a run that was to be checked is a success: every budget holds, or is skipped for a reason, and no job failed. */
+export function isSuccess(verdicts: readonly Verdict[], failures: readonly string[]): boolean {
+  return failures.length === 0 && verdicts.every(({ holds }) => holds === 'yes' || holds === 'skipped');
 }

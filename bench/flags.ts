@@ -6,7 +6,7 @@ export const USAGE = `npm run bench -- [flags]
   --quick          a look in a minute and a half: two rounds, shorter
   --rounds <n>     rounds of each scenario (5; with --quick 2)
   --only <regex>   only jobs whose 'scenario: peer' matches
-  --check          exit with 1 where a budget does not hold or could not be measured
+  --check          exit with 1 where a budget does not hold or could not be measured, or a job failed; not with --quick
   --json <file>    where to write the figures (bench-results/latest.json)`;
 
 export interface Flags {
@@ -32,5 +32,6 @@ export function parseFlags(args: readonly string[]): Flags | 'help' {
   if (values.help) return 'help';
   const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds must be a whole number from 1; received '${values.rounds}'`);
+  if (values.quick && values.check) throw new Error('--check needs full figures: those of --quick are too short to hold against budgets');
   return { pace: values.quick ? 'quick' : 'full', rounds, only: new RegExp(values.only), check: values.check, json: values.json };
 }

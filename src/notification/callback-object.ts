@@ -15,6 +15,7 @@
  */
 import { checkBoolean, checkFunction, checkOptions } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { throwApart } from '../base/uncaught.js';
 import { parseObjectName } from '../objects/index.js';
 
 /** Gets what `notify` was given, and what it was registered with. */
@@ -124,7 +125,7 @@ export class CallbackObject<A = unknown, B = unknown> implements Disposable {
       try {
         registered.call(argument1, argument2);
       } catch (error) {
-        report(error);
+        throwApart(error);
       }
     }
   }
@@ -148,14 +149,6 @@ export class CallbackObject<A = unknown, B = unknown> implements Disposable {
   #checkOpen(): void {
     if (this.#closed) throw new AlpcError('ERR_ALPC_CLOSED', `${this}: it has been closed`);
   }
-}
-
-/** As an uncaught exception. The immediate is for who was called by the system and not by Node: there no ticks follow. */
-function report(error: unknown): void {
-  process.nextTick(() => {
-    throw error;
-  });
-  setImmediate(() => {});
 }
 
 function fullName(name: string): string {

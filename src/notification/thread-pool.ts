@@ -42,7 +42,7 @@ export interface ThreadPoolStatistics {
 }
 
 export interface ThreadPoolEvents {
-  /** A thread has ended by what its handler threw, or could not start. */
+  /** A thread has ended by what its handler threw, by `process.exit` or because somebody terminated it, or could not start. */
   crash: [error: Error];
   /** A thread is being started. What it is posted before its handler's module has loaded waits for it. */
   thread: [worker: Worker];
@@ -64,6 +64,8 @@ interface PoolThread {
   bound: boolean;
   ready: boolean;
   leaving: boolean;
+  /** Its end needs no telling any more: it has said that it leaves, has been told as a crash, or the pool ends it. */
+  ended: boolean;
   /** Work that it does besides packets, and what it holds for others: see `keep`. */
   works: number;
   held: number;
@@ -167,13 +169,13 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     Atomics.store(this.#busy, index, 0);
     const workerData: PoolWorkerData = { handle: completions.handle, worker: module, max, busy: this.#busy, index, idle: idleTimeout, data };
     const worker = new Worker(new URL('./pool-worker.js', import.meta.url), { workerData });
-    const thread: PoolThread = { worker, index, bound: false, ready: false, leaving: false, works: 0, held: 0 };
+    const thread: PoolThread = { worker, index, bound: false, ready: false, leaving: false, ended: false, works: 0, held: 0 };
     this.#threads.add(thread);
     this.#started++;
     this.emit('thread', worker);
     worker.on('message', (told: ToldByThread) => this.#hear(thread, told));
     worker.on('error', (error) => this.#crash(thread, error));
-    worker.on('exit', () => this.#gone(thread));
+    worker.on('exit', (code) => this.#gone(thread, code));
   }
 
   #hear(thread: PoolThread, { alpcPool }: ToldByThread): void {
@@ -182,7 +184,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
       thread.ready = true;
       this.#failures = 0;
       this.#lookAgain(); // it has taken its first packets: what it left is for others
-    } else if (alpcPool === 'left') void thread.worker.terminate();
+    } else if (alpcPool === 'left') this.#terminate(thread);
     else if (alpcPool === 'idle' && thread.works + thread.held === 0 && this.#staying > this.#options.minThreads) this.#retire(thread);
   }
 
@@ -204,13 +206,28 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     thread.worker.postMessage(LEAVE); // oxlint-disable-line unicorn/require-post-message-target-origin
   }
 
+  #terminate(thread: PoolThread): void {
+    thread.ended = true;
+    void thread.worker.terminate();
+  }
+
   #crash(thread: PoolThread, error: Error): void {
+    thread.ended = true;
     this.#crashed++;
     if (!thread.ready) this.#failures++;
     this.emit('crash', error);
   }
 
-  #gone(thread: PoolThread): void {
+  /** A thread that ends without an error and was not to end has crashed as well: its handler said `process.exit`, say. */
+  #gone(thread: PoolThread, code: number): void {
+    try {
+      if (!thread.ended) this.#crash(thread, new Error(`thread pool: a thread has ended by itself, with exit code ${code}`));
+    } finally {
+      this.#bury(thread);
+    }
+  }
+
+  #bury(thread: PoolThread): void {
     this.#threads.delete(thread);
     Atomics.store(this.#busy, thread.index, 0);
     if (!this.#options.completions.closed) this.#options.completions.reap();
@@ -247,7 +264,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     while (this.#threads.size > 0 && !isOver()) await pause(DRAIN_LOOK);
     // One that starts still is waited for a little: Node leaves files open that a terminated thread was about to load.
     for (const end = performance.now() + LATE_START; this.#threads.size > 0; await pause(DRAIN_LOOK)) {
-      for (const { worker, bound, ready } of this.#threads) if (ready || (bound && performance.now() > end)) void worker.terminate();
+      for (const thread of this.#threads) if (thread.ready || (thread.bound && performance.now() > end)) this.#terminate(thread);
     }
     this.#lookAgain();
     this.emit('close');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BUDGETS, judge } from '../../bench/budgets.js';
+import { BUDGETS, isSuccess, judge, type Verdict } from '../../bench/budgets.js';
 import { Figures, type FigureName } from '../../bench/core/figures.js';
 import { ratio } from '../../bench/core/table.js';
 
@@ -19,6 +19,14 @@ test('a budget holds by the ratio of the medians of the rounds', () => {
   assert.deepEqual([holds.holds, holds.measured, holds.asked], ['yes', '1/60', 'at most 1/60 net echo']);
   const fails = judge(figuresOf([first.figure, 1.1], [first.against!, 60]))[0]!;
   assert.equal(fails.holds, 'NO');
+  assert.deepEqual([holds.value, fails.value], [1 / 60, 1.1 / 60], 'for programs the ratio is a number');
+});
+
+test('a run is a success when every budget holds or is skipped, and no job failed', () => {
+  const verdict = (holds: 'yes' | 'NO' | 'NOT MEASURED' | 'skipped'): Verdict => ({ budget: first, asked: '', measured: '', holds });
+  assert.ok(isSuccess([verdict('yes'), verdict('skipped')], []));
+  assert.ok(!isSuccess([verdict('yes')], ['a job failed']));
+  for (const holds of ['NO', 'NOT MEASURED'] as const) assert.ok(!isSuccess([verdict('yes'), verdict(holds)], []));
 });
 
 test('what was not measured does not hold', () => {

@@ -10,7 +10,7 @@ import { libc, libuv } from '../../src/platform/system.js';
 import { failsWith, numbers, until } from '../process/expect.js';
 import { ownRoot, startClient } from '../process/serving.js';
 import { withLedger } from '../support/ledger.js';
-import { turn } from '../support/turns.js';
+import { turn, turnsUntil } from '../support/turns.js';
 import { NAME, open, texts } from './listed.js';
 
 withLedger();
@@ -40,6 +40,12 @@ test('the counter of system calls counts them', () => {
   assert.equal(systemCalls(() => void libc().getuid()), 1);
   assert.equal(systemCalls(() => void libuv().uv_handle_size(8)), 1);
   assert.equal(systemCalls(() => {}), 0);
+});
+
+test('a message to a port that is armed, because somebody wants it, does make one: its bell', async (t) => {
+  const { port, clients } = await open(t, 1, { spin: false });
+  port.on('message', () => {});
+  await until('a message found the port at rest', () => systemCalls(() => void clients[0]!.tryPost('wake up')) > 0);
 });
 
 test('a message to a port with a list, and its poll, make no system call: nobody is notified', async (t) => {
@@ -149,6 +155,40 @@ test('last tells the ids of the message that was polled last', async (t) => {
   assert.deepEqual(list.last, { messageId: message.id, callbackId: 0 });
   message.reply('answer');
   await reply;
+});
+
+test('last tells the id of the request that the sender of the message works on, when it calls back', async (t) => {
+  const { port, clients } = await open(t, 1);
+  const list = clients[0]!.registerCompletionList();
+  const reply = clients[0]!.request('ask');
+  const asked = await port.receive();
+  assert.ok(asked.type === 'request');
+  const back = asked.callback('and you?');
+  await turnsUntil(() => list.hasMessages);
+  const [message] = list.poll();
+  assert.ok(message?.type === 'request' && asked.id !== 0);
+  assert.deepEqual(list.last, { messageId: message.id, callbackId: asked.id });
+  message.reply('fine');
+  assert.equal(String((await back).data), 'fine');
+  asked.reply('');
+  await reply;
+});
+
+test('what is more than `bytes` with all that is outstanding falls back, until there is room again', async (t) => {
+  const { port, clients } = await open(t, 1);
+  const list = port.registerCompletionList({ bytes: 10 });
+  const replies = ['123456', '7890', 'x'].map((text) => clients[0]!.request(text));
+  const held = list.poll();
+  assert.deepEqual(texts(held), ['123456', '7890'], 'ten bytes are in it');
+  const other = port.tryReceive();
+  assert.equal(String(other?.data), 'x');
+  assert.equal(list.counts.fellBack, 1);
+  for (const message of [...held, other]) if (message?.type === 'request') message.reply('');
+  await Promise.all(replies);
+  clients[0]!.tryPost('1234567890');
+  clients[0]!.tryPost('12345678901');
+  assert.deepEqual(texts(list.poll()), ['1234567890'], 'eleven bytes never fit');
+  assert.equal(String(port.tryReceive()?.data), '12345678901');
 });
 
 test('a message that is too long for the list falls back to the ordinary queue, with or without a poll', async (t) => {
@@ -302,6 +342,19 @@ test('who waits is released only when a worker has a place', async (t) => {
   for (const _ of numbers(20)) await turn();
   assert.equal(released, false);
   list.leave();
+  await waited;
+});
+
+test('who waits is released when the concurrency is raised', async (t) => {
+  const { port, clients } = await open(t, 1);
+  const list = port.registerCompletionList({ concurrency: 1 });
+  assert.ok(list.enter());
+  let released = false;
+  const waited = list.wait().then(() => (released = true));
+  clients[0]!.tryPost('x');
+  for (const _ of numbers(20)) await turn();
+  assert.equal(released, false);
+  list.concurrency = 2;
   await waited;
 });
 

@@ -19,6 +19,8 @@ export interface Crew {
   /** What all threads took, in the order in which it was told. */
   readonly taken: string[];
   readonly takenBy: Map<Worker, string[]>;
+  /** How many came at once, each time. */
+  readonly batches: number[];
   /** Resolves when the thread has ended, also if it had before this was asked. */
   readonly gone: (thread: Worker) => Promise<void>;
 }
@@ -29,6 +31,7 @@ export function crew(t: TestContext, concurrency: number): Crew {
   const board = new SharedArrayBuffer(64);
   const taken: string[] = [];
   const takenBy = new Map<Worker, string[]>();
+  const batches: number[] = [];
   const ends = new Map<Worker, Promise<void>>();
   atEnd(t, () => completions[Symbol.dispose]());
   return {
@@ -36,6 +39,7 @@ export function crew(t: TestContext, concurrency: number): Crew {
     words: new Int32Array(board),
     taken,
     takenBy,
+    batches,
     gone: (thread) => ends.get(thread)!,
     start: async (options = {}, busy) => {
       const task: Task = { handle: completions.handle, how: 'dequeueSync', max: 1, board, leaveAfter: 0, ...options };
@@ -46,6 +50,7 @@ export function crew(t: TestContext, concurrency: number): Crew {
       ends.set(worker, new Promise((resolve) => void worker.once('exit', () => resolve())));
       worker.on('message', (told: Told) => {
         if (told.type !== 'took') return;
+        batches.push(told.texts.length);
         taken.push(...told.texts);
         mine.push(...told.texts);
       });

@@ -76,6 +76,27 @@ test('processes that wait for all of two events, in different orders, get them w
   for (const waiter of waiters) assert.equal((await waiter.until('done')).count, rounds);
 });
 
+test('processes that wait for any of two events, in different orders: each set of either releases exactly one of them', async (t) => {
+  temporaryRoot(t);
+  const [one, two] = [named(t, '\\BaseNamedObjects\\one'), named(t, '\\BaseNamedObjects\\two')];
+  const { waiters, wentOn } = await startWaiters(t, 3);
+  const names = [one.name!, two.name!];
+  const rounds = times(10, 200);
+  for (const [index, waiter] of waiters.entries()) waiter.send({ type: 'wait-several', mode: 'any', names: index % 2 === 0 ? names : names.toReversed(), times: rounds });
+  const sets = rounds * waiters.length;
+  for (let i = 0; i < sets; ) {
+    await until('all wait for both that have not gone on for the last time', () => waitsOn(one) === waitsOn(two) && waitsOn(one) > 0);
+    const both = waitsOn(one) > 1;
+    (i % 3 === 0 ? two : one).set();
+    if (both) (i % 2 === 0 ? two : one).set();
+    i += both ? 2 : 1;
+    await until('so many went on', () => wentOn() === i);
+    assert.deepEqual([one.state, two.state], [false, false]);
+  }
+  for (const waiter of waiters) assert.equal((await waiter.until('done')).count, rounds);
+  assert.deepEqual([one.state, two.state, wentOn()], [false, false, sets]);
+});
+
 test('processes that create, open and close one name at the same time always get an event, and leave nothing', async (t) => {
   const root = temporaryRoot(t);
   const { waiters } = await startWaiters(t, 3);

@@ -10,6 +10,7 @@ import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.j
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
+import { Board } from './board.js';
 import handle from './pool-handler.js';
 
 // What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
@@ -89,15 +90,46 @@ test('threads are started when all are busy and work waits, up to maxThreads and
 });
 
 /** Keeps more requests waiting than any number of threads can serve, until something holds. */
-async function flood(client: ClientPort, holds: () => boolean): Promise<void> {
+async function flood(client: ClientPort, holds: () => boolean, text = 'sleep 5'): Promise<void> {
   const state = { over: false };
   const asking = numbers(20).map(async () => {
-    while (!state.over) await ask(client, 'sleep 5');
+    while (!state.over) await ask(client, text);
   });
   await until('it holds', holds);
   state.over = true;
   await Promise.all(asking);
 }
+
+test('no more handlers work at once than the concurrency says, as they count themselves', async (t) => {
+  const data = new SharedArrayBuffer(64);
+  const words = new Int32Array(data);
+  const { client, pool, completions } = await serve(t, { minThreads: 4, maxThreads: 4, workerData: data }, 2);
+  await until('all threads are there', () => completions.info().waiting === 4);
+  let served = 0;
+  await flood(client, () => ++served > 20 && Atomics.load(words, Board.peak) >= 2, 'count 2');
+  assert.deepEqual([Atomics.load(words, Board.peak), completions.info().peak, pool.statistics().threads], [2, 2, 4]);
+});
+
+test('threads that are not there yet are told as starting', async (t) => {
+  const { pool } = await serve(t, { minThreads: 2 });
+  assert.deepEqual([pool.statistics().threads, pool.statistics().starting], [2, 2]);
+  await until('they have started', () => pool.statistics().starting === 0);
+  assert.equal(pool.statistics().threads, 2);
+});
+
+test('a thread takes up to max packets at once, and one that crashes takes all of them with it', async (t) => {
+  const data = new SharedArrayBuffer(4);
+  const { client, pool, completions } = await serve(t, { maxThreads: 1, max: 4, workerData: data }, 1);
+  const gate = client.request('meet 2');
+  await until('it is busy', () => pool.statistics().busy === 1);
+  const outcomes = ['throw', ...numbers(4).map((number) => `echo ${number}`)].map((text) => outcomeOf(client.request(text)));
+  await until('all are queued', () => completions.info().queued === 6);
+  Atomics.store(new Int32Array(data), 0, 2);
+  Atomics.notify(new Int32Array(data), 0);
+  assert.equal(String((await gate).data), 'meet 2');
+  assert.deepEqual(await Promise.all(outcomes), [...numbers(4).map(() => 'ERR_ALPC_CANCELED'), 'echo 3']);
+  assert.equal(pool.statistics().crashed, 1);
+});
 
 test('a pool without threads starts one for the first packet', async (t) => {
   const { client, pool } = await serve(t, { minThreads: 0, maxThreads: 2 });
@@ -135,8 +167,12 @@ for (const verb of ['throw', 'reject', 'exit']) {
     const outcomes = await Promise.all(numbers(20).map((number) => outcomeOf(client.request(number % 10 === 5 ? verb : `echo ${number}`))));
     assert.deepEqual(tally(outcomes.map((outcome) => outcome.replace(/ \d+/, ''))), { echo: 18, ERR_ALPC_CANCELED: 2 });
     assert.equal(await ask(client, 'echo again'), 'echo again');
-    assert.deepEqual(crashes, verb === 'exit' ? [] : ['as ordered', 'as ordered']);
+    const told = verb === 'exit' ? 'thread pool: a thread has ended by itself, with exit code 3' : 'as ordered';
+    assert.deepEqual(crashes, [told, told]);
+    assert.equal(pool.statistics().crashed, 2);
     assert.ok(pool.statistics().started >= 3);
+    await pool.close();
+    assert.equal(pool.statistics().crashed, 2, 'threads that leave have not crashed');
   });
 }
 

@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { ReplyStatus } from '../../src/memory/layout.js';
 import { connectPort, createPort, type ReplyOutcome, type RequestMessage, type ServerPort } from '../../src/ports/index.js';
 import { thisThread } from '../../src/ports/thread.js';
 import { atEnd } from '../support/at-end.js';
@@ -112,6 +113,8 @@ test('5. a blocking reply overtakes earlier asynchronous messages, which keep th
   for (const number of numbers(500)) assert.equal((await client.receive()).data.toString(), `number ${number}`);
 });
 
+// 6. A receive buffer that is too small can't arise: nobody gives one. A message comes with memory of its own length.
+
 test('7. cancel before read, after read, after reply: exactly one outcome each, and a late reply is harmless', async (t) => {
   const file = join(ownRoot(t), 'go-on');
   const server = await startServer(t);
@@ -161,6 +164,28 @@ test('10. a reply to a stale id is refused, and one whose number is more than 2^
   assert.equal(outcome, 'sent');
   assert.equal(await kept, 'still mine');
   assert.deepEqual([client.info().lateReplies, toClient.info().unansweredRequests], [0, 0]);
+});
+
+test('10. a reply under a foreign id settles nobody, on whichever connection that id is waited for', async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME);
+  await using one = await connectPort(NAME);
+  await using two = await connectPort(NAME);
+  const answers = [one.request('a'), two.request('b'), two.request('c')].map(outcomeOf);
+  const requests = new Map<string, RequestMessage>();
+  while (requests.size < 3) {
+    const message = await port.receive();
+    assert.ok(message.type === 'request');
+    requests.set(message.data.toString(), message);
+  }
+  const [a, b, c] = ['a', 'b', 'c'].map((text) => requests.get(text)!);
+  assert.equal(a!.id, b!.id, 'each connection counts for itself');
+  const toOne = [...thisThread().connections.values()].flatMap((all) => [...all]).find((connection) => connection.port === a!.port);
+  for (const id of [c!.id, 12_345, -1]) toOne!.answer(id, 0, ReplyStatus.ok, 'foreign', 7);
+  await until('they have been read', () => one.info().lateReplies === 3);
+  assert.deepEqual([one.info().pendingRequests, two.info().pendingRequests], [1, 2]);
+  for (const [text, request] of requests) assert.equal(request.reply(`answer to ${text}`), 'sent');
+  assert.deepEqual(await Promise.all(answers), ['answer to a', 'answer to b', 'answer to c']);
 });
 
 test('13. a server whose identity is not the required one never sees a byte', async (t) => {

@@ -47,6 +47,16 @@ test("what a client's message handler throws is reported once for each message, 
   assert.deepEqual(errors.filter((line) => line.startsWith('client')), texts.filter((text) => text.startsWith('throw')).map((text) => `client ${text}`));
 });
 
+test("what a port's callback throws reaches neither the sender nor the listeners beside it, and is reported once for each message", async (t) => {
+  const actor = await start(t);
+  await actor.ask({ type: 'report' }, 'report');
+  const texts = ['fine 1', 'throw 1', 'throw 2', 'fine 2'];
+  assert.equal((await actor.ask({ type: 'callback', texts }, 'settled')).outcome, 'sent sent sent sent');
+  const { errors, heard } = await actor.ask({ type: 'report' }, 'report');
+  assert.deepEqual(errors.filter((error) => error.startsWith('throw')), ['throw 1', 'throw 2']);
+  assert.deepEqual(heard.filter((line) => line.includes(': ')), texts.flatMap((text) => [`before: ${text}`, `callback: ${text}`, `after: ${text}`]));
+});
+
 test('what handlers of connect, disconnect and close throw is reported once each', async (t) => {
   const actor = await start(t);
   await actor.ask({ type: 'close' }, 'closed');

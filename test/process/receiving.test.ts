@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectPort, type ConnectionPort, createPort, type Message, type ServerPort } from '../../src/ports/index.js';
+import { connectPort, type ConnectionPort, createPort, createUnconnectedPort, type Message, type ServerPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { failsWith, numbers, outcomeOf, outcomeOfSync, until } from './expect.js';
@@ -144,4 +144,44 @@ for (const [form, take] of Object.entries(LATE_TAKERS)) {
     if (question.type === 'request') question.reply('answer');
     assert.equal(await asked, 'answer');
   });
+}
+
+test('a receive with a timeout of 0 takes what is there, in any form, and says so when there is nothing', async (t) => {
+  ownRoot(t);
+  await using port = await createPort(NAME);
+  await using client = await connectPort(NAME);
+  for (const text of ['a', 'b', 'c']) client.tryPost(text);
+  const taken = [port.receiveSync({ timeout: 0 }), await port.receive({ timeout: 0 }), port.tryReceive()];
+  assert.deepEqual(taken.map((message) => String(message?.data)), ['a', 'b', 'c']);
+  assert.throws(() => port.receiveSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
+  await assert.rejects(port.receive({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
+  assert.equal(port.tryReceive(), undefined);
+});
+
+for (const form of ['on', 'for await', 'receive'] as const) {
+  test(`messages that never end leave the event loop its turns, taken by ${form}`, async () => {
+    using port = createUnconnectedPort();
+    const state = { over: false, taken: 0 };
+    const again = (): void => {
+      state.taken++;
+      if (!state.over) port.tryPost('again');
+    };
+    for (const _ of numbers(3)) port.tryPost('first');
+    if (form === 'on') port.on('message', again);
+    else void (form === 'receive' ? takeOneByOne(port, again) : takeAll(port, again)).catch(() => {}); // it ends as the port is closed
+    for (const _ of numbers(20)) await new Promise((resolve) => void setTimeout(resolve, 1)); // timers come, as nothing else is waited for
+    assert.ok(state.taken > 100);
+    state.over = true;
+  });
+}
+
+async function takeAll(port: AsyncIterable<unknown>, action: () => void): Promise<void> {
+  for await (const _ of port) action();
+}
+
+async function takeOneByOne(port: { receive(): Promise<unknown> }, action: () => void): Promise<void> {
+  for (;;) {
+    await port.receive();
+    action();
+  }
 }

@@ -6,7 +6,7 @@ import { createPort, type HandleKind, type Message, openEvent } from '../../../s
 import { actorArguments, obey, tell } from '../../support/actor.js';
 
 export type Order = { type: 'fill'; room: number } | { type: 'close' };
-export type News = { type: 'ready' } | { type: 'took'; kinds: readonly HandleKind[]; text: string } | { type: 'done' } | { type: 'gone'; reason: string };
+export type News = { type: 'ready' } | { type: 'took'; kinds: readonly HandleKind[]; text: string } | { type: 'done' } | { type: 'waits' } | { type: 'gone'; reason: string };
 
 const [name] = actorArguments() as [string];
 const http = createServer((request, response) => response.end(`${request.url} of process ${process.pid}`));
@@ -28,7 +28,10 @@ async function handle(message: Message): Promise<void> {
   }
   if (kinds[0] === 'event') {
     using event = openEvent({ fd: handles.take(0, 'event') });
-    event.set();
+    if (String(message.data) === 'wait') {
+      tell<News>({ type: 'waits' });
+      event.waitSync();
+    } else event.set();
   }
   message.release();
   message.reply(text);

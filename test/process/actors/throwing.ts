@@ -3,12 +3,12 @@
  * uncaught exception is counted, and told on request: 'errors' is answered with all of them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectPort, createPort } from '../../../src/ports/index.js';
+import { connectPort, createPort, createUnconnectedPort } from '../../../src/ports/index.js';
 import { obey, tell } from '../../support/actor.js';
 import { outcomeOf } from '../expect.js';
 import { NAME } from '../serving.js';
 
-export type Order = { type: 'call'; text: string } | { type: 'push'; texts: string[] } | { type: 'report' } | { type: 'close' };
+export type Order = { type: 'call'; text: string } | { type: 'push'; texts: string[] } | { type: 'report' } | { type: 'callback'; texts: string[] } | { type: 'close' };
 export type News = { type: 'ready' } | { type: 'settled'; outcome: string } | { type: 'report'; errors: string[]; heard: string[] } | { type: 'closed' };
 
 const errors: string[] = [];
@@ -43,6 +43,21 @@ client.on('message', (message) => {
 obey<Order>({
   call: async ({ text }) => tell<News>({ type: 'settled', outcome: await outcomeOf(client.request(text, text.startsWith('throw') ? { timeout: 100 } : {})) }),
   push: ({ texts }) => texts.forEach((text) => port.connections[0]!.tryPost(text)),
+  callback: async ({ texts }) => {
+    const self = createUnconnectedPort();
+    self.on('message', (message) => heard.push(`before: ${String(message.data)}`));
+    self.setCallback((message) => {
+      heard.push(`callback: ${String(message.data)}`);
+      if (String(message.data).startsWith('throw')) throw new Error(String(message.data));
+    });
+    self.on('message', (message) => {
+      heard.push(`after: ${String(message.data)}`);
+      if (String(message.data) === texts.at(-1)) self.close();
+    });
+    const outcomes = texts.map((text) => self.tryPost(text));
+    while (!self.closed) await sleep(1);
+    tell<News>({ type: 'settled', outcome: outcomes.join(' ') });
+  },
   report: () => tell<News>({ type: 'report', errors: errors.splice(0), heard: heard.splice(0) }),
   close: async () => {
     client.close();
