@@ -45,7 +45,8 @@ export function checkOf(schema: Schema, what: string): Check {
   };
   return (value) => {
     const result = standard.validate(value);
-    return result instanceof Promise ? result.then(settle) : settle(result);
+    // A promise may be of another kind than this realm's, and would pass for a result without issues.
+    return 'then' in result ? Promise.resolve(result).then(settle) : settle(result);
   };
 }
 

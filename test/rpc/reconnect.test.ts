@@ -1,8 +1,9 @@
 /** What becomes of a client when its server goes: told apart are a call that was not sent, one that may have been executed, and the end of hope. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AlpcError } from '../../src/index.js';
-import { bind, bindSync } from '../../src/rpc/index.js';
+import { bind, bindSync, call, defineInterface, serve, type } from '../../src/rpc/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { startActor } from '../support/processes.js';
@@ -68,6 +69,23 @@ test('an idempotent call is made again as often as its server dies, awaited and 
     await actor.kill();
     await until('the last server is gone', () => bind(Spooler, 'spooler').then((other) => other.close(), () => true) as Promise<boolean>);
   }
+});
+
+test('the time of an idempotent call goes on while it is made again', async (t) => {
+  temporaryRoot(t);
+  const Timed = defineInterface({ name: 'timed', version: '1.0' }, { left: call({ output: type<number>(), idempotent: true }) });
+  let isAsked = false;
+  const first = await serve(Timed, { left: () => new Promise(() => (isAsked = true)) }, { endpoint: 'timed' });
+  const client = await bind(Timed, 'timed', { reconnect: true });
+  atEnd(t, () => client.close());
+  const answer = client.left(undefined, { timeout: 60_000 });
+  await until('it is being handled', () => isAsked);
+  await sleep(1000);
+  await first.close();
+  const second = await serve(Timed, { left: (_, { timeLeft }) => timeLeft }, { endpoint: 'timed' });
+  atEnd(t, () => second.close());
+  const left = await answer;
+  assert.ok(left <= 59_001, `${left} ms are left of 60,000 after a second`);
 });
 
 test('a blocking call finds the next server, too', async (t) => {

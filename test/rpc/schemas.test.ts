@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { type as ark } from 'arktype';
 import * as v from 'valibot';
 import { z } from 'zod';
-import { bind, call, defineInterface, Fault, oneWay, RemoteError, serve, stream, type } from '../../src/rpc/index.js';
+import { bind, call, defineInterface, Fault, oneWay, RemoteError, type Schema, serve, stream, type } from '../../src/rpc/index.js';
+import type { SchemaResult } from '../../src/rpc/schema.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { startActor } from '../support/processes.js';
@@ -105,4 +106,17 @@ test('an error that the server declares and its caller does not is to the caller
   const Older = defineInterface({ name: 'times', version: '1.0' }, { year: call({ input: type<string>(), output: type<number>(), errors: { other: type<string>() } }) });
   using client = await bind(Older, 'times');
   await assert.rejects(client.year('since'), (error) => !Fault.is(error) && error instanceof RemoteError && error.remoteName === 'since' && error.remoteStack !== undefined);
+});
+
+test('a schema that answers by a promise of its own kind is waited for', async (t) => {
+  temporaryRoot(t);
+  // oxlint-disable-next-line unicorn/no-thenable -- that is the point
+  const validate = (value: unknown): Promise<SchemaResult<string>> => ({ then: (resolve: (result: SchemaResult<string>) => void) => setImmediate(() => resolve(value === 'good' ? { value: 'good!' } : { issues: [{ message: 'not good' }] })) }) as never;
+  const Foreign: Schema<string> = { '~standard': { version: 1, vendor: 'test', validate } };
+  const Of = defineInterface({ name: 'of', version: '1.0' }, { echo: call({ input: Foreign, output: type<string>() }) });
+  const server = await serve(Of, { echo: (text) => text }, { endpoint: 'of' });
+  atEnd(t, () => server.close());
+  using client = await bind(Of, 'of');
+  assert.equal(await client.echo('good'), 'good!');
+  await assert.rejects(client.echo('bad'), failsWith('ERR_ALPC_BAD_VALUE'));
 });
