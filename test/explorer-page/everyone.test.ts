@@ -63,6 +63,19 @@ test('whatever is shown', { skip }, async (t) => {
     }
   });
 
+  await t.test('a text whose contrast can not be judged is a fault, and so is a sign that is too pale', async () => {
+    await openAnew(page);
+    const spoil = async (script: string): Promise<string> => {
+      await page.evaluate(`(() => { const mark = document.querySelector('.order:not(:empty)'); ${script} })()`);
+      const found = (await faults(page)).join();
+      await page.evaluate("document.querySelector('.order:not(:empty)').removeAttribute('style')");
+      return found;
+    };
+    assert.equal(await spoil(''), '');
+    assert.match(await spoil("mark.style.backgroundImage = 'linear-gradient(red, white)'"), /can not be told whether/);
+    assert.match(await spoil("mark.style.color = '#888'; mark.style.backgroundColor = '#999'"), /color-contrast/);
+  });
+
   await t.test('the picture of the whole is for everybody', async () => {
     await openAnew(page);
     await page.getByRole('button', { name: 'Show the whole' }).click();

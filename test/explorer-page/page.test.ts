@@ -1,7 +1,9 @@
 /** The page in a real browser, on a namespace of real objects: the tree, the list, the search, the keys, what comes and goes, what is remembered. */
 import assert from 'node:assert/strict';
+import { linkSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { type ConnectionPort, createDirectory, createEvent, createNamedSection, createPort, createSymbolicLink, removeObject } from '../../src/index.js';
 import { type ExplorerServer, serveExplorer } from '../../src/explorer/index.js';
@@ -221,4 +223,23 @@ test('a page of another origin can neither ask, nor show the explorer in a frame
   }
   const frame = await until(() => page.frames()[1], (seen) => seen !== undefined);
   assert.equal(await frame!.locator('#page').count(), 0);
+});
+
+test('a namespace with ten thousand real objects is shown and searched, and what comes to them appears', { skip }, async (t) => {
+  const root = temporaryRoot(t, { leftovers: true });
+  const event = createEvent('\\BaseNamedObjects\\event 0');
+  atEnd(t, () => event.close());
+  const path = (i: number): string => join(root, 'BaseNamedObjects', `event ${i}`);
+  for (let i = 1; i < 10_000; i++) linkSync(path(0), path(i)); // each is an event
+  const { page } = await browser.open(t, (await serve(t)).link);
+  await branch(page, 'BaseNamedObjects').click();
+  await page.locator('.status').getByText(/^10,000 objects$/).waitFor();
+  await page.keyboard.press('Control+f');
+  await page.keyboard.type('event 9998');
+  await page.locator('.line mark').first().waitFor();
+  await shows(() => names(page), ['event 9998']);
+  linkSync(path(0), path(99_980));
+  await shows(() => names(page), ['event 9998', 'event 99980']);
+  unlinkSync(path(99_980));
+  await shows(() => names(page), ['event 9998']);
 });

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
-import { connectPort, createDirectory, createPort, createSymbolicLink, removeObject } from '../../src/index.js';
+import { connectPort, createDirectory, createEvent, createPort, createSymbolicLink, removeObject } from '../../src/index.js';
 import { EXPLORER_PORT, type ExplorerServer, type Graph, type ObjectDetails, type ObjectEvent, serveExplorer, type Tree } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -75,6 +75,35 @@ test('the tree, an object, a port, the picture of the whole and the waits are to
   assert.equal((await get<ObjectDetails>(server, '/api/object?name=%5C')).type, 'Directory');
   assert.equal((await get<Graph>(server, '/api/graph')).connections.length, 1);
   assert.deepEqual((await get<Graph>(server, '/api/waits')).cycles, []);
+});
+
+test('ten thousand objects of the namespace are told in one answer, each once, and one that comes to them as it comes', async (t) => {
+  const root = temporaryRoot(t, { leftovers: true });
+  const directories = Array.from({ length: 10 }, (_, i) => `\\BaseNamedObjects\\many ${i}`);
+  const event = createEvent('\\BaseNamedObjects\\event');
+  atEnd(t, () => event.close());
+  for (const directory of directories) {
+    createDirectory(directory);
+    // Further names of the event's file: each is an event, and made in no time.
+    for (let i = 0; i < 900; i++) linkSync(join(root, 'BaseNamedObjects', 'event'), join(root, directory.replaceAll('\\', '/'), `event ${i}`));
+    for (let i = 0; i < 100; i++) createSymbolicLink(`${directory}\\link ${i}`, i === 0 ? '\\BaseNamedObjects' : 'event 0');
+  }
+  const server = await serve(t);
+  const { objects } = await get<Tree>(server, '/api/tree');
+  const many = new Map(objects.filter(({ name }) => /\\many \d\\/.test(name)).map((object) => [object.name, object]));
+  assert.deepEqual([objects.filter(({ name }) => many.has(name)).length, many.size], [10_000, 10_000]);
+  for (const directory of directories) {
+    assert.deepEqual(many.get(`${directory}\\event 899`), { name: `${directory}\\event 899`, type: 'Event' });
+    assert.deepEqual([many.get(`${directory}\\link 0`)?.resolved, many.get(`${directory}\\link 99`)?.resolved], ['\\BaseNamedObjects', `${directory}\\event 0`]);
+  }
+  assert.deepEqual((await get<ObjectDetails>(server, `/api/object?name=${encodeURIComponent(directories[3]!)}`)).directory?.byType, { Event: 900, SymbolicLink: 100 });
+  const told: ObjectEvent[] = [];
+  await listen(server, '', (event, data) => {
+    if (event === 'info') createSymbolicLink(`${directories[7]}\\one more`, 'event 0');
+    if (event === 'objects') told.push(...(data as ObjectEvent[]));
+    return told.length > 0;
+  });
+  assert.deepEqual(told.map(({ event, name }) => [event, name]), [['created', `${directories[7]}\\one more`]]);
 });
 
 test('a wrong or missing token is refused', async (t) => {
