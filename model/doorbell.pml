@@ -12,7 +12,9 @@
  *
  * Mutants, each of which must fail (scripts/model.ts runs them):
  *   PLAIN_TAIL      the tail is published by a plain store
- *   PLAIN_SLEEP     the sleep counter is stored plainly
+ *   PLAIN_SLEEP     the reader's sleep counter is stored plainly
+ *   PLAIN_HEAD      the head is (found out where the ring holds one record: CAP=1)
+ *   PLAIN_ROOM      the writer's sleep counter is
  *   NO_SECOND_LOOK  the reader does not look again after it armed
  *   NO_ROOM_LOOK    the writer does not look again after it armed
  *   RING_ONCE       a writer answers only the first sleep
@@ -33,15 +35,17 @@ bool writerGone = false, readerGone = false;
 int consumed = 0;
 
 /* one-entry store buffers for the plain-store mutants */
-int bufTail = -1; int bufSleep = -1;
-#define FLUSH_W if :: bufTail >= 0 -> tail = bufTail; bufTail = -1 :: else fi
-#define FLUSH_R if :: bufSleep >= 0 -> dataSleep = bufSleep; bufSleep = -1 :: else fi
+int bufTail = -1; int bufSleep = -1; int bufHead = -1; int bufRoom = -1;
+#define FLUSH_W if :: bufTail >= 0 -> tail = bufTail; bufTail = -1 :: else fi; if :: bufRoom >= 0 -> spaceSleep = bufRoom; bufRoom = -1 :: else fi
+#define FLUSH_R if :: bufSleep >= 0 -> dataSleep = bufSleep; bufSleep = -1 :: else fi; if :: bufHead >= 0 -> head = bufHead; bufHead = -1 :: else fi
 
 active proctype memory() { /* drains the store buffers at any time */
 end:
   do
   :: atomic { bufTail >= 0 -> tail = bufTail; bufTail = -1 }
   :: atomic { bufSleep >= 0 -> dataSleep = bufSleep; bufSleep = -1 }
+  :: atomic { bufHead >= 0 -> head = bufHead; bufHead = -1 }
+  :: atomic { bufRoom >= 0 -> spaceSleep = bufRoom; bufRoom = -1 }
   od
 }
 
@@ -82,7 +86,11 @@ active proctype writer() {
      :: else ->
         /* armForSpace: arm, look once more, sleep */
         if :: mySleep & 1 -> mySleep = mySleep + 2 :: else -> mySleep = mySleep + 1 fi;
+#ifdef PLAIN_ROOM
+        atomic { bufRoom < 0 -> bufRoom = mySleep };
+#else
         atomic { FLUSH_W; spaceSleep = mySleep };
+#endif
 #ifdef KILL
         if :: mortal -> goto dead :: skip fi;
 #endif
@@ -100,7 +108,7 @@ active proctype writer() {
         fi;
 #endif
         mySleep = mySleep + 1;
-        atomic { spaceSleep = mySleep }
+        atomic { FLUSH_W; spaceSleep = mySleep }
      fi
   :: else -> break
   od;
@@ -131,7 +139,11 @@ active proctype reader() {
      :: seen != have ->
         have++;
         consumed++;
+#ifdef PLAIN_HEAD
+        atomic { bufHead < 0 -> bufHead = have };
+#else
         atomic { FLUSH_R; head = have };          /* SYNC ring.head */
+#endif
 #ifdef KILL
         if :: goto dead :: skip fi;
 #endif
@@ -153,7 +165,7 @@ active proctype reader() {
 #ifdef PLAIN_SLEEP
         atomic { bufSleep < 0 -> bufSleep = mySleep };
 #else
-        atomic { dataSleep = mySleep };
+        atomic { FLUSH_R; dataSleep = mySleep };
 #endif
 #ifdef KILL
         if :: goto dead :: skip fi;

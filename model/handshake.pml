@@ -4,12 +4,13 @@
  *
  * Around the two stands the kernel: a name that may lead to the wrong server, a connection that waits to be accepted and into
  * which the client may speak already, packets with descriptors in them, the end of file, and the error that a peer gets (once,
- * and before anything that waits) when the other closed without having read everything. Either side may die before any step
+ * and before anything that waits) when the other closed without having read everything. While they are connected each may send a packet of
+ * descriptors (or a bell: it may stay unread) and publish the record that names it. Either side may die before any step
  * (KILL), the client may give up whenever it waits, the server may close its port at any time, reject, or show a silent client out.
  *
  * Checked: every connect settles, also when the server never decides before it goes; nobody believes in a connection that
  * the other has refused; a refusal that was sent is told as one; a server that is not the required one gets no byte; a side that
- * says that the other died is right; no descriptor is kept, and while connected each side holds what it should.
+ * says that the other died is right; a record that was published before the end finds the descriptors that it names; no descriptor is kept, and while connected each side holds what it should.
  *
  * Mutants, each of which must fail (scripts/model.ts runs them):
  *   CHECK_LATE            the client says hello before it looks who listens
@@ -22,10 +23,11 @@
  *   BELIEVE_UNSENT        it believes in a connection whose welcome could not be sent
  *   REFUSE_KEEPS          it refuses, and keeps the descriptors that came with the hello
  *   WELCOME_KEEPS         it keeps the descriptor of its own outbox
+ *   RESET_IS_END          while connected, a side takes the error for the end
  *   FORGET_SILENT         a port that closes forgets who has not said hello yet
  *   FORGET_ASKING         a port that closes forgets who waits for a decision
  */
-mtype = { NONE, HELLO, WELCOME, REFUSAL };                 /* packets */
+mtype = { NONE, HELLO, WELCOME, REFUSAL, BELL };           /* packets; a bell may have descriptors */
 mtype = { OPEN, CLOSED };                                  /* an outbox's state word */
 mtype = { CONNECTED, REFUSED, MISMATCH, ENDED, NOT_FOUND, GAVE_UP }; /* how connect settles */
 
@@ -53,6 +55,8 @@ mtype outcome = NONE;
 bool clientBelieves = false, serverBelieves = false, serverRefused = false, welcomed = false;
 byte clientHolds = 0, serverHolds = 0;         /* descriptors */
 bool clientDone = false, serverDone = false;
+bool clientRecord = false, serverRecord = false; /* published, behind a packet of descriptors */
+bool clientHeard = false, serverHeard = false; /* the other's packet has been read */
 
 /* A side closes its end: what it has not read is an error for the other. */
 inline closeClient() { clientOpen = false; clientHolds--; serverReset = serverReset || len(toClient) > 0; do :: len(toClient) > 0 -> toClient ? _ :: len(toClient) == 0 -> break od }
@@ -134,25 +138,38 @@ active proctype client() {
   fi;
   /* ---- the connection ---- */
   if
-  :: MORTAL(client);
-     /* Connection.close */
-#ifdef CLOSE_BEFORE_WORD
-     atomic { closeClient() };
-     clientWord = CLOSED;
-#else
-     clientWord = CLOSED;
-     MORTAL(client);
-     atomic { closeClient() };
-#endif
-     clientBelieves = false
-  :: atomic { clientReset || (empty(toClient) && !serverOpen) ->
-       /* readSocket: end; reasonOf(the server's word) */
-       assert(serverWord == CLOSED || serverDead) };
-     clientWord = CLOSED;
-     atomic { closeClient() };
-     clientBelieves = false
-  :: atomic { nempty(toClient) -> assert(false) }           /* a packet where only bells are rung */
+  :: skip
+  :: atomic { serverOpen && nfull(toServer) -> toServer ! BELL }; MORTAL(client); clientRecord = true
   fi;
+  do
+  :: break
+  :: atomic { clientReset -> clientReset = false;
+#ifdef RESET_IS_END
+       goto serverEnded
+#endif
+     }
+  :: atomic { !clientReset && nempty(toClient) -> toClient ? packet; assert(packet == BELL); clientHeard = true }
+  :: atomic { !clientReset && empty(toClient) && !serverOpen -> goto serverEnded }
+  od;
+  MORTAL(client);
+  /* Connection.close */
+#ifdef CLOSE_BEFORE_WORD
+  atomic { closeClient() };
+  clientWord = CLOSED;
+#else
+  clientWord = CLOSED;
+  MORTAL(client);
+  atomic { closeClient() };
+#endif
+  goto closed;
+serverEnded:
+  /* readSocket: end; what was published is read, reasonOf(the server's word) */
+  assert(serverWord == CLOSED || serverDead);
+  assert(!serverRecord || clientHeard);
+  clientWord = CLOSED;
+  atomic { closeClient() };
+closed:
+  clientBelieves = false;
   clientHolds--;                                            /* Outbox.close */
   goto over;
 abandon:
@@ -228,20 +245,35 @@ active proctype server() {
   atomic { serverBelieves = true; assert(welcomed && serverHolds == 1) };
   /* ---- the connection ---- */
   if
-  :: MORTAL(server);
-#ifdef CLOSE_BEFORE_WORD
-     atomic { closeServer() };
-     serverWord = CLOSED;
-#else
-     serverWord = CLOSED;
-     MORTAL(server);
-     atomic { closeServer() };
-#endif
-  :: atomic { serverReset || (empty(toServer) && !clientOpen) ->
-       assert(clientWord == CLOSED || clientDead) };
-     serverWord = CLOSED;
-     atomic { closeServer() }
+  :: skip
+  :: atomic { clientOpen && nfull(toClient) -> toClient ! BELL }; MORTAL(server); serverRecord = true
   fi;
+  do
+  :: break
+  :: atomic { serverReset -> serverReset = false;
+#ifdef RESET_IS_END
+       goto clientEnded
+#endif
+     }
+  :: atomic { !serverReset && nempty(toServer) -> toServer ? packet; assert(packet == BELL); serverHeard = true }
+  :: atomic { !serverReset && empty(toServer) && !clientOpen -> goto clientEnded }
+  od;
+  MORTAL(server);
+#ifdef CLOSE_BEFORE_WORD
+  atomic { closeServer() };
+  serverWord = CLOSED;
+#else
+  serverWord = CLOSED;
+  MORTAL(server);
+  atomic { closeServer() };
+#endif
+  goto parted;
+clientEnded:
+  assert(clientWord == CLOSED || clientDead);
+  assert(!clientRecord || serverHeard);
+  serverWord = CLOSED;
+  atomic { closeServer() };
+parted:
   serverBelieves = false;
   goto closePort;
 refuse:

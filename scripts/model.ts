@@ -24,13 +24,13 @@ const of = (model: string, fails: boolean, variants: readonly string[], isLong =
 
 export const VARIANTS: readonly Variant[] = [
   ...of('doorbell', false, ['', '-DCAP=1', '-DCAP=3 -DN=8', '-DKILL', '-DKILL -DCAP=1 -DN=4', '-DKILL -DCAP=3']),
-  ...of('doorbell', true, ['-DPLAIN_TAIL', '-DPLAIN_SLEEP', '-DNO_SECOND_LOOK', '-DNO_ROOM_LOOK', '-DRING_ONCE', '-DNO_HALF']),
+  ...of('doorbell', true, ['-DPLAIN_TAIL', '-DPLAIN_SLEEP', '-DPLAIN_HEAD -DCAP=1', '-DPLAIN_ROOM', '-DNO_SECOND_LOOK', '-DNO_ROOM_LOOK', '-DRING_ONCE', '-DNO_HALF']),
   ...of('duplex', false, ['-DKILL -DN=2', '-DKILL -DCAP=2']),
   ...of('duplex', true, ['-DNO_SECOND_LOOK', '-DNO_ROOM_LOOK', '-DTAKE_LATE', '-DSTAYS_ODD', '-DNO_ROOM_BELL', '-DKILL -DNO_END']),
   ...of('handshake', false, ['', '-DKILL']),
   ...of('handshake', true, [
     '-DCHECK_LATE', '-DCHECK_NAME', '-DNO_SECOND_READ', '-DGIVE_UP_SILENTLY', '-DGIVE_UP_KEEPS', '-DCLOSE_BEFORE_WORD',
-    '-DREFUSE_WELCOMED', '-DBELIEVE_UNSENT', '-DREFUSE_KEEPS', '-DWELCOME_KEEPS', '-DFORGET_SILENT', '-DFORGET_ASKING',
+    '-DREFUSE_WELCOMED', '-DBELIEVE_UNSENT', '-DREFUSE_KEEPS', '-DWELCOME_KEEPS', '-DRESET_IS_END', '-DFORGET_SILENT', '-DFORGET_ASKING',
   ]),
   ...of('settlement', false, ['']),
   ...of('settlement', true, ['-DNO_TAKE', '-DNO_FORGET', '-DRETRACT_ONLY', '-DEND_FORGETS', '-DEND_NO_DRAIN']),

@@ -1,5 +1,7 @@
 /** Acting as another user towards the file system: what the function does is done as that user, and behind it the thread is itself. */
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +62,16 @@ test('the thread is itself again when the function returns, throws, and acts as 
   assert.equal(own(), mine);
   assert.throws(() => runAs(SOMEBODY, () => runAs({ ...SOMEBODY, uid: 54_330 }, () => 0)), /EPERM/, 'who is somebody else may not be a third one');
   assert.equal(own(), mine);
+});
+
+test('a thread that can not become itself again ends its process at once, and nothing is done as somebody else any more', { skip }, async (t) => {
+  const open = folder(t, 0o777);
+  for (const end of ['returns', 'throws'] as const) {
+    const actor = fork(new URL('./stranded-actor.js', import.meta.url), [end, join(open, end)], { stdio: 'ignore' });
+    const [code, signal] = (await once(actor, 'exit')) as [number | null, string | null];
+    assert.deepEqual([code, signal], [null, 'SIGABRT'], end);
+  }
+  assert.deepEqual(readdirSync(open).toSorted(), ['returns', 'throws'], 'what was done as somebody else, and nothing behind it');
 });
 
 test('to act as oneself changes nothing, and needs no right', () => {

@@ -204,6 +204,25 @@ test('an interface with a security callback is closed to who did not bind it, wh
   }
 });
 
+test('B33: names that every object has are no methods of an interface: a bind by hand gets no number for them, and the numbers that it got instead call nothing', async (t) => {
+  const { client } = await local(t);
+  const port = await connectPort('\\RPC Control\\spooler');
+  atEnd(t, () => port.close());
+  const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'then', 'valueOf', 'close', 'echo'];
+  for (const kind of ['call', 'stream', 'one-way', 'constructor', '__proto__']) {
+    const { data } = await port.request(codec.frame(Kind.bind, 0, 0, 0, 0, { name: 'spooler', version: '1.2', methods: names.map((name) => [name, kind]) }));
+    if (kindOf(data) === Kind.fault) continue; // a kind that is none
+    const { procedures } = codec.value(data) as { procedures: number[] };
+    assert.deepEqual(procedures.map((number) => number >= 0), names.map((name) => name === 'echo' && kind === 'call'), kind);
+    for (const number of procedures.filter((one) => one < 0)) assert.equal(kindOf((await port.request(codec.frame(Kind.call, 0, number & 0xffff, 1, 0xffff_ffff, undefined))).data), Kind.fault);
+  }
+  for (const name of ['__proto__', 'constructor']) {
+    const { data } = await port.request(codec.frame(Kind.bind, 0, 0, 0, 0, { name, version: '1.2', methods: METHODS }));
+    assert.equal(kindOf(data), Kind.fault, 'nor is it the name of an interface');
+  }
+  assert.equal(await client.add([1, 2]), 3);
+});
+
 test('long values that are begun and never ended are bounded, and go with the connection', async (t) => {
   const { client } = await local(t, { limits: { valueLength: 1_000_000 } });
   const port = await connectPort('\\RPC Control\\spooler');
