@@ -34,7 +34,8 @@ if (reference === 'unref') port.unref();
 if (port.hasRef() !== (reference === 'ref')) throw new Error('hasRef says otherwise');
 process.on('message', ({ milliseconds }: Order) => void measure(milliseconds));
 process.send!({ type: 'idle' } satisfies News);
-if (activity === 'worker') new Worker(new URL('./blocked-thread.js', import.meta.url), { workerData: { name: NAME } });
+const thread = activity === 'worker' ? new Worker(new URL('./blocked-thread.js', import.meta.url), { workerData: { name: NAME } }) : undefined;
+thread?.unref();
 if (activity === 'block') setTimeout(block, 50); // the news is on its way
 process.channel!.unref(); // from here on only the port can keep this process
 
