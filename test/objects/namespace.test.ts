@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bindPortNameSync, createDirectory, createSessionDirectories, createSymbolicLink, listDirectory, namespaceRoot, openPort, queryObject, readSymbolicLink, resolveName } from '../../src/objects/index.js';
+import { bindPortNameSync, createDirectory, createSessionDirectories, createSymbolicLink, listDirectory, namespaceRoot, openPort, queryObject, readSymbolicLink, resolveName, type RootOptions, walkNamespace, type WalkOptions } from '../../src/objects/index.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { failsWith, order, startObjectActor, testInRoot } from './support.js';
 import { withLedger } from '../support/ledger.js';
@@ -178,4 +178,21 @@ testInRoot('what the options may be is checked before anything is done', (root) 
   namespaceRoot({ root });
   chmodSync(root, 0o700);
   assert.deepEqual(listDirectory('\\', { root }).length, 4);
+});
+
+testInRoot('bad options of whatever looks at objects, or makes a link, are refused by name before anything is looked up or made', (root) => {
+  const calls: Record<string, (options: unknown) => unknown> = {
+    queryObject: (options) => queryObject('\\missing', options as RootOptions),
+    readSymbolicLink: (options) => readSymbolicLink('\\missing', options as RootOptions),
+    resolveName: (options) => resolveName('\\missing', options as RootOptions),
+    listDirectory: (options) => listDirectory('\\missing', options as RootOptions),
+    createSymbolicLink: (options) => createSymbolicLink('\\made', '\\x', options as RootOptions),
+    walkNamespace: (options) => [...walkNamespace(options as WalkOptions)],
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    for (const options of [null, 5, 'x', [], { rot: root }]) assert.throws(() => call(options), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'options'/), `${name} with ${JSON.stringify(options)}`);
+    for (const value of [5, null, 'relative', 'a\0b']) assert.throws(() => call({ root: value }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument '(options\.)?root'/), `${name} with root ${JSON.stringify(value)}`);
+  }
+  for (const from of [5, null, {}]) assert.throws(() => [...walkNamespace({ root, from: from as unknown as string })], failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'from'/));
+  assert.ok(!existsSync(root), 'not even the root');
 });

@@ -40,6 +40,7 @@ const BAD_LIMITS: BadOptions = [
   ...[0, 1_000_001, 1.5, '1', Number.NaN, null].map((pendingMessages): [string, unknown] => ['limits.pendingMessages', { limits: { pendingMessages } }]),
   ...[0, 2 ** 31, 0.5, '1'].map((pendingBytes): [string, unknown] => ['limits.pendingBytes', { limits: { pendingBytes } }]),
   ...[0, 1_000_001, 2.5, '1'].map((connections): [string, unknown] => ['limits.connections', { limits: { connections } }]),
+  ...[0, 1_000_001, 2.5, '1', Number.NaN, null].map((connectionsPerUser): [string, unknown] => ['limits.connectionsPerUser', { limits: { connectionsPerUser } }]),
 ];
 
 const BAD_SPIN: BadOptions = [

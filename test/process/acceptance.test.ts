@@ -211,6 +211,8 @@ test('15. A blocks on B while B blocks on A: both are released, each page names 
   assert.equal(verbs.journal.length, 6);
   // While one waits alone, its page says on whom: that is what a wait chain is read from.
   const actor = startClient(t);
+  await actor.ask({ type: 'listen', name: '\\RPC Control\\waiting' }, 'listening');
+  await using toActor = await connectPort('\\RPC Control\\waiting');
   await using port = await createPort('\\RPC Control\\waited-for');
   actor.send({ type: 'connect', name: port.name });
   const [connected] = (await once(port, 'connect')) as [ServerPort];
@@ -219,9 +221,12 @@ test('15. A blocks on B while B blocks on A: both are released, each page names 
   const [own] = [...thisThread().connections.values()].flatMap((all) => [...all]).filter((connection) => connection.port === connected);
   const chain = await until('it sleeps', () => own!.peerPage.read());
   assert.deepEqual([chain.thread, chain.connection, chain.messageId], [thisThread().waitPage.inode, own!.inode, question.id]);
-  assert.ok(question.type === 'request');
-  question.reply('answer');
-  assert.equal((await actor.until('settled')).outcome, 'answer');
+  // When this thread blocks on a port of the other's now, the chain is closed, and told with both ports.
+  assert.throws(() => toActor.requestSync('echo x'), failsWith('ERR_ALPC_DEADLOCK', /of \\RPC Control\\waiting .*waits for its own request \d+ on \\RPC Control\\waited-for \[/));
+  assert.equal((await actor.until('settled')).outcome, 'ERR_ALPC_DEADLOCK');
+  assert.ok(question.type === 'request' && question.reply('late') === 'canceled');
+  actor.send({ type: 'call', text: 'again', how: 'blocking' });
+  assert.deepEqual([(await port.receive()).type, (await port.receive()).type], ['canceled', 'request']);
 });
 
 test('16. timeouts of nothing, negative ones, infinite ones and aborts are told apart', async (t) => {

@@ -6,15 +6,17 @@
  * a process with ports; what is allowed is far more, and far less than looking at memory in each turn of the event loop takes.
  */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectPort, createPort, createUnconnectedPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
+import { temporaryRoot } from '../support/root.js';
 import type { News, Order } from './actors/idle.js';
 import { outcomeOf } from './expect.js';
-import { NAME, ownRoot, startServer } from './serving.js';
+import { journalWhen, NAME, ownRoot, startServer } from './serving.js';
 import { Verbs } from './verbs.js';
 
 withLedger();
@@ -102,6 +104,34 @@ test('an idle server and its idle clients use no processor time, whatever they h
     assert.ok(microseconds < MOST, `${['the server', ...ACTIVITIES][index]}: ${microseconds / 1000} ms of processor time in ${IDLE_FOR / 1000} idle seconds`);
   }
 });
+
+test('a server that sleeps in receiveSync, a client in requestSync and one whose worker does use no processor time', async (t) => {
+  ownRoot(t);
+  const holding = await startServer(t);
+  const clients = ['block', 'worker'].map((activity) => startIdle(t, 'client', 'ref', activity));
+  for (const client of clients) await client.until('idle');
+  await using witness = await connectPort(NAME);
+  await journalWhen('both block', witness, (seen) => seen.filter(({ text }) => text.startsWith('hold')).length === 2);
+  temporaryRoot(t, { leftovers: true }); // another server of the same name
+  const server = startIdle(t, 'server', 'ref', 'block');
+  await server.until('idle');
+  await sleep(500); // it sleeps
+  for (const actor of [...clients, server]) {
+    const used = await least(async () => {
+      const before = processorTime(actor.pid);
+      await sleep(IDLE_FOR);
+      return processorTime(actor.pid) - before;
+    });
+    assert.ok(used < MOST, `${used / 1000} ms of processor time in ${IDLE_FOR / 1000} idle seconds`);
+  }
+  for (const actor of [...clients, server, holding]) await actor.kill();
+});
+
+/** Of all threads of a process, in microseconds: it can't tell itself while it blocks. */
+function processorTime(pid: number): number {
+  const nanoseconds = readdirSync(`/proc/${pid}/task`).map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]));
+  return nanoseconds.reduce((sum, time) => sum + time, 0) / 1000;
+}
 
 test('a port that has rested is awake at once when something comes', async (t) => {
   ownRoot(t);

@@ -1,10 +1,12 @@
 /**
  * A process that has a port and nothing else to do. Its arguments: what it is ('client' or 'server'), whether its port is
- * referenced, and what it does with it before it is left alone ('nothing', 'listen', 'await' a reply that never comes, 'traffic').
- * It tells 'idle' when it has nothing more to do, and on order how much processor time it uses while it does nothing.
+ * referenced, and what it does with it before it is left alone ('nothing', 'listen', 'await' a reply that never comes, 'traffic'; 'block'
+ * in a wait that never ends, a server in `receiveSync` and a client in `requestSync`; 'worker': the same in a worker thread).
+ * It tells 'idle' when it has nothing more to do, and on order how much processor time it uses while it does nothing, unless it blocks.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientPort, connectPort, type ConnectionPort, createPort } from '../../../src/ports/index.js';
+import { Worker } from 'node:worker_threads';
+import { type ClientPort, connectPort, ConnectionPort, createPort } from '../../../src/ports/index.js';
 import { actorArguments } from '../../support/actor.js';
 import { numbers, outcomeOf } from '../expect.js';
 import { NAME } from '../serving.js';
@@ -13,10 +15,11 @@ import { Verbs } from '../verbs.js';
 export type Order = { type: 'measure'; milliseconds: number };
 export type News = { type: 'idle' } | { type: 'used'; microseconds: number };
 
-const [role, reference, activity] = actorArguments() as ['client' | 'server', 'ref' | 'unref', 'nothing' | 'listen' | 'await' | 'traffic'];
+const [role, reference, activity] = actorArguments() as ['client' | 'server', 'ref' | 'unref', 'nothing' | 'listen' | 'await' | 'traffic' | 'block' | 'worker'];
+const block = (): unknown => (port instanceof ConnectionPort ? port.receiveSync() : port.requestSync('hold'));
 const port: ClientPort | ConnectionPort = role === 'server' ? await createPort(NAME) : await connectPort(NAME);
-if (role === 'server') (port as ConnectionPort).on('message', new Verbs().handle);
-else {
+if (role === 'server' && activity !== 'block') (port as ConnectionPort).on('message', new Verbs().handle);
+if (role === 'client') {
   const client = port as ClientPort;
   if (activity === 'listen') client.on('message', () => {});
   if (activity === 'await') void outcomeOf(client.request('hold'));
@@ -31,6 +34,9 @@ if (reference === 'unref') port.unref();
 if (port.hasRef() !== (reference === 'ref')) throw new Error('hasRef says otherwise');
 process.on('message', ({ milliseconds }: Order) => void measure(milliseconds));
 process.send!({ type: 'idle' } satisfies News);
+const thread = activity === 'worker' ? new Worker(new URL('./blocked-thread.js', import.meta.url), { workerData: { name: NAME } }) : undefined;
+thread?.unref();
+if (activity === 'block') setTimeout(block, 50); // the news is on its way
 process.channel!.unref(); // from here on only the port can keep this process
 
 async function measure(milliseconds: number): Promise<void> {
