@@ -30,7 +30,7 @@ interface Pair {
 
 /** Two processes, each a server and the other's client, both at their event loops. */
 async function startPair(t: TestContext): Promise<Pair> {
-  ownRoot(t);
+  ownRoot(t, { kills: true }); // the client that listens
   const port = await createPort(NAME);
   atEnd(t, () => port.close());
   port.on('message', new Verbs().handle);

@@ -81,7 +81,7 @@ test('two threads of one process that block on each other get ERR_ALPC_DEADLOCK,
 
 for (const call of BLOCKING) {
   test(`a worker that blocks in ${call} can be terminated, and its peer sees the end`, async (t) => {
-    ownRoot(t);
+    ownRoot(t, { kills: true });
     const verbs = new Verbs();
     const port = await createPort(call === 'server receiveSync' ? '\\RPC Control\\unused' : NAME, { connect: 'ask' });
     atEnd(t, () => port.close());

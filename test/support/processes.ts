@@ -45,7 +45,15 @@ interface Wait {
 export function startActor<Order extends ActorMessage, News extends ActorMessage>(t: TestContext, module: URL | string, args: readonly string[] = [], env: Record<string, string> = {}, options: ActorOptions = {}): Actor<Order, News> {
   const actor = new Actor<Order, News>(module, args, env, options);
   atEnd(t, () => actor.finish());
+  started.set(t, [...startedIn(t), String(module)]);
   return actor;
+}
+
+const started = new WeakMap<TestContext, readonly string[]>();
+
+/** The modules of the processes that the test has started: whatever still runs at its end is killed. */
+export function startedIn(t: TestContext): readonly string[] {
+  return started.get(t) ?? [];
 }
 
 export class Actor<Order extends ActorMessage = ActorMessage, News extends ActorMessage = ActorMessage> {

@@ -19,8 +19,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { atEnd } from './at-end.js';
 
 export interface RootOptions {
-  /** Names may be left in it. */
-  leftovers?: boolean;
+  /** Names may be left in it; a function is asked at the end. */
+  leftovers?: boolean | (() => boolean);
   /** Milliseconds to wait for the last name to go; 2,000 by default. */
   patience?: number;
 }
@@ -35,7 +35,8 @@ export function temporaryRoot(t: TestContext, options: RootOptions = {}): string
     if (before === undefined) delete process.env['ALPC_ROOT'];
     else process.env['ALPC_ROOT'] = before;
     try {
-      if (options.leftovers !== true) await waitUntilEmpty(root, options.patience ?? 2000);
+      const mayBeLeft = typeof options.leftovers === 'function' ? options.leftovers() : options.leftovers;
+      if (mayBeLeft !== true) await waitUntilEmpty(root, options.patience ?? 2000);
     } finally {
       execFileSync('rm', ['-rf', holder]); // which has no limit on the length of a path
     }
