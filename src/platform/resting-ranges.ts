@@ -29,9 +29,9 @@ interface Range {
 const resting: Range[] = [];
 const state = { bytes: 0, clock: 0, looked: 0 };
 
-/** Lays zero pages over a range, for reading and for writes that nobody sees. Where the kernel has no memory for that, what is mapped stays for now. */
+/** Lays zero pages over a range, for reading and for writes that nobody sees. Where the kernel has no memory at all for that, what is mapped stays for now. */
 export function coverRange(address: number, length: number): void {
-  libc().mmap(address, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  while (libc().mmap(address, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) === -1 && resting.length > 0) giveUpHalf();
 }
 
 /** Nothing in JavaScript names these addresses any more: they are unmapped in a while. */
@@ -52,8 +52,12 @@ export function mapFile(fd: number, length: number, protection: number, flags: n
     if (address !== -1) return address;
     const errno = lastErrno();
     if (errno !== 'ENOMEM' || resting.length === 0) throw new SystemError('mmap', errno);
-    for (let left = Math.ceil(resting.length / 2); left > 0; left--) giveUpOldest();
+    giveUpHalf();
   }
+}
+
+function giveUpHalf(): void {
+  for (let left = Math.ceil(resting.length / 2); left > 0; left--) giveUpOldest();
 }
 
 function giveUpOldest(): void {

@@ -54,7 +54,8 @@ export class AccessToken {
   }
 
   /**
-   * A pidfd of the process: no later one of the same pid is meant. Undefined when it is gone, or the kernel knows none. The caller closes it.
+   * A pidfd of the process: no later one of the same pid is meant. Undefined when the connection has ended, or the kernel knows none; of a
+   * process that ended a moment ago it may still be one, which is readable, as that of any process that has ended. The caller closes it.
    * NtAlpcOpenSenderProcess.
    */
   openProcess(): number | undefined {

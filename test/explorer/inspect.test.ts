@@ -179,6 +179,7 @@ test('handles that the peer holds are counted until it releases them, doorbells 
   assert.ok(question.type === 'request');
   question.reply('too late'); // it has not read that the caller gave up
   await assert.rejects(call, { name: 'AbortError' });
+  assert.equal(client.tryReceive(), undefined); // who awaits nothing reads nothing of its own accord
   assert.deepEqual(await until(() => [own().lateReplies, portOf().totals.lateReplies], ([late]) => late !== 0), [1, 1]);
 });
 

@@ -1,6 +1,6 @@
 /** The attributes that say who is behind a message: security levels and contexts, tokens, tickets. Both sides are in one thread. */
 import assert from 'node:assert/strict';
-import { closeSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { type AcceptedKind, type ClientPort, connectPort, type ConnectionPort, createPort, createWorkTicket, type RequestMessage, type SecurityLevel, type WorkTicket } from '../../src/index.js';
 import { failsWith, numbers, until } from '../process/expect.js';
@@ -150,6 +150,7 @@ test('the token is what the kernel says of the sender, whatever the sender does'
   assert.deepEqual(token.groups, message.sender.groups);
   const pidfd = token.openProcess();
   if (pidfd === undefined) return t.diagnostic('this kernel names no process by its socket');
+  assert.match(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'latin1'), new RegExp(`^Pid:\\s+${process.pid}$`, 'm'));
   closeSync(pidfd);
   assert.equal(token.executable, readlinkSync('/proc/self/exe'));
   assert.ok(token.startTime! > 0);

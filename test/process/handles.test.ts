@@ -57,7 +57,7 @@ test('an accepted TCP connection that is handed to another process goes on there
   let seen = '';
   curl.stdout.on('data', (part: Buffer) => (seen += part.toString()));
   const outcome = await Promise.race([once(curl, 'close').then(([code]) => code as number), once(curl, 'error').then(() => 'no curl here')]);
-  if (outcome === 0) assert.equal(seen, `/a of process ${actor.pid}/b of process ${actor.pid}`);
+  if (outcome !== 'no curl here') assert.deepEqual([outcome, seen], [0, `/a of process ${actor.pid}/b of process ${actor.pid}`]);
   assert.deepEqual((await actor.until('took')).kinds, ['socket']);
   await actor.ask({ type: 'close' }, 'done');
   await actor.ended;

@@ -7,16 +7,20 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { AlpcError } from '../../src/base/errors.js';
-import { type ClientPort, connectPort, connectPortSync, createPort, createPortSync, createUnconnectedPort } from '../../src/ports/index.js';
+import { closeDescriptor } from '../../src/platform/system.js';
+import { type ClientPort, connectPort, connectPortSync, createPort, createPortSync, createUnconnectedPort, type UnconnectedPort } from '../../src/ports/index.js';
 import { Injection } from '../support/injection.js';
 import { settle, takeStock } from '../support/ledger.js';
 import { turn } from '../support/turns.js';
+import { numbers } from './expect.js';
 import { NAME } from './serving.js';
 import { Verbs } from './verbs.js';
 
 const OTHER = '\\RPC Control\\other';
 const PATIENCE = 10_000;
 const SMALL = { limits: { ringLength: 4096 } };
+const TAKES = ['view', 'section'] as const;
+const SIZE = 5000;
 
 async function useClient(client: ClientPort): Promise<void> {
   try {
@@ -26,6 +30,32 @@ async function useClient(client: ClientPort): Promise<void> {
   } finally {
     client.close();
   }
+}
+
+/** Sections, whole and by views of both kinds, that a port sends to itself. */
+async function share(port: UnconnectedPort): Promise<void> {
+  try {
+    for (const secure of [false, true]) {
+      using section = port.createSection(2 * SIZE, { secure });
+      using view = section.createView(SIZE);
+      view.bytes.fill(7);
+      const call = port.request('echo shared', { view, handles: secure ? [] : [section] });
+      await look(port, call);
+      assert.equal((await call).data.toString(), 'shared');
+    }
+  } finally {
+    port.close();
+  }
+}
+
+/** Receives what it sent, and answers. */
+async function look(port: UnconnectedPort, call: Promise<unknown>): Promise<void> {
+  const message = await Promise.race([port.receive(), call.then(() => undefined)]);
+  if (message?.type === 'port-closed') return; // and the call says why
+  assert.ok(message?.type === 'request', message?.type);
+  assert.ok(message.view!.bytes.every((byte) => byte === 7));
+  for (const index of numbers(message.handles.length)) closeDescriptor(message.handles.take(index, 'section'));
+  message.reply('shared', { unmapExisting: true });
 }
 
 /** A server in this thread may be asked without blocking only. */
@@ -55,6 +85,7 @@ export const SCENARIOS = {
       client.close();
     }
   },
+  'sections and views of a port that talks with itself': async () => share(createUnconnectedPort({ ...SMALL, accepts: TAKES })),
 } as const satisfies Record<string, () => Promise<void>>;
 
 export type Scenario = keyof typeof SCENARIOS;

@@ -3,7 +3,7 @@
  * threads, and a million views that leave nothing behind.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { connectPort, createPort } from '../../src/index.js';
 import { pageSize } from '../../src/platform/descriptors.js';
@@ -107,7 +107,13 @@ test('what an owner sent stays readable when it is killed', async (t) => {
   const message = await port.receive();
   assert.ok(message.type === 'datagram');
   await owner.kill();
+  const pidfd = message.token.openProcess(); // the connection's end has not been read yet
+  if (pidfd !== undefined) {
+    assert.match(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'latin1'), /^Pid:\s+-1$/m, 'nobody any more');
+    closeSync(pidfd);
+  }
   assert.equal((await port.receive()).type, 'port-closed');
+  assert.equal(message.token.openProcess(), undefined);
   assert.ok(message.view!.bytes.every((byte) => byte === 42));
   message.release();
 });
