@@ -10,8 +10,8 @@ import type { RingReader, RunCopies } from './ring.js';
 
 const { length: LENGTH, type: TYPE, messageId: MESSAGE_ID, attributes: ATTRIBUTES } = Record;
 
-/** Bytes copied at once: some twenty small records; what is copied of a record that is not whole is copied again. */
-const LENGTH_OF_RUN = 2048;
+/** Bytes copied at once: some eighty small records; what is copied of a record that is not whole is copied again. */
+const LENGTH_OF_RUN = 8192;
 
 export class Run {
   // The record at hand: its payload is `dataLength` bytes of the copies' memory, from `dataStart` on.

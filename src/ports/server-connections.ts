@@ -145,12 +145,17 @@ export class ServerConnections implements ConnectionOwner {
     const deadline = deadlineAfter(timeout);
     if (++this.#sinceServed >= SERVE_EVERY) this.serve(0);
     let budget = this.#looks.next(this.#turns.length);
-    if (budget === 0) yieldProcessor(); // whoever got an answer may have been woken on this core
+    let offers = budget === 0;
     for (let looks = budget; ; ) {
       const message = diversion === undefined ? this.take() : diversion.take(this);
       if (message !== undefined) {
         if (looks < budget) this.#looks.paid();
         return message;
+      }
+      if (offers) {
+        offers = false;
+        yieldProcessor(); // whoever got an answer may have been woken on this core
+        continue;
       }
       while (looks > 0 && !this.hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
       if (looks > 0) {

@@ -37,13 +37,13 @@ export class ConnectedUser {
     return undefined;
   }
 
-  /** As `take`, `max` messages at most, of one connection. How many there were. */
-  takeSome(now: number, messages: ConnectionMessage[], max: number): number {
+  /** As `take`, `max` messages at most, of one connection; `alone`: it is the only active one of all. How many there were. */
+  takeSome(now: number, messages: ConnectionMessage[], max: number, alone: boolean): number {
     const { active } = this;
     for (let tries = active.length; tries > 0; tries--) {
       if (this.#cursor >= active.length) this.#cursor = 0;
       const connection = active[this.#cursor]!;
-      const count = connection.inbound.takeSome(messages, Math.min(max, QUANTUM - this.#taken));
+      const count = connection.inbound.takeSome(messages, alone ? max : Math.min(max, QUANTUM - this.#taken));
       if (count > 0) {
         connection.lastActive = now;
         if ((this.#taken += count) >= QUANTUM) this.#next();
@@ -131,13 +131,14 @@ export class Turns {
     return undefined;
   }
 
-  /** As `take`, some messages of one connection, `max` at most: of who has the turn, as far as that goes. How many there were. */
+  /** As `take`, some messages of one connection, `max` at most: of who has the turn, as far as that goes; where nobody else is active, to the end. How many there were. */
   takeSome(now: number, messages: ConnectionMessage[], max: number): number {
     const active = this.#active;
+    const alone = !this.isCrowded;
     for (let tries = active.length; tries > 0; tries--) {
       if (this.#cursor >= active.length) this.#cursor = 0;
       const user = active[this.#cursor]!;
-      const count = user.takeSome(now, messages, Math.min(max, QUANTUM - this.#taken));
+      const count = user.takeSome(now, messages, alone ? max : Math.min(max, QUANTUM - this.#taken), alone);
       if (count > 0) {
         if ((this.#taken += count) >= QUANTUM) this.#next();
         return count;
