@@ -19,13 +19,11 @@ const cut = (file: string, text: string, times = 1, instead = ''): Cut => ({ fil
 
 const CUTS: readonly Cut[] = [
   ...['begin', 'end', 'drop'].map((method) => cut('ports/latency-meter.js', `    ${method}(id) {`, 1, `    ${method}() {\n        return;`)),
-  cut('ports/calls.js', 'this.#figures.words[Control.requests] = this.#begun + 1;'),
-  cut('ports/calls.js', 'this.#figures.words[Control.requests] = this.#begun;'),
-  cut('ports/calls.js', 'this.#begun++;', 2),
-  cut('ports/calls.js', 'this.#figures.words[Control.settledRequests] = ++this.#settled;', 2),
-  cut('ports/inbound.js', 'this.#connection.link.own.words[Control.unansweredRequests] = this.#unanswered.length;'),
-  cut('ports/inbound.js', 'this.#connection.link.own.words[Control.unansweredRequests] = place + 1;'),
-  cut('ports/inbound.js', 'this.#connection.link.own.words[Control.queuedMessages] = this.#queue.length;'),
+  cut('ports/calls.js', 'this.#figures.words[REQUESTS] = ++this.#begun;', 2),
+  cut('ports/calls.js', 'this.#figures.words[SETTLED_REQUESTS] = ++this.#settled;', 2),
+  cut('ports/inbound.js', 'this.#figures.words[UNANSWERED_REQUESTS] = this.#unanswered.length;'),
+  cut('ports/inbound.js', 'this.#figures.words[UNANSWERED_REQUESTS] = place + 1;'),
+  cut('ports/inbound.js', 'this.#figures.words[QUEUED_MESSAGES] = this.#queue.length;'),
   cut('memory/ring.js', 'words[SENT_MESSAGES] = this.#sequence;'),
   cut('memory/ring.js', 'const rest = this.#sentRest + dataLength;'),
   cut('memory/ring.js', 'if (rest >= 1024)\n            words[SENT_KIB] = this.#sentKiB = (this.#sentKiB + (rest >> 10)) | 0;'),

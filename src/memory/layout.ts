@@ -4,7 +4,8 @@
  *
  * All words are 32-bit little-endian integers. Words that the two sides' protocol rests on are used through `Atomics`
  * alone; the counters are plain, read by inspectors who can bear a value that is a moment old. Words that one side writes
- * often stand 128 bytes apart from words that it writes seldom, so that a peer that spins on one is not disturbed by another.
+ * often stand 128 bytes apart from words that it writes seldom, so that a peer that spins on one is not disturbed by another;
+ * and counters apart from all that the peer looks at: a plain store to a line of memory that the other core has just read waits for it.
  */
 
 export interface Field {
@@ -46,26 +47,26 @@ export const CONTROL_FIELDS = [
   { name: 'maxPendingMessages', offset: 64, meaning: 'messages that may be pending on this side, for inspectors' },
   { name: 'maxConnections', offset: 68, meaning: "of a server's: connections that its port holds at once, at most, for inspectors" },
   { name: 'tail', offset: 128, atomic: true, meaning: 'bytes ever published in this ring, modulo 2^32' },
-  { name: 'sentMessages', offset: 132, meaning: 'records published' },
-  { name: 'sentKiB', offset: 136, meaning: 'payload published, in KiB' },
-  { name: 'sentBytes', offset: 140, meaning: 'payload published, in bytes, modulo 2^32' },
-  { name: 'sentViews', offset: 144, meaning: 'views sent; less those that the peer released, so many are out' },
-  { name: 'requests', offset: 148, meaning: 'requests of the owner ever begun, modulo 2^32' },
-  { name: 'sentHandles', offset: 152, meaning: 'descriptors sent with messages; less those that the peer is done with, so many are out' },
   { name: 'head', offset: 256, atomic: true, meaning: "bytes ever consumed from the peer's ring, modulo 2^32" },
-  { name: 'receivedMessages', offset: 260, meaning: "records consumed from the peer's ring" },
-  { name: 'settledRequests', offset: 264, meaning: 'requests of the owner ever answered or given up; those begun and not settled wait for their reply' },
-  { name: 'unansweredRequests', offset: 268, meaning: 'requests of the peer that were taken and not answered yet' },
-  { name: 'queuedMessages', offset: 272, meaning: 'messages taken from the ring and not yet received' },
   { name: 'dataSleep', offset: 384, atomic: true, meaning: 'odd: the owner sleeps until the peer publishes' },
   { name: 'spaceSleep', offset: 388, atomic: true, meaning: "odd: the owner sleeps until the peer makes room in this ring" },
   { name: 'state', offset: 392, atomic: true, meaning: '1 open, 2 closed, 3 closed for a breach of the protocol, 4 closed for a quota' },
-  { name: 'bellsRung', offset: 396, meaning: 'doorbell packets sent' },
-  { name: 'lateReplies', offset: 400, meaning: 'replies that came when nobody waited for them any more' },
   { name: 'viewSleep', offset: 412, atomic: true, meaning: 'odd: the owner sleeps until the peer releases a view, or tells of a direct message' },
   { name: 'released', offset: 512, atomic: true, meaning: 'views of the peer ever released, modulo 2^32' },
   { name: 'handlesDone', offset: 516, atomic: true, meaning: 'descriptors of the peer ever taken or closed, modulo 2^32' },
   { name: 'told', offset: 520, atomic: true, meaning: 'direct messages of the peer ever taken or dropped, modulo 2^32' },
+  { name: 'sentMessages', offset: 768, meaning: 'records published' },
+  { name: 'sentKiB', offset: 772, meaning: 'payload published, in KiB' },
+  { name: 'sentBytes', offset: 776, meaning: 'payload published, in bytes, modulo 2^32' },
+  { name: 'requests', offset: 780, meaning: 'requests of the owner ever begun, modulo 2^32' },
+  { name: 'settledRequests', offset: 784, meaning: 'requests of the owner ever answered or given up; those begun and not settled wait for their reply' },
+  { name: 'receivedMessages', offset: 788, meaning: "records consumed from the peer's ring" },
+  { name: 'unansweredRequests', offset: 792, meaning: 'requests of the peer that were taken and not answered yet' },
+  { name: 'queuedMessages', offset: 796, meaning: 'messages taken from the ring and not yet received' },
+  { name: 'bellsRung', offset: 800, meaning: 'doorbell packets sent' },
+  { name: 'lateReplies', offset: 804, meaning: 'replies that came when nobody waited for them any more' },
+  { name: 'sentViews', offset: 808, meaning: 'views sent; less those that the peer released, so many are out' },
+  { name: 'sentHandles', offset: 812, meaning: 'descriptors sent with messages; less those that the peer is done with, so many are out' },
   { name: 'securityContexts', offset: 1024, atomic: true, meaning: 'a row of 64 words: the number of the security context at this place, 0 for none or one that was revoked' },
   { name: 'latencies', offset: 1280, meaning: 'round trips of requests by their time, a row of 96 counts: place n is for at most 2^((n-4)/4) microseconds, the last for all above' },
   { name: 'tellings', offset: 1664, meaning: 'of the direct messages that were told of, a row of 64 words: the nth stands at place n modulo 64; its number, with bit 31 if it was dropped' },

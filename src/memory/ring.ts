@@ -143,14 +143,15 @@ export class RingWriter {
       if (typeof data === 'string') own.bytes.write(data, start + headerLength, dataLength, 'utf8');
       else own.bytes.set(data!, start + headerLength);
     }
+    this.#tail = (tail + align8(length)) | 0;
+    if (this.#tail >>> 0 < tail >>> 0) this.#wraps++;
+    Atomics.store(words, TAIL, this.#tail); // SYNC ring.tail: publishes the record to RingReader.next
+    // Figures for inspectors: the peer reads the record meanwhile.
     words[SENT_MESSAGES] = this.#sequence;
     const rest = this.#sentRest + dataLength;
     if (rest >= 1024) words[SENT_KIB] = this.#sentKiB = (this.#sentKiB + (rest >> 10)) | 0;
     this.#sentRest = rest & 1023;
     words[SENT_BYTES] = (this.#sentKiB << 10) + this.#sentRest;
-    this.#tail = (tail + align8(length)) | 0;
-    if (this.#tail >>> 0 < tail >>> 0) this.#wraps++;
-    Atomics.store(words, TAIL, this.#tail); // SYNC ring.tail: publishes the record to RingReader.next
     return true;
   }
 

@@ -9,6 +9,8 @@ import { type Figures, LatencyMeter, UNSEEN } from './latency-meter.js';
 import type { ReplyMessage, RequestMessage } from './message.js';
 import type { Attachment } from './attachment.js';
 
+const { requests: REQUESTS, settledRequests: SETTLED_REQUESTS } = Control;
+
 /** A record that waits for room in the ring. Holds a copy of the data. */
 export class Outgoing {
   constructor(
@@ -148,13 +150,12 @@ export class Calls {
       if (this.#lastId === 0) this.#wrapped = true;
     } while (this.#lastId === 0 || (this.#wrapped && this.#isLive(this.#lastId)));
     this.meter.begin(this.#lastId);
-    this.#figures.words[Control.requests] = this.#begun + 1; // before its record is published: then the peer looks at this line of memory
     return this.#lastId;
   }
 
-  /** Nothing came of the call that got the last number. */
+  /** Nothing came of the call that got the last number: another one is measured. */
   forgo(): void {
-    this.#figures.words[Control.requests] = this.#begun;
+    this.meter.drop(this.#lastId);
   }
 
   add(call: PendingCall): void {
@@ -163,7 +164,7 @@ export class Calls {
     if (this.#places[place] === undefined) this.#places[place] = call;
     else this.#displaced.set(call.id, call);
     this.#awaited++;
-    this.#begun++;
+    this.#figures.words[REQUESTS] = ++this.#begun;
   }
 
   /** The promise of a call's reply; asked for once. */
@@ -176,13 +177,13 @@ export class Calls {
 
   block(call: BlockedCall): void {
     this.#blocked.push(call);
-    this.#begun++;
+    this.#figures.words[REQUESTS] = ++this.#begun;
   }
 
   unblock(): void {
     const call = this.#blocked.pop();
-    if (call !== undefined) this.meter.drop(call.id);
-    this.#figures.words[Control.settledRequests] = ++this.#settled;
+    if (call?.reply === undefined) this.meter.drop(call?.id ?? 0);
+    this.#figures.words[SETTLED_REQUESTS] = ++this.#settled;
   }
 
   /** The blocking call on top: the one whose callbacks this thread serves. */
@@ -202,14 +203,19 @@ export class Calls {
 
   /** Takes an awaited call out, for whoever settles it. Undefined when it has been settled already. */
   take(id: number): PendingCall | undefined {
+    this.meter.drop(id);
+    return this.takeAnswered(id);
+  }
+
+  /** The same for the one whose reply is there. */
+  takeAnswered(id: number): PendingCall | undefined {
     const call = this.findPending(id);
     if (call === undefined) return undefined;
     const place = id & (PLACES - 1);
     if (this.#places![place] === call) this.#places![place] = undefined;
     else this.#displaced.delete(id);
     this.#awaited--;
-    this.meter.drop(id);
-    this.#figures.words[Control.settledRequests] = ++this.#settled;
+    this.#figures.words[SETTLED_REQUESTS] = ++this.#settled;
     call.disarm();
     return call;
   }

@@ -376,7 +376,9 @@ export class Connection {
     }
     this.inbound.forget(message);
     message.place = PLACE_ANSWERED;
-    return this.answer(message.id, message.callbackId, status, data, dataLength, attachment);
+    const outcome = this.answer(message.id, message.callbackId, status, data, dataLength, attachment);
+    this.inbound.tellUnanswered();
+    return outcome;
   }
 
   /** Leaves the reason for the peer to read when it sees the socket's end. The first one stays. */

@@ -13,8 +13,11 @@ import type { OnCallback, PendingCall } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
 import { channels, tellReceive } from './diagnostics.js';
 import { Fifo } from './fifo.js';
+import type { Figures } from './latency-meter.js';
 import type { Limits } from './limits.js';
 import { type CanceledMessage, canceledMessage, clientDiedMessage, datagramMessage, type EndReason, portClosedMessage, replyMessage, type RequestMessage, requestMessage } from './message.js';
+
+const { unansweredRequests: UNANSWERED_REQUESTS, queuedMessages: QUEUED_MESSAGES, lateReplies: LATE_REPLIES } = Control;
 
 /** Records in a row that are no messages, late replies say: a peer can publish them as fast as they are read, and others must have their turn. */
 const SILENT_IN_A_ROW = 1024;
@@ -26,6 +29,7 @@ const NO_IDS = new Int32Array(0);
 export class Inbound {
   readonly #connection: Connection;
   readonly #limits: Limits;
+  readonly #figures: Figures;
   readonly #queue = new Fifo<ConnectionMessage>();
   readonly #unanswered: RequestMessage[] = [];
   /** Their numbers, place by place: to find one among thousands is one look along a row. */
@@ -39,6 +43,7 @@ export class Inbound {
   constructor(connection: Connection, limits: Limits) {
     this.#connection = connection;
     this.#limits = limits;
+    this.#figures = connection.link.own;
   }
 
   /** Messages read ahead. */
@@ -105,7 +110,7 @@ export class Inbound {
     return true;
   }
 
-  /** Takes a request out of the unanswered ones: the last one moves into its place. */
+  /** Takes a request out of the unanswered ones: the last one moves into its place. Inspectors are told by `tellUnanswered`, which can wait until its answer is on its way. */
   forget(message: RequestMessage): void {
     const last = this.#unanswered.pop()!;
     if (last !== message) {
@@ -113,8 +118,11 @@ export class Inbound {
       this.#ids[message.place] = last.id;
       last.place = message.place;
     }
-    this.#connection.link.own.words[Control.unansweredRequests] = this.#unanswered.length;
     this.#unansweredBytes -= message.dataLength;
+  }
+
+  tellUnanswered(): void {
+    this.#figures.words[UNANSWERED_REQUESTS] = this.#unanswered.length;
   }
 
   /** The caller of a request that was read no longer waits: its receiver, if it has one already, will be told. */
@@ -286,12 +294,13 @@ export class Inbound {
     const { link } = connection;
     const { messageId, status } = link.reader;
     if (status === ReplyStatus.ok) connection.calls.meter.end(messageId);
+    else connection.calls.meter.drop(messageId);
     const blocked = connection.calls.findBlocked(messageId);
-    const call = blocked ?? connection.calls.take(messageId);
+    const call = blocked ?? connection.calls.takeAnswered(messageId);
     if (call === undefined) {
       link.release();
       arrival?.release();
-      link.own.words[Control.lateReplies] = ++this.#lateReplies;
+      this.#figures.words[LATE_REPLIES] = ++this.#lateReplies;
       return;
     }
     if (status !== ReplyStatus.ok) {
@@ -331,6 +340,7 @@ export class Inbound {
     const message = place < 0 ? undefined : this.#unanswered[place]; // behind them stand numbers of old
     if (message === undefined) return undefined;
     this.forget(message);
+    this.tellUnanswered();
     message.giveUp();
     if (!this.#queue.remove(message)) return canceledMessage(this.#connection, message, ++this.#sequence);
     this.#queuedBytes -= message.dataLength;
@@ -347,7 +357,7 @@ export class Inbound {
       this.#ids = longer;
     }
     this.#ids[place] = message.id;
-    this.#connection.link.own.words[Control.unansweredRequests] = place + 1;
+    this.#figures.words[UNANSWERED_REQUESTS] = place + 1;
     this.#unansweredBytes += message.dataLength;
   }
 
@@ -368,7 +378,7 @@ export class Inbound {
 
   /** For inspectors. */
   #tellQueued(): void {
-    this.#connection.link.own.words[Control.queuedMessages] = this.#queue.length;
+    this.#figures.words[QUEUED_MESSAGES] = this.#queue.length;
   }
 }
 

@@ -1,9 +1,9 @@
 /**
  * How long requests take, for inspectors: a row of counts in this side's own control page.
  *
- * A clock costs more than a few stores, so one call in sixteen is measured, and stands for those since the last one measured; but
- * every one while they are slow, for then a clock is nothing, and they are few. One is measured at a time: calls that begin meanwhile
- * are of those that the next one stands for. A call that comes to nothing is not counted.
+ * A clock costs more than a few stores, so one call is measured and stands for those since the last one: as many as take 64 microseconds
+ * together, so that quick calls pay little, and slow ones, for which a clock is nothing, are measured each. One is measured at a
+ * time: calls that begin meanwhile are of those that the next one stands for. A call that comes to nothing is not counted.
  */
 import { performance } from 'node:perf_hooks';
 import { Control, LATENCY_PLACES, LATENCY_STEPS } from '../memory/layout.js';
@@ -16,9 +16,13 @@ export interface Figures {
 /** Where figures go that nobody sees: a scratch constant. */
 export const UNSEEN: Figures = { words: new Int32Array(1024) };
 
-const ONE_IN = 16;
-/** Milliseconds from which on a call is slow. */
-const SLOW = 0.1;
+/** Microseconds of calls, one after the other, that one of them is measured for: two looks at a clock take a tenth of one. */
+const ONE_EACH = 64;
+/** Calls that one stands for, at most, as many as a connection may have under way by default: quick ones must not hide the slow ones that follow. */
+const ONE_IN_AT_MOST = 64;
+
+/** Further than calls get while one is measured; one that never ends is forgotten after so many. */
+const WHILE_MEASURED = 2 ** 30;
 
 export class LatencyMeter {
   readonly #figures: Figures;
@@ -36,9 +40,9 @@ export class LatencyMeter {
 
   /** A call gets its number now; numbers follow each other. */
   begin(id: number): void {
-    if (this.#id !== 0 || ((id - this.#next) | 0) < 0) return;
+    if (((id - this.#next) | 0) < 0) return;
     this.#id = id;
-    this.#next = (id + ONE_IN) | 0;
+    this.#next = (id + WHILE_MEASURED) | 0;
     this.#since = performance.now();
   }
 
@@ -49,17 +53,19 @@ export class LatencyMeter {
 
   /** It will have none, or has had it. */
   drop(id: number): void {
-    if (id === this.#id) this.#id = 0;
+    if (id !== this.#id) return;
+    this.#id = 0;
+    this.#next = (id + 1) | 0;
   }
 
   #count(): void {
-    const milliseconds = performance.now() - this.#since;
+    const microseconds = (performance.now() - this.#since) * 1000;
     const calls = (this.#id - this.#counted) | 0;
     this.#counted = this.#id;
-    if (milliseconds >= SLOW) this.#next = (this.#id + 1) | 0;
+    this.#next = (this.#id + Math.max(1, Math.min(ONE_IN_AT_MOST, Math.floor(ONE_EACH / microseconds)))) | 0;
     this.#id = 0;
     const { words } = this.#figures;
-    const place = Control.latencies + placeOf(milliseconds * 1000);
+    const place = Control.latencies + placeOf(microseconds);
     words[place] = words[place]! + Math.max(1, calls);
   }
 }

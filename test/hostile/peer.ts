@@ -37,9 +37,10 @@ export const MAX_MESSAGE_LENGTH = 65_535;
 export const CONTROL = {
   magic: 0, version: 4, controlLength: 8, ringLength: 12, ownerPid: 16, role: 20, accepts: 24, maxViews: 28, maxSections: 32, maxSectionKiB: 36,
   maxHandles: 40, connectionLow: 48, connectionHigh: 52, socketLow: 56, socketHigh: 60, maxPendingMessages: 64, maxConnections: 68, tail: 128,
-  sentMessages: 132, sentKiB: 136, sentBytes: 140, sentViews: 144, requests: 148, sentHandles: 152, head: 256, receivedMessages: 260,
-  settledRequests: 264, unansweredRequests: 268, queuedMessages: 272, dataSleep: 384, spaceSleep: 388, state: 392, bellsRung: 396, lateReplies: 400,
-  viewSleep: 412, released: 512, handlesDone: 516, told: 520, securityContexts: 1024, latencies: 1280, tellings: 1664, releases: 2048,
+  head: 256, dataSleep: 384, spaceSleep: 388, state: 392, viewSleep: 412, released: 512, handlesDone: 516, told: 520,
+  sentMessages: 768, sentKiB: 772, sentBytes: 776, requests: 780, settledRequests: 784, receivedMessages: 788, unansweredRequests: 792,
+  queuedMessages: 796, bellsRung: 800, lateReplies: 804, sentViews: 808, sentHandles: 812,
+  securityContexts: 1024, latencies: 1280, tellings: 1664, releases: 2048,
 } as const;
 export type ControlWord = keyof typeof CONTROL;
 

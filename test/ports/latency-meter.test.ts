@@ -29,11 +29,25 @@ test('a place is for all times up to 2^((place-4)/4) microseconds and above the 
   }
 });
 
-test('of fast calls one in sixteen is measured, and stands for those before it', (t) => {
+test('of fast calls one is measured for as many as take 64 microseconds together, and stands for those before it', (t) => {
   t.after(() => mock.restoreAll());
   const made = makeMeter();
-  for (let id = 1; id <= 33; id++) call(made, id, id % 16 === 1 ? 0.0019 : 0.05);
-  assert.deepEqual(made.counts(), [[placeOf(2), 33]]);
+  for (let id = 1; id <= 33; id++) call(made, id, id % 16 === 1 ? 0.0039 : 50);
+  assert.deepEqual(made.counts(), [[placeOf(4), 33]]);
+});
+
+test('however fast they are, one in 64 is measured', (t) => {
+  t.after(() => mock.restoreAll());
+  const made = makeMeter();
+  for (let id = 1; id <= 129; id++) call(made, id, id % 64 === 1 ? 0.0001 : 50);
+  assert.deepEqual(made.counts(), [[0, 129]]);
+});
+
+test('calls of more than 32 microseconds are measured each', (t) => {
+  t.after(() => mock.restoreAll());
+  const made = makeMeter();
+  for (let id = 1; id <= 5; id++) call(made, id, 0.033);
+  assert.deepEqual(made.counts(), [[placeOf(33), 5]]);
 });
 
 test('slow calls are measured each', (t) => {
@@ -60,8 +74,8 @@ test('a call that comes to nothing is not counted, and the next one is', (t) => 
   made.meter.drop(1);
   made.meter.end(1);
   assert.deepEqual(made.counts(), []);
-  for (let id = 2; id <= 17; id++) call(made, id, 0.002);
-  assert.deepEqual(made.counts(), [[placeOf(2), 17]]);
+  for (let id = 2; id <= 18; id++) call(made, id, id === 2 || id === 18 ? 0.0039 : 50);
+  assert.deepEqual(made.counts(), [[placeOf(4), 18]]);
 });
 
 test('numbers that wrap around are numbers like others', (t) => {
