@@ -82,9 +82,9 @@ export class PoolRelay {
     this.#report = (error) => conversation.terms.report(error);
     const holder = this.#holderOf(conversation, frame, long);
     const number = (this.#lastNumber = (this.#lastNumber + 1) >>> 0);
-    const { pid, uid, gid } = conversation.port.peer;
+    const { pid, uid, gid, groups } = conversation.port.peer;
     const { interface: of } = procedure.offer;
-    const posted: PoolWork = { number, interface: of.name, uuid: of.uuid, method: procedure.name, client: this.#clientOf(conversation), caller: { pid, uid, gid }, frame: own(frame), long: long === undefined ? undefined : own(long), maxDataLength: conversation.port.maxDataLength };
+    const posted: PoolWork = { number, interface: of.name, uuid: of.uuid, method: procedure.name, client: this.#clientOf(conversation), caller: { pid, uid, gid, groups }, frame: own(frame), long: long === undefined ? undefined : own(long), maxDataLength: conversation.port.maxDataLength };
     const work: Work = { conversation, message, procedure, posted, stream, worker: undefined, isDirect: holder !== undefined, error: undefined };
     if (holder === undefined) this.#offer(number);
     this.#works.set(number, work);
