@@ -230,6 +230,33 @@ test('requests that are canceled, declined, late, or over the quota give back th
   assert.equal(section.free, 8 * PAGE);
 });
 
+for (const kind of ['view', 'secure-view'] as const) {
+  test(`a reply with a ${kind} that comes too late is given back by whoever has given up: its region is free, and goes with the next reply`, async (t) => {
+    const { port, client, toClient } = await connectedPair(t, ['view', 'secure-view']);
+    const section = toClient.createSection(PAGE, { secure: kind === 'secure-view' }); // of one region
+    const asked = (): RequestMessage => {
+      const request = port.tryReceive();
+      assert.ok(request?.type === 'request');
+      return request;
+    };
+    for (const round of numbers(5, 1)) {
+      const call = client.request('', { timeout: 20 });
+      const request = asked(); // in the same turn: it has not been given up
+      await assert.rejects(call, failsWith('ERR_ALPC_TIMEOUT', /was not answered within 20 ms/));
+      assert.equal(request.reply('too late', { view: section.createView(PAGE), autoRelease: true }), 'sent'); // the server has not heard of that
+      assert.deepEqual([section.free, toClient.info().viewsOut], [0, 1]);
+      assert.equal(client.tryReceive(), undefined); // it looks again
+      assert.deepEqual([client.info().lateReplies, client.info().heldViews, toClient.info().viewsOut, section.free], [round, 0, 0, PAGE]);
+    }
+    const view = section.createView(PAGE);
+    view.bytes.fill(5);
+    const call = client.request('');
+    assert.equal(asked().reply('in time', { view, autoRelease: true }), 'sent');
+    using reply = await call;
+    assert.ok(reply.view!.bytes.every((byte) => byte === 5));
+  });
+}
+
 test('a message with a view waits for room like any other, and what is given up meanwhile keeps its view', async (t) => {
   temporaryRoot(t);
   const port = await createPort(NAME, { accepts: ['view'] });
