@@ -254,7 +254,10 @@ export class ServerConnections implements ConnectionOwner {
     this.#admission.close();
     this.#requests.clear();
     this.#reception.close();
-    for (const connection of Array.from(this.#bySocket.values())) connection.close();
+    // Those that have ended are no longer among the sockets, and hold what they left until somebody takes it.
+    const all = new Set(this.#bySocket.values());
+    this.#turns.forEach((connection) => all.add(connection));
+    for (const connection of all) connection.close();
     this.#turns.clear();
     this.#poller.close();
   }

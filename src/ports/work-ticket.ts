@@ -52,7 +52,7 @@ export function createWorkTicket(options?: WorkTicketOptions): WorkTicket {
 
 /** @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_NOT_ACCEPTED, ERR_ALPC_QUOTA_EXCEEDED */
 export function attachWork(connection: Connection, ticket: unknown): AttachmentPart {
-  if (!(ticket instanceof WorkTicket)) throw invalidArgument('options.workOnBehalfOf', 'a ticket: one that came with a message, or of createWorkTicket()', ticket);
+  if (!(ticket instanceof WorkTicket) || !canBe(ticket)) throw invalidArgument('options.workOnBehalfOf', 'a ticket: one that came with a message, or of createWorkTicket(), which names nobody yet', ticket);
   if ((connection.link.peer.words[Control.accepts]! & Accepts.work) === 0) {
     throw new AlpcError('ERR_ALPC_NOT_ACCEPTED', `${connection}: the peer (${connection.peer}) takes no tickets; it must say so in its option 'accepts'`);
   }
@@ -81,6 +81,12 @@ export function receiveWork(connection: Connection, words: Int32Array, accepts: 
   if (traceparent !== undefined && !isTraceparent(traceparent)) throw new ProtocolViolation('a ticket has a trace context of zeros');
   const { peer } = connection;
   return hops === 0 ? new WorkTicket(peer.pid, peer.uid, 1, traceparent) : new WorkTicket(pid, uid, hops + 1, traceparent);
+}
+
+/** What the peer would take for a breach: anybody can make an object of the class, with any name in it. */
+function canBe({ pid, uid, hops, traceparent }: WorkTicket): boolean {
+  const isName = [pid, uid].every((id) => Number.isInteger(id) && id >= 0 && id < 2 ** 32);
+  return isName && Number.isInteger(hops) && hops >= 0 && (hops > 0 || (pid === 0 && uid === 0)) && (traceparent === undefined || isTraceparent(traceparent));
 }
 
 function checkTraceparent(value: unknown, name: string): string {

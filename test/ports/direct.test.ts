@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createEvent, createUnconnectedPort, type DirectOutcome } from '../../src/index.js';
-import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
+import { blockFor, failsWith, numbers, outcomeOf, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { turn } from '../support/turns.js';
@@ -18,6 +18,11 @@ async function turns(count: number): Promise<void> {
 function hearing(): { heard: string[]; about: (what: string) => (outcome: DirectOutcome) => void } {
   const heard: string[] = [];
   return { heard, about: (what) => (outcome) => void heard.push(`${what} ${outcome}`) };
+}
+
+/** For assert.rejects: the call of this number was not answered within its time, and nothing else is the matter. */
+function gaveUp(id: number, timeout: number): (error: unknown) => true {
+  return failsWith('ERR_ALPC_TIMEOUT', new RegExp(`^client communication port of \\\\RPC Control\\\\pair \\(open, peer pid ${process.pid} uid \\d+\\): request ${id} was not answered within ${timeout} ms \\[STATUS_TIMEOUT\\]$`));
 }
 
 test('an event is set when the message has been taken, and not when it has been sent; the receiver sees nothing of it', async (t) => {
@@ -74,18 +79,31 @@ test('a request that a blocked caller gets by its onCallback counts as taken', a
 test('a request that is taken back before it was read is lost, and so is a reply that comes too late', async (t) => {
   const { port, client } = await connectedPair(t, []);
   const { heard, about } = hearing();
-  assert.equal(await outcomeOf(client.request('never seen', { timeout: 1, direct: about('request') })), 'ERR_ALPC_TIMEOUT');
-  const call = outcomeOf(client.request('seen', { timeout: 200 }));
-  const message = await received(port);
-  await until('the first is told of', () => heard.length === 1);
+  await assert.rejects(client.request('never seen', { timeout: 1, direct: about('request') }), gaveUp(1, 1));
+  const call = client.request('seen', { timeout: 20 });
+  const message = port.tryReceive(); // in the same turn: it has not been given up
+  assert.ok(message?.type === 'request');
   assert.equal(String(message.data), 'seen');
-  assert.ok(message.type === 'request');
-  message.reply('too late', { direct: about('reply') }); // nobody reads it before the caller's time is over
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
-  await call;
-  await until('the reply is told of', () => heard.length === 2);
-  assert.equal(heard[0], 'request lost');
-  assert.match(heard[1]!, /^reply (taken|lost)$/);
+  await assert.rejects(call, gaveUp(2, 20));
+  assert.equal(message.reply('too late', { direct: about('reply') }), 'sent'); // in the same turn: the server has not heard of that
+  assert.equal(client.tryReceive(), undefined); // it looks again
+  await until('both are told of', () => heard.length === 2);
+  assert.deepEqual(heard, ['request lost', 'reply lost']);
+  assert.equal(client.info().lateReplies, 1);
+});
+
+test('a reply that is there when its caller\'s time is over is taken, for it was not too late', async (t) => {
+  const { port, client } = await connectedPair(t, []);
+  const { heard, about } = hearing();
+  const call = client.request('seen', { timeout: 20 });
+  const message = port.tryReceive();
+  assert.ok(message?.type === 'request');
+  message.reply('in time', { direct: about('reply') });
+  blockFor(40); // nobody looks meanwhile
+  assert.equal(String((await call).data), 'in time');
+  await until('the reply is told of', () => heard.length === 1);
+  assert.deepEqual(heard, ['reply taken']);
+  assert.equal(client.info().lateReplies, 0);
 });
 
 test('when the connection ends, what has not been taken is lost, and what has been is taken; an event is not set for what is lost', async (t) => {

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type AcceptedKind, AlpcError, connectPort, type CreatePortOptions, type RequestMessage } from '../../src/index.js';
 import { collectGarbage } from '../support/garbage.js';
 import { failsWith, numbers, until } from '../process/expect.js';
@@ -63,6 +64,23 @@ test('replies with unmapExisting, messages that were given up, declined or never
   await until('all but one are closed', () => openDescriptors() <= before + 1);
   await port.close();
   await until('all are closed', () => openDescriptors() <= before);
+});
+
+test('the handles of a reply that comes too late are closed by whoever has given up', async (t) => {
+  const { port, client, toClient } = await connected(t);
+  const fd = someFile(t);
+  const before = openDescriptors();
+  for (const round of numbers(10, 1)) {
+    const call = client.request('', { timeout: 20 });
+    const request = port.tryReceive(); // in the same turn: it has not been given up
+    assert.ok(request?.type === 'request');
+    await assert.rejects(call, failsWith('ERR_ALPC_TIMEOUT', /was not answered within 20 ms/));
+    assert.equal(request.reply('too late', { handles: [fd, fd, fd] }), 'sent'); // the server has not heard of that
+    if (round % 2 === 0) await sleep(20); // the event loop may read the packet, which stands in the socket as bells do
+    assert.equal(client.tryReceive(), undefined); // it looks again
+    assert.deepEqual([client.info().lateReplies, client.info().heldHandles, toClient.info().handlesOut], [round, 0, 0]);
+  }
+  await until('all are closed', () => openDescriptors() === before);
 });
 
 test('a full ring gives descriptors back: tryPost sends none, a wait that is over calls them back', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
-import { type AcceptedKind, type ClientPort, connectPort, type ConnectionPort, createPort, createWorkTicket, type RequestMessage, type SecurityLevel, type WorkTicket } from '../../src/index.js';
+import { type AcceptedKind, type ClientPort, connectPort, type ConnectionPort, createPort, createWorkTicket, type RequestMessage, type SecurityLevel, WorkTicket } from '../../src/index.js';
 import { failsWith, numbers, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -140,6 +140,19 @@ test('a trace context that is none is refused; a ticket without one carries none
   const message = await port.receive();
   assert.ok(message.type === 'datagram');
   assert.equal(message.workOnBehalfOf!.traceparent, undefined);
+});
+
+test('a ticket that nobody could have been given is refused before it is sent, and the connection goes on', async (t) => {
+  const { port, client } = await connected(t);
+  const [name, someone] = [process.pid, process.geteuid!() + 1];
+  for (const [pid, uid, hops, traceparent] of [[name, 0, 0], [0, someone, 0], [name, someone, -1], [name, someone, 1.5], [name, someone, NaN], [-1, 0, 1], [1.5, 0, 1], [name, 2 ** 32, 1], [0, 0, 0, 'x'], [0, 0, 0, TRACE.replace(/-b.*-/, `-${'0'.repeat(16)}-`)]] as [number, number, number, string?][]) {
+    assert.throws(() => client.tryPost('', { workOnBehalfOf: new WorkTicket(pid, uid, hops, traceparent) }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /options\.workOnBehalfOf/));
+  }
+  assert.throws(() => client.tryPost('', { workOnBehalfOf: new WorkTicket(name, someone, 256, undefined) }), failsWith('ERR_ALPC_QUOTA_EXCEEDED', /come through 256 connections/));
+  assert.equal(client.tryPost('', { workOnBehalfOf: new WorkTicket(2 ** 32 - 1, 2 ** 32 - 1, 255, TRACE) }), 'sent');
+  const message = await port.receive();
+  assert.ok(message.type === 'datagram');
+  assert.deepEqual(message.workOnBehalfOf, new WorkTicket(2 ** 32 - 1, 2 ** 32 - 1, 256, TRACE));
 });
 
 test('the token is what the kernel says of the sender, whatever the sender does', async (t) => {

@@ -68,6 +68,16 @@ test('the sections of a client whose server was killed end with the connection',
   await ends();
 });
 
+test('a port that is closed lets go of what was left to it by a client that has gone, and that nobody has received: the ledger finds no mapping', async (t) => {
+  const { port, client, toClient } = await connected(t);
+  const [plain, secure] = [client.createSection(PAGE), client.createSection(PAGE, { secure: true })];
+  for (const section of [plain, secure]) client.tryPost('', { view: section.createView(PAGE), autoRelease: true });
+  client.close();
+  await until('the port has seen its end, and holds what it left', () => port.connections.length === 0 && toClient.info().heldViews === 2);
+  await port.close();
+  assert.equal(toClient.info().mappedBytes, 0);
+});
+
 test('a pool that is warm asks the kernel for nothing: not to make a view, to send it, to receive it, or to release it', async (t) => {
   temporaryRoot(t);
   const port = await createPort(NAME, { accepts: ['view'] });

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
-import { type AcceptedKind, connectPort, type CreatePortOptions, createPort, type DatagramMessage, type RequestMessage, type View } from '../../src/index.js';
+import { type AcceptedKind, connectPort, type CreatePortOptions, createPort, type DatagramMessage, type RequestMessage, type Section, type View } from '../../src/index.js';
 import { pageSize } from '../../src/platform/descriptors.js';
-import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
+import { failsWith, nameOf, numbers, outcomeOf, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { collectGarbage } from '../support/garbage.js';
 import { Injection } from '../support/injection.js';
@@ -24,6 +24,16 @@ const CAN_DETACH = 'transfer' in ArrayBuffer.prototype;
 function connected(t: TestContext, options?: CreatePortOptions, clientAccepts?: readonly AcceptedKind[]): Promise<Pair> {
   return connectedPair(t, ['view'], options, clientAccepts);
 }
+
+/** A view whose word somebody waits for, as both sides have it. */
+interface Waited extends Pair {
+  readonly section: Section;
+  readonly mine: View;
+  readonly theirs: View;
+  readonly message: DatagramMessage | RequestMessage;
+}
+
+const nameAndMessage = (error: Error): string => `${nameOf(error)}: ${error.message}`;
 
 /** Its bytes in another buffer, as whoever has it may have them. */
 function movedAway(buffer: ArrayBufferLike & { transfer?(): ArrayBuffer }): ArrayBuffer {
@@ -142,6 +152,34 @@ test('unmapExisting releases what came with the request before the answer is the
   }
 });
 
+for (const [what, whose, end] of [
+  ['it is released', 'receiver', ({ theirs }: Waited) => theirs.release()],
+  ['its message is released', 'receiver', ({ message }: Waited) => message.release()],
+  ["its receiver's side of the connection is closed", 'receiver', ({ toClient }: Waited) => toClient.disconnect()],
+  ['it is released', 'owner', ({ mine }: Waited) => mine.release()],
+  ['its section is closed', 'owner', ({ section }: Waited) => section.close()],
+  ['its port is closed', 'owner', ({ client }: Waited) => client.close()],
+  ['the peer ends the connection', 'owner', ({ toClient, mine }: Waited) => (toClient.disconnect(), until('it has heard of that', () => mine.released))],
+] as const) {
+  test(`an awaited wait for a word of a view ends with ERR_ALPC_CLOSED when ${what} (the ${whose}'s), however long it would wait, also when the word changes later`, async (t) => {
+    const pair = await connected(t);
+    const section = pair.client.createSection(PAGE);
+    const mine = section.createView(PAGE);
+    pair.client.tryPost('', { view: mine });
+    const message = await received(pair.port);
+    const theirs = message.view!;
+    const view = whose === 'owner' ? mine : theirs;
+    const waits = [view.wait(3, 0), view.wait(3, 0, 600_000)];
+    if (whose === 'receiver') await sleep(30); // it looks now and then alone
+    const outcomes = waits.map((wait) => wait.then(String, nameAndMessage));
+    await end({ ...pair, section, mine, theirs, message });
+    if (!mine.released) Atomics.store(new Int32Array(mine.buffer), 3, 1);
+    for (const outcome of await Promise.all(outcomes)) assert.match(outcome, /^ERR_ALPC_CLOSED: view of \d+ bytes of .*: it has been /);
+    assert.throws(() => view.notify(3), failsWith('ERR_ALPC_CLOSED'));
+    message.release();
+  });
+}
+
 test('a message that holds a view releases it at the end of its using block; its payload stays', async (t) => {
   const { port, client } = await connected(t);
   const section = client.createSection(PAGE);
@@ -229,6 +267,33 @@ test('requests that are canceled, declined, late, or over the quota give back th
   assert.equal(await outcomeOf(first), 'ERR_ALPC_CANCELED');
   assert.equal(section.free, 8 * PAGE);
 });
+
+for (const kind of ['view', 'secure-view'] as const) {
+  test(`a reply with a ${kind} that comes too late is given back by whoever has given up: its region is free, and goes with the next reply`, async (t) => {
+    const { port, client, toClient } = await connectedPair(t, ['view', 'secure-view']);
+    const section = toClient.createSection(PAGE, { secure: kind === 'secure-view' }); // of one region
+    const asked = (): RequestMessage => {
+      const request = port.tryReceive();
+      assert.ok(request?.type === 'request');
+      return request;
+    };
+    for (const round of numbers(5, 1)) {
+      const call = client.request('', { timeout: 20 });
+      const request = asked(); // in the same turn: it has not been given up
+      await assert.rejects(call, failsWith('ERR_ALPC_TIMEOUT', /was not answered within 20 ms/));
+      assert.equal(request.reply('too late', { view: section.createView(PAGE), autoRelease: true }), 'sent'); // the server has not heard of that
+      assert.deepEqual([section.free, toClient.info().viewsOut], [0, 1]);
+      assert.equal(client.tryReceive(), undefined); // it looks again
+      assert.deepEqual([client.info().lateReplies, client.info().heldViews, toClient.info().viewsOut, section.free], [round, 0, 0, PAGE]);
+    }
+    const view = section.createView(PAGE);
+    view.bytes.fill(5);
+    const call = client.request('');
+    assert.equal(asked().reply('in time', { view, autoRelease: true }), 'sent');
+    using reply = await call;
+    assert.ok(reply.view!.bytes.every((byte) => byte === 5));
+  });
+}
 
 test('a message with a view waits for room like any other, and what is given up meanwhile keeps its view', async (t) => {
   temporaryRoot(t);

@@ -4,10 +4,11 @@
  * already is served as ever; nothing goes round and round meanwhile; and with room all is as before.
  */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientPort, connectPort, connectPortSync } from '../../src/ports/index.js';
+import { pageSize } from '../../src/platform/descriptors.js';
+import { type ClientPort, connectPort, connectPortSync, createPort, type View } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
@@ -22,6 +23,8 @@ const PLENTY = 16;
 
 const startCrammed = (t: TestContext): Actor<Order, News> => startActor<Order, News>(t, new URL('./actors/crammed.js', import.meta.url));
 const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+
+const mappingsOf = (pid: number): number => readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').filter((line) => line.includes('/memfd:alpc')).length;
 
 /** How many descriptors a process holds when nothing is on its way any more: some are closed by a thread of Node's pool, a moment later. */
 async function atRest(pid: number): Promise<number> {
@@ -98,6 +101,68 @@ for (const [form, thread] of [['on', 'main'], ['receiveSync', 'main'], ['on', 'w
     assert.ok(milliseconds < 300, `${milliseconds} ms of processor time in a second without newcomers`);
     await server.ask({ type: 'fill', room: Infinity }, 'filled');
     assert.equal((await connected(t)).requestSync('echo in').data.toString(), 'in');
+  });
+}
+
+for (const [form, kind] of [['on', 'writable-view'], ['receiveSync', 'secure-view']] as const) {
+  test(`a server without descriptors (${form}) to which a section is sent (${kind}) ends that connection with the quota's reason, keeps nothing of it, serves the others, and takes sections when it has room`, async (t) => {
+    ownRoot(t);
+    const server = startCrammed(t);
+    await server.ask({ type: 'serve', form, thread: 'main', accepts: [kind] }, 'serving');
+    const old = await connected(t);
+    const viewFor = (client: ClientPort): View => client.createSection(pageSize(), kind === 'secure-view' ? { secure: true } : { writable: true }).createView(pageSize());
+    const before = [await atRest(server.pid), mappingsOf(server.pid)];
+    const outcomes: string[] = [];
+    for (const room of numbers(PLENTY)) {
+      const client = await connected(t);
+      const view = viewFor(client);
+      await server.ask({ type: 'fill', room }, 'filled');
+      outcomes.push(await outcomeOf(client.request('echo seen', { view })));
+      assert.equal(old.requestSync(`echo old ${room}`).data.toString(), `old ${room}`);
+      await server.ask({ type: 'fill', room: Infinity }, 'filled');
+      if (outcomes.at(-1) === 'seen') break;
+      assert.equal(outcomes.at(-1), 'ERR_ALPC_DISCONNECTED');
+      const last = await client.receive();
+      assert.ok(last.type === 'port-closed' && last.reason === 'quota');
+      assert.deepEqual([client.closed, view.released], [true, true]);
+      await until(`nothing is left of a section for which there was room for ${room}`, () => descriptorsOf(server.pid) === before[0] && mappingsOf(server.pid) === before[1]);
+    }
+    assert.ok(outcomes.length >= 2 && outcomes.at(-1) === 'seen', outcomes.join(', '));
+    assert.equal(await outcomeOf(old.request('echo again', { view: viewFor(old) })), 'again');
+  });
+}
+
+for (const how of ['blocking', 'awaited'] as const) {
+  test(`a client without descriptors (${how}) to which a section comes with an answer loses that connection with ERR_ALPC_DISCONNECTED and the cause; the server's memory comes back, its other connection goes on, and with room it is answered`, async (t) => {
+    ownRoot(t);
+    const port = await createPort(NAME);
+    atEnd(t, () => port.close());
+    const ends: string[] = [];
+    port.on('disconnect', (_, reason) => ends.push(reason));
+    const section = port.createSection(pageSize()); // of one region
+    port.on('message', (message) => {
+      if (message.type === 'request') message.reply(message.data, message.data.toString() === 'view' ? { view: section.createView(pageSize()), autoRelease: true } : {});
+    });
+    const actor = startCrammed(t);
+    assert.equal((await actor.ask({ type: 'connect', how }, 'tried')).outcome, 'in');
+    const call = { type: 'call', text: 'view', on: 'last', ...(how === 'blocking' ? { how } : {}) } as const;
+    const before = [await atRest(actor.pid), mappingsOf(actor.pid)];
+    const outcomes: string[] = [];
+    for (const room of numbers(PLENTY)) {
+      assert.equal((await actor.ask({ type: 'connect', how, accepts: ['view'] }, 'tried')).outcome, 'in');
+      await actor.ask({ type: 'fill', room }, 'filled');
+      const { outcome, cause } = await actor.ask(call, 'settled');
+      outcomes.push(outcome);
+      assert.equal((await actor.ask({ type: 'call', text: `old ${room}` }, 'settled')).outcome, `old ${room}`);
+      await actor.ask({ type: 'fill', room: Infinity }, 'filled');
+      if (outcome === 'view') break;
+      assert.deepEqual([outcome, cause], ['ERR_ALPC_DISCONNECTED', 'ERR_ALPC_INSUFFICIENT_RESOURCES']);
+      await until('the server has heard of it', () => ends.length === outcomes.length);
+      assert.equal(section.free, pageSize());
+      await until(`nothing is left of a section for which there was room for ${room}`, () => descriptorsOf(actor.pid) === before[0] && mappingsOf(actor.pid) === before[1]);
+    }
+    assert.ok(outcomes.length >= 2 && outcomes.at(-1) === 'view', outcomes.join(', '));
+    assert.deepEqual(new Set(ends), new Set(['quota']));
   });
 }
 

@@ -5,15 +5,18 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { get as httpGet } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { type ClientPort, connectPort, createEvent } from '../../src/index.js';
+import { type ClientPort, connectPort, type ConnectionPort, createEvent, createPort } from '../../src/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
+import { textOf } from '../support/open-files.js';
 import { type Actor, startActor } from '../support/processes.js';
 import type { News, Order } from './actors/adopter.js';
+import type { News as GiverNews, Order as GiverOrder } from './actors/giver.js';
 import { failsWith, numbers, until } from './expect.js';
 import { NAME, ownRoot } from './serving.js';
 
@@ -29,6 +32,31 @@ async function adopter(t: TestContext): Promise<{ actor: Adopter; client: Client
   const client = await connectPort(NAME);
   atEnd(t, () => client.close());
   return { actor, client };
+}
+
+/** Messages with two handles each: those that are in the ring when their sender is killed, and those whose records wait for room in it. */
+const [ARRIVING, WAITING] = [5, 4];
+
+/** How many descriptors of this process are for a file. */
+function descriptorsFor(file: string): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === file;
+    } catch {
+      return false; // that of the listing itself
+    }
+  }).length;
+}
+
+/** A port, and a process that is connected with it, to send it a file with this text. */
+async function givenBy(t: TestContext): Promise<{ port: ConnectionPort; giver: Actor<GiverOrder, GiverNews>; file: string; text: string }> {
+  const [file, text] = [join(ownRoot(t), 'gift'), 'a gift'];
+  writeFileSync(file, text);
+  const port = await createPort(NAME, { accepts: ['file'] });
+  atEnd(t, () => port.close());
+  const giver = startActor<GiverOrder, GiverNews>(t, new URL('./actors/giver.js', import.meta.url), [NAME, file]);
+  await giver.until('ready');
+  return { port, giver, file, text };
 }
 
 async function fetchText(port: number, path: string): Promise<string> {
@@ -113,7 +141,7 @@ test('a receiver without a number for one more descriptor ends the connection wi
   await actor.kill();
 });
 
-test('handles that are on their way when either side is killed are let go', async (t) => {
+test('handles that are on their way when their receiver is killed are let go', async (t) => {
   const { actor, client } = await adopter(t);
   actor.signal('SIGSTOP');
   const event = createEvent();
@@ -124,4 +152,39 @@ test('handles that are on their way when either side is killed are let go', asyn
   await until('the end was seen', () => client.closed);
   event.close();
   assert.ok(readdirSync('/proc/self/fd').length <= before);
+});
+
+for (const seen of [0, 1, 3]) {
+  test(`a sender is killed with handles on their way, of which ${seen} messages have been received: what is in the ring may be taken still, and no descriptor stays of what is not`, async (t) => {
+    const { port, giver, file, text } = await givenBy(t);
+    await giver.ask({ type: 'give', arriving: ARRIVING, waiting: WAITING }, 'gave');
+    const texts: string[] = [];
+    const taken: number[] = [];
+    const receive = async (): Promise<boolean> => {
+      const message = await port.receive();
+      if (message.type === 'port-closed') assert.equal(message.reason, 'died');
+      if (message.type !== 'datagram' || message.handles.length === 0) return message.type !== 'port-closed';
+      texts.push(String(message.data));
+      assert.deepEqual(message.handles.kinds, ['file', 'file']);
+      taken.push(message.handles.take(1)); // the other one is closed by the release
+      message.release();
+      return true;
+    };
+    for (const _ of numbers(seen)) await receive();
+    await giver.kill();
+    while (await receive());
+    assert.deepEqual(texts, numbers(ARRIVING).map((i) => `arrives ${i}`));
+    assert.deepEqual(taken.map(textOf), taken.map(() => text));
+    taken.forEach((fd) => closeSync(fd));
+    await until('nothing is left', () => descriptorsFor(file) === 0);
+  });
+}
+
+test('of a sender that is killed with handles on their way no descriptor stays at a port that has not received them, when it is closed', async (t) => {
+  const { port, giver, file } = await givenBy(t);
+  await giver.ask({ type: 'give', arriving: ARRIVING, waiting: WAITING }, 'gave');
+  await giver.kill();
+  await until('the port has seen its end, and holds what it left', () => port.connections.length === 0 && descriptorsFor(file) > 0);
+  await port.close();
+  await until('nothing is left', () => descriptorsFor(file) === 0);
 });

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ClientPort, connectPort } from '../../src/ports/index.js';
 import { withLedger } from '../support/ledger.js';
+import { openDescriptors } from '../support/open-files.js';
+import { startActor } from '../support/processes.js';
 import { blockFor, failsWith, numbers, outcomeOf, outcomeOfSync, until } from './expect.js';
 import { journalOf, journalWhen, linesOf, NAME, ownRoot, startServer } from './serving.js';
 import { FORMS } from './taking.js';
@@ -90,6 +92,24 @@ for (const how of HOWS) {
     }
     assert.equal(linesOf(await journalOf(client)).filter((line) => /^answered stall .*: sent$/.test(line)).length, 2);
     assert.equal(client.info().pendingRequests, 0);
+  });
+
+  test(`the view and the handle of a late reply come back: the server lends them again, and no descriptor stays (${how})`, async (t) => {
+    const root = ownRoot(t);
+    const lender = startActor(t, new URL('./actors/lender.js', import.meta.url), [NAME]);
+    await lender.until('ready');
+    await using client = await connectPort(NAME, { accepts: ['view', 'file'] });
+    const before = openDescriptors();
+    for (const round of numbers(3, 1)) {
+      const file = join(root, `go-on-${round}`);
+      assert.equal(await ASK[how](client, `stall ${file}`, 300), 'ERR_ALPC_TIMEOUT');
+      writeFileSync(file, '');
+      await until('all came back', async () => (await ASK[how](client, 'how')) === 'sent, 1 free, 0 out');
+      assert.deepEqual([client.info().lateReplies, client.info().heldViews, client.info().heldHandles], [round, 0, 0]);
+    }
+    await until('all are closed', () => openDescriptors() === before);
+    using reply = await client.request(`stall ${root}`);
+    assert.deepEqual([reply.view!.bytes.every((byte) => byte === 7), reply.handles.kinds], [true, ['file']]);
   });
 
   test(`a server that hears in time that nobody waits any more sends no late reply (${how})`, async (t) => {

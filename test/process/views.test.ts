@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
-import { connectPort, createPort } from '../../src/index.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ClientPort, connectPort, createPort, type Section } from '../../src/index.js';
 import { pageSize } from '../../src/platform/descriptors.js';
 import { atEnd } from '../support/at-end.js';
 import { times } from '../support/forms.js';
@@ -13,7 +14,7 @@ import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
 import type { News as StaleNews, Order as StaleOrder } from './actors/stale-work.js';
 import type { News, Order } from './actors/viewer.js';
-import { numbers, until } from './expect.js';
+import { failsWith, numbers, until } from './expect.js';
 import { NAME, ownRoot } from './serving.js';
 
 withLedger();
@@ -148,6 +149,74 @@ test('Atomics count together in two processes, and waitSync in one is woken by n
     assert.equal((await server.ask({ type: 'wait', index: 5, value: 0, timeout: 60_000 }, 'waited')).outcome, 'not-equal');
   }
 });
+
+test('notify wakes as many as it is told, and at most that many, of those who block in waitSync in three processes; and none when it is told none', async (t) => {
+  ownRoot(t);
+  const port = await createPort(NAME);
+  atEnd(t, () => port.close());
+  const readers = await Promise.all(numbers(3).map(() => viewer(t)));
+  for (const reader of readers) await reader.ask({ type: 'read', name: NAME, releases: false }, 'done');
+  await until('all three are there', () => port.connections.length === 3);
+  const view = port.createSection(PAGE).createView(PAGE);
+  for (const reader of port.connections) await reader.post('0', { view });
+  for (const reader of readers) await until('it has the view', async () => (await reader.ask({ type: 'look' }, 'seen')).count === 1);
+  // A thread that blocks is awake for a moment now and then, so there may be fewer at once: then again.
+  await until('two of three were woken at once', async () => {
+    const waits = readers.map(async (reader) => (await reader.ask({ type: 'wait', index: 5, value: 0, timeout: 60_000 }, 'waited')).outcome);
+    await sleep(100);
+    assert.equal(view.notify(5, 0), 0);
+    const woken = view.notify(5, 2);
+    assert.ok(woken <= 2, `${woken} were woken`);
+    let all = woken;
+    await until('all are awake', () => {
+      const next = view.notify(5, 1);
+      assert.ok(next <= 1, `${next} were woken`);
+      return (all += next) === 3;
+    });
+    assert.deepEqual(await Promise.all(waits), ['ok', 'ok', 'ok']);
+    assert.equal(view.notify(5), 0);
+    return woken === 2;
+  });
+});
+
+test('a signal that the process handles ends no waitSync: only notify does, and the time', async (t) => {
+  const server = await serving(t, false);
+  const client = await connectPort(NAME);
+  atEnd(t, () => client.close());
+  const view = client.createSection(PAGE).createView(PAGE);
+  await client.request('0', { view });
+  for (const [timeout, outcome] of [[60_000, 'ok'], [600, 'timed-out']] as const) {
+    const waited = server.ask({ type: 'wait', index: 5, value: 0, timeout }, 'waited');
+    for (const _ of numbers(5)) {
+      await sleep(50);
+      server.signal('SIGUSR2');
+    }
+    if (outcome === 'ok') await until('it was woken', () => view.notify(5) === 1);
+    assert.equal((await waited).outcome, outcome);
+  }
+});
+
+for (const [what, end] of [
+  ['closes the section', (section: Section) => section.close()],
+  ['goes', (_: Section, client: ClientPort) => client.close()],
+] as const) {
+  test(`who blocks in waitSync when the view's owner ${what} is not harmed: its time passes, and what it holds can be read`, async (t) => {
+    const server = await serving(t, false);
+    const client = await connectPort(NAME);
+    atEnd(t, () => client.close());
+    const section = client.createSection(PAGE);
+    const view = section.createView(PAGE);
+    await client.request('0', { view });
+    const waited = server.ask({ type: 'wait', index: 5, value: 0, timeout: 60_000 }, 'waited');
+    await until('it sleeps', () => view.notify(6) === 0 && view.notify(5) === 1);
+    assert.equal((await waited).outcome, 'ok');
+    const again = server.ask({ type: 'wait', index: 5, value: 0, timeout: 600 }, 'waited');
+    end(section, client);
+    assert.throws(() => view.notify(5), failsWith('ERR_ALPC_CLOSED'));
+    assert.equal((await again).outcome, 'timed-out');
+    assert.equal((await server.ask({ type: 'wait', index: 5, value: 1, timeout: 0 }, 'waited')).outcome, 'not-equal');
+  });
+}
 
 test('47: a million views (in the long form) leave no memory, mapping or descriptor behind, on either side', async (t) => {
   const server = await serving(t);

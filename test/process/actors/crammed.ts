@@ -6,30 +6,31 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type ClientPort, connectPort, connectPortSync, createPort, type PortLimits } from '../../../src/ports/index.js';
+import { type AcceptedKind, type ClientPort, connectPort, connectPortSync, createPort, type PortLimits } from '../../../src/ports/index.js';
 import { limitAddresses, limitDescriptors } from '../../platform/raw.js';
 import { obey, tell } from '../../support/actor.js';
-import { nameOf, outcomeOf } from '../expect.js';
+import { nameOf } from '../expect.js';
 import { NAME } from '../serving.js';
 import { type Form, takeMessages } from '../taking.js';
 import { Verbs } from '../verbs.js';
 
 export type Order =
-  | { type: 'serve'; form: Form; thread: 'main' | 'worker'; limits?: PortLimits }
+  | { type: 'serve'; form: Form; thread: 'main' | 'worker'; limits?: PortLimits; accepts?: AcceptedKind[] }
   /** The same, with none kept for newcomers that must be sent away. */
   | { type: 'serve without a reserve' }
   | { type: 'end of the shortage' }
   | { type: 'fill'; room: number }
   /** So many more bytes of addresses than it has now. */
   | { type: 'confine'; bytes: number }
-  | { type: 'connect'; how: 'blocking' | 'awaited'; limits?: PortLimits }
-  | { type: 'call'; text: string }
+  | { type: 'connect'; how: 'blocking' | 'awaited'; limits?: PortLimits; accepts?: AcceptedKind[] }
+  /** On its first connection, or on its last. */
+  | { type: 'call'; text: string; on?: 'last'; how?: 'blocking' }
   | { type: 'measure'; milliseconds: number };
 export type News =
   | { type: 'serving' }
   | { type: 'filled' }
   | { type: 'tried'; outcome: string; errno: string; syscall: string }
-  | { type: 'settled'; outcome: string }
+  | { type: 'settled'; outcome: string; cause: string }
   | { type: 'used'; milliseconds: number };
 
 const { closeSync, openSync } = fs; // as they are now
@@ -48,11 +49,11 @@ function fill(room: number): void {
 }
 
 obey<Order>({
-  serve: async ({ form, thread, limits = {} }) => {
+  serve: async ({ form, thread, limits = {}, accepts = [] }) => {
     if (thread === 'worker') {
       const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: { do: 'serve', name: NAME, form } });
       await new Promise((resolve) => worker.once('message', resolve));
-    } else void takeMessages(await createPort(NAME, { limits }), form, new Verbs().handle);
+    } else void takeMessages(await createPort(NAME, { limits, accepts }), form, new Verbs().handle);
     tell<News>({ type: 'serving' });
   },
   'serve without a reserve': async () => {
@@ -78,9 +79,9 @@ obey<Order>({
     if (limitAddresses(size + bytes) !== 'ok') throw new Error('no limit could be set');
     tell<News>({ type: 'filled' });
   },
-  connect: async ({ how, limits = {} }) => {
+  connect: async ({ how, limits = {}, accepts = [] }) => {
     try {
-      const client = how === 'blocking' ? connectPortSync(NAME, { limits }) : await connectPort(NAME, { limits });
+      const client = how === 'blocking' ? connectPortSync(NAME, { limits, accepts }) : await connectPort(NAME, { limits, accepts });
       clients.push(client);
       tell<News>({ type: 'tried', outcome: 'in', errno: '', syscall: '' });
     } catch (error) {
@@ -88,7 +89,16 @@ obey<Order>({
       tell<News>({ type: 'tried', outcome: nameOf(error), errno, syscall });
     }
   },
-  call: async ({ text }) => tell<News>({ type: 'settled', outcome: await outcomeOf(clients[0]!.request(text)) }),
+  call: async ({ text, on, how }) => {
+    const client = clients.at(on === 'last' ? -1 : 0)!;
+    try {
+      const { data } = how === 'blocking' ? client.requestSync(text) : await client.request(text);
+      tell<News>({ type: 'settled', outcome: data.toString(), cause: '' });
+    } catch (error) {
+      const { cause } = error as Error;
+      tell<News>({ type: 'settled', outcome: nameOf(error), cause: cause === undefined ? '' : nameOf(cause) });
+    }
+  },
   measure: async ({ milliseconds }) => {
     await sleep(100);
     const before = process.cpuUsage();

@@ -14,6 +14,7 @@ export type News =
   | { type: 'waited'; outcome: string }
   | { type: 'seen'; count: number; wrong: number; numbers: number[]; memory: { rss: number; external: number } };
 
+process.on('SIGUSR2', () => {}); // for a test that sends it
 const state = { count: 0, wrong: 0, numbers: [] as number[], view: undefined as View | undefined };
 
 /** Each message's payload is the number that fills its view. */
