@@ -47,8 +47,17 @@ const NULL_DEVICE = 0x103;
 
 /** Whose it is: root's is open to all, another user's to nobody else, root neither. */
 const owner = Number(actorArguments()[0] ?? 0);
-const device = openSync('/dev/fuse', 'r+');
+const device = openDevice();
 const questions: Question[] = [];
+
+/** A number that is none where the kernel gives nobody the device. */
+function openDevice(): number {
+  try {
+    return openSync('/dev/fuse', 'r+');
+  } catch {
+    return -1;
+  }
+}
 
 /** struct fuse_attr. */
 function attributesOf(node: number): Buffer {
@@ -139,7 +148,7 @@ const letGo = async (): Promise<void> => void (await Promise.all(kept.splice(0).
 const root = mountNowhere('fuse', { fd: String(device), rootmode: '40000', user_id: String(owner), group_id: String(owner), ...(owner === 0 ? { allow_other: null } : {}), default_permissions: null });
 if (typeof root === 'string') {
   tell<News>({ type: 'unable', why: root });
-  close(device);
+  if (device >= 0) close(device);
 } else {
   serveNext(Buffer.alloc(1 << 17));
   obey<Order>({
