@@ -29,7 +29,7 @@ const CUTS: readonly Cut[] = [
   cut('memory/ring.js', 'if (rest >= 1024)\n            words[SENT_KIB] = this.#sentKiB = (this.#sentKiB + (rest >> 10)) | 0;'),
   cut('memory/ring.js', 'this.#sentRest = rest & 1023;'),
   cut('memory/ring.js', 'words[SENT_BYTES] = (this.#sentKiB << 10) + this.#sentRest;'),
-  cut('memory/ring.js', 'this.#own.words[RECEIVED_MESSAGES] = this.#received;'),
+  cut('memory/ring.js', 'words[RECEIVED_MESSAGES] = this.#received;'),
   cut('memory/link.js', 'this.own.words[Control.bellsRung] = ++this.#bells;', 1, ';'),
 ];
 

@@ -33,37 +33,37 @@ export const PEERS = [
   },
   {
     name: 'child_process advanced',
-    scenarios: ['round trip', 'one way'],
+    scenarios: ['round trip', 'asleep', 'one way', 'garbage'],
     load: async () => (await import('./child-process.js')).advanced,
   },
   {
     name: 'child_process json',
-    scenarios: ['round trip', 'one way'],
+    scenarios: ['round trip', 'one way', 'garbage'],
     load: async () => (await import('./child-process.js')).json,
   },
   {
     name: 'MessagePort (thread)',
-    scenarios: ['round trip', 'one way', 'in flight'],
+    scenarios: ['round trip', 'asleep', 'one way', 'in flight', 'garbage'],
     load: async () => (await import('./message-port.js')).peer,
   },
   {
     name: 'zeromq',
-    scenarios: ['round trip', 'one way', 'in flight'],
+    scenarios: ['round trip', 'asleep', 'one way', 'in flight', 'garbage'],
     load: async () => (await import('./zeromq.js')).peer,
   },
   {
     name: 'grpc-js',
-    scenarios: ['round trip', 'in flight', 'download'],
+    scenarios: ['round trip', 'asleep', 'in flight', 'download', 'garbage'],
     load: async () => (await import('./grpc.js')).peer,
   },
   {
     name: 'net JSON',
-    scenarios: ['round trip', 'in flight'],
+    scenarios: ['round trip', 'in flight', 'garbage'],
     load: async () => (await import('./net-json.js')).peer,
   },
   {
     name: 'synckit (thread)',
-    scenarios: ['round trip'],
+    scenarios: ['round trip', 'asleep', 'garbage'],
     load: async () => (await import('./synckit.js')).peer,
   },
   {
@@ -88,7 +88,7 @@ export const PEERS = [
   },
   {
     name: 'alpc blocking, receiveSync',
-    scenarios: ['round trip', 'unpinned', 'asleep'],
+    scenarios: ['round trip', 'unpinned', 'asleep', 'garbage'],
     load: async () => (await import('./alpc.js')).alpcPeer('blocking', 'receiveSync'),
   },
   {
@@ -108,12 +108,12 @@ export const PEERS = [
   },
   {
     name: 'alpc awaited, for await',
-    scenarios: ['round trip', 'taking', 'in flight'],
+    scenarios: ['round trip', 'asleep', 'taking', 'in flight'],
     load: async () => (await import('./alpc.js')).alpcPeer('awaited', 'for await'),
   },
   {
     name: 'alpc awaited, receiveSync',
-    scenarios: ['round trip', 'one way', 'in flight'],
+    scenarios: ['round trip', 'asleep', 'one way', 'in flight'],
     load: async () => (await import('./alpc.js')).alpcPeer('awaited', 'receiveSync'),
   },
   {
@@ -138,7 +138,7 @@ export const PEERS = [
   },
   {
     name: 'rpc blocking',
-    scenarios: ['round trip'],
+    scenarios: ['round trip', 'garbage'],
     load: async () => (await import('./rpc.js')).rpcPeer('blocking'),
   },
   {

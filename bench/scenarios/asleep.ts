@@ -7,13 +7,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Samples } from '../core/statistics.js';
 import { inMicroseconds, payload } from '../core/timing.js';
-import type { Session } from '../peer.js';
+import type { Measured, Session } from '../peer.js';
+import { column, SIZES } from './round-trip.js';
 import type { Scenario } from './scenario.js';
 
 const PAUSE_MS = 20;
 /** Long enough for both sides to fall asleep. */
 const WARM_UP_PAUSE_MS = 1;
 const WARM_UP_CALLS = 4000;
+/** For the longer messages, whose way is the same but for the copies. */
+const MORE_WARM_UP_CALLS = 200;
 /** Calls after the warm-up in which what is adaptive finds out that nothing is going on. */
 const SETTLING = 5;
 
@@ -31,21 +34,20 @@ async function sleepyCalls(session: Session, count: number, pauseMs: number, dat
 
 export const asleep: Scenario = {
   name: 'asleep',
-  title: `Round trip of 64 B with both sides asleep, a call every ${PAUSE_MS} ms; us`,
-  columns: [
-    { heading: 'median', case: '64 B', metric: 'median' },
-    { heading: '99th percentile', case: '64 B', metric: 'p99' },
-  ],
+  title: `Round trip with both sides asleep, a call every ${PAUSE_MS} ms; us, median (99th percentile)`,
+  columns: [column('64 B'), column('1 KiB'), column('16 KiB'), column('60 KiB')],
   ratioTo: 'net echo',
   async measure(peer, pace) {
     const session = await peer.start('asleep');
-    const data = payload(64);
-    await sleepyCalls(session, WARM_UP_CALLS, WARM_UP_PAUSE_MS, data);
-    const { median, p99 } = inMicroseconds(await sleepyCalls(session, pace.sleepyCalls, PAUSE_MS, data));
+    const figures: Measured[] = [];
+    for (const [name, size] of SIZES) {
+      const data = payload(size);
+      const isFirst = figures.length === 0;
+      await sleepyCalls(session, isFirst ? WARM_UP_CALLS : MORE_WARM_UP_CALLS, WARM_UP_PAUSE_MS, data);
+      const { median, p99 } = inMicroseconds(await sleepyCalls(session, isFirst ? pace.sleepyCalls : pace.sleepyCalls / 2, PAUSE_MS, data));
+      figures.push({ case: name, metric: 'median', value: median }, { case: name, metric: 'p99', value: p99 });
+    }
     await session.close();
-    return [
-      { case: '64 B', metric: 'median', value: median },
-      { case: '64 B', metric: 'p99', value: p99 },
-    ];
+    return figures;
   },
 };

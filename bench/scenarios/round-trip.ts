@@ -8,7 +8,8 @@ import { checkAnswer, payload, timeAwaited, timeBlocking, warmUp, type CallTimes
 import type { Measured, Pace, Peer, Session } from '../peer.js';
 import type { Column, Scenario } from './scenario.js';
 
-const SIZES = [
+/** Up to what fits a message. */
+export const SIZES = [
   ['64 B', 64],
   ['1 KiB', 1024],
   ['16 KiB', 16 * 1024],
@@ -47,7 +48,8 @@ async function timeSizes(peer: Peer, sizes: readonly (readonly [name: string, by
   return figures;
 }
 
-const column = (size: (typeof SIZES)[number][0]): Column => ({ heading: size, case: size, metric: 'median', beside: 'p99' });
+/** Microseconds at the middle, and beside it at the 99th percentile. */
+export const column = (size: (typeof SIZES)[number][0]): Column => ({ heading: size, case: size, metric: 'median', beside: 'p99' });
 
 export const roundTrip: Scenario = {
   name: 'round trip',

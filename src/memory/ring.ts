@@ -306,8 +306,9 @@ export class RingReader {
   publish(): void {
     if (this.#published === this.#head) return;
     this.#published = this.#head;
-    this.#own.words[RECEIVED_MESSAGES] = this.#received;
-    Atomics.store(this.#own.words, HEAD, this.#head); // SYNC ring.head: frees the room for RingWriter.#look
+    const { words } = this.#own;
+    Atomics.store(words, HEAD, this.#head); // SYNC ring.head: frees the room for RingWriter.#look
+    words[RECEIVED_MESSAGES] = this.#received;
   }
 
   /** The memory of both sides is gone: empty from now on, and the record at hand has no payload any more. */

@@ -66,6 +66,7 @@ interface PoolThread {
   leaving: boolean;
   /** Its end needs no telling any more: it has said that it leaves, has been told as a crash, or the pool ends it. */
   ended: boolean;
+  terminated: boolean;
   /** Work that it does besides packets, and what it holds for others: see `keep`. */
   works: number;
   held: number;
@@ -169,7 +170,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     Atomics.store(this.#busy, index, 0);
     const workerData: PoolWorkerData = { handle: completions.handle, worker: module, max, busy: this.#busy, index, idle: idleTimeout, data };
     const worker = new Worker(new URL('./pool-worker.js', import.meta.url), { workerData });
-    const thread: PoolThread = { worker, index, bound: false, ready: false, leaving: false, ended: false, works: 0, held: 0 };
+    const thread: PoolThread = { worker, index, bound: false, ready: false, leaving: false, ended: false, terminated: false, works: 0, held: 0 };
     this.#threads.add(thread);
     this.#started++;
     this.emit('thread', worker);
@@ -208,6 +209,8 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
 
   #terminate(thread: PoolThread): void {
     thread.ended = true;
+    if (thread.terminated) return; // it ends as soon as it can; Node would listen for that once more each time
+    thread.terminated = true;
     void thread.worker.terminate();
   }
 

@@ -9,7 +9,7 @@ export class PeerIdentity {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups; empty for a caller as a thread of an RPC pool sees it. */
+  /** Supplementary groups; empty for a caller whose packets of a completion port are served by a thread of an RPC pool, which a relay's are not. */
   readonly groups: readonly number[];
 
   constructor(credentials: Credentials, groups: readonly number[] = NO_GROUPS) {

@@ -83,9 +83,9 @@ export class PoolRelay {
     const ownLong = long === undefined ? undefined : own(long); // first of all: the thread is to find the handles in it that it was chosen for
     const holder = this.#holderOf(conversation, frame, ownLong === undefined ? undefined : Buffer.from(ownLong.buffer));
     const number = (this.#lastNumber = (this.#lastNumber + 1) >>> 0);
-    const { pid, uid, gid } = conversation.port.peer;
+    const { pid, uid, gid, groups } = conversation.port.peer;
     const { interface: of } = procedure.offer;
-    const posted: PoolWork = { number, interface: of.name, uuid: of.uuid, method: procedure.name, client: this.#clientOf(conversation), caller: { pid, uid, gid }, frame: own(frame), long: ownLong, maxDataLength: conversation.port.maxDataLength };
+    const posted: PoolWork = { number, interface: of.name, uuid: of.uuid, method: procedure.name, client: this.#clientOf(conversation), caller: { pid, uid, gid, groups }, frame: own(frame), long: ownLong, maxDataLength: conversation.port.maxDataLength };
     const work: Work = { conversation, message, procedure, posted, stream, worker: undefined, isDirect: holder !== undefined, error: undefined };
     if (holder === undefined) this.#offer(number);
     this.#works.set(number, work);

@@ -96,7 +96,7 @@ class Job implements ContextHost, ItemWay {
   #longSent: ((word: { readonly isSent: boolean; readonly error: string | undefined }) => void) | undefined;
 
   constructor(terms: PoolThreadTerms, handles: HandleTable, relay: string, work: PoolWork) {
-    this.caller = new PeerIdentity(work.caller);
+    this.caller = new PeerIdentity(work.caller, work.caller.groups);
     this.maxDataLength = work.maxDataLength;
     this.bounds = terms.codec.bounds;
     this.#terms = terms;

@@ -10,7 +10,7 @@ export interface PoolWork {
   readonly method: string;
   /** Names the connection, among those of one relay. */
   readonly client: number;
-  readonly caller: { readonly pid: number; readonly uid: number; readonly gid: number };
+  readonly caller: { readonly pid: number; readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
   readonly frame: Uint8Array;
   /** The input, when it stands in no frame. */
   readonly long: Uint8Array | undefined;

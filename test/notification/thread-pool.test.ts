@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import { threadId } from 'node:worker_threads';
+import { threadId, Worker } from 'node:worker_threads';
 import { type ClientPort, CompletionPort, connectPort, type ConnectionPort, createPort, ThreadPool, type ThreadPoolOptions } from '../../src/index.js';
 import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
@@ -68,13 +68,17 @@ test('a pool that is closed as its last client leaves starts no thread for the n
   }
 });
 
-test('a pool may be closed at any moment of the start of its threads, at once: the process goes on', async (t) => {
+test('a pool may be closed at any moment of the start of its threads, at once: the process goes on, and each thread is terminated once', async (t) => {
   const { completions } = await serve(t, { minThreads: 0 });
   for (const milliseconds of numbers(12)) {
+    const terminations = t.mock.method(Worker.prototype, 'terminate');
     const pool = new ThreadPool({ worker: HANDLER, completions, minThreads: 2, maxThreads: 2 });
     await new Promise((resolve) => void setTimeout(resolve, milliseconds * 12));
     await pool.close({ timeout: 0 });
     assert.equal(pool.statistics().threads, 0);
+    const ended = terminations.mock.calls.map((call) => call.this);
+    assert.equal(new Set(ended).size, ended.length);
+    terminations.mock.restore();
   }
 });
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { threadId } from 'node:worker_threads';
+import { isMainThread, threadId } from 'node:worker_threads';
 import { CompletionPort, connectPort, ThreadPool } from '../../src/index.js';
 import { bind, type Client, ContextHandle, Fault, pooled, RemoteError, serve, type Server, type ServeOptions } from '../../src/rpc/index.js';
 import { Codec } from '../../src/rpc/codec.js';
@@ -61,10 +61,21 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 const range = (to: number): number[] => Array.from({ length: to }, (_, i) => i);
 const MIB = 1024 * 1024;
 
+test('a handler in a thread is told the groups of its caller', async (t) => {
+  const groups = process.getgroups!();
+  if (process.geteuid!() === 0 && isMainThread) {
+    process.setgroups!([54_321, 54_322]); // root alone may, in its main thread, and seldom has any but its own
+    t.after(() => process.setgroups!(groups));
+  }
+  const { client } = await threads(t);
+  const own = process.getegid!(); // Node counts it to the groups, the kernel need not
+  assert.deepEqual(new Set([own, ...(await client.who()).groups]), new Set([own, ...process.getgroups!()]));
+});
+
 test('calls, one-way calls and errors of pooled interfaces are those of handlers here, and long values go', async (t) => {
   const { client, journal, server } = await threads(t);
   assert.notEqual(await client.where(), threadId);
-  assert.equal(await client.uid(), process.getuid!());
+  assert.equal((await client.who()).uid, process.getuid!());
   const value = { map: new Map([[1, new Uint8Array(1000)]]), big: new Uint8Array(3 * MIB).fill(9), text: 'é'.repeat(50_000) };
   assert.deepEqual(await client.echo(value), value);
   assert.deepEqual(await Promise.all(range(200).map((i) => client.echo(i))), range(200));

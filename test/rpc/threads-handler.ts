@@ -11,7 +11,7 @@ const journal = (line: string): void => appendFileSync(file, `${line}\n`);
 export default poolHandler([
   implement(Threads, {
     where: () => threadId,
-    uid: (_, { caller }) => caller.uid,
+    who: (_, { caller }) => ({ uid: caller.uid, groups: [...caller.groups] }),
     echo: (value) => value,
     fail(how, context) {
       if (how === 'fault') throw new Fault('broken', 7);

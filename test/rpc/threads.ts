@@ -5,7 +5,7 @@ export const Threads = defineInterface(
   { name: 'threads', version: '1.0' },
   {
     where: call<void, number>(),
-    uid: call<void, number>(),
+    who: call<void, { uid: number; groups: number[] }>(),
     echo: call<unknown, unknown>(),
     fail: call({ input: type<'fault' | 'error' | 'handle'>(), errors: { broken: type<number>() } }),
     note: oneWay<string>(),
