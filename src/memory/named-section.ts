@@ -11,10 +11,11 @@ import { AlpcError } from '../base/errors.js';
 import { createSecurityDescriptor, type SecurityOptions } from '../objects/index.js';
 import { filePermissions } from '../objects/security-descriptor.js';
 import { checkSectionFile, makeNamedFile, type NamedFile, openNamedFile } from '../objects/section-name.js';
-import { openRootToLookUp, type RootOptions } from '../objects/root.js';
-import { type DescriptorToOpen, factsOfDescriptor, factsOfNumber } from '../platform/descriptor-facts.js';
+import { checkFileSystem, type RootOptions } from '../objects/root.js';
+import { type DescriptorToOpen, factsOfNumber } from '../platform/descriptor-facts.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { Descriptor, statOf } from '../platform/directory.js';
+import { discardDescriptor } from '../platform/foreign-descriptors.js';
 import { inspectMemoryFile } from '../platform/memory-file.js';
 import { libc, translate } from '../platform/system.js';
 import { Window } from '../platform/window.js';
@@ -150,21 +151,16 @@ function openReceivedSection({ fd }: DescriptorToOpen, writable: boolean, owners
   const { type, access, device } = facts;
   const what = `section of descriptor ${fd}`;
   if (type !== 'memory' && type !== 'sealed' && type !== 'file') throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: it is a ${type}`);
-  using file = new Descriptor(fd);
+  let size: number;
   try {
     if (access === 'none' || access === 'write' || (writable && access === 'read')) throw new AlpcError('ERR_ALPC_ACCESS_DENIED', `${what}: it came for access '${access}' only`);
     if (type === 'file') checkFileSystem(device, options, what);
-    const size = type === 'sealed' ? sealedSize(fd, what) : checkSectionFile(fd, owners, what);
-    return adopt({ file: new Descriptor(file.take()), name: undefined, size }, writable);
+    size = type === 'sealed' ? sealedSize(fd, what) : checkSectionFile(fd, owners, what);
   } catch (error) {
+    discardDescriptor(fd); // of a file system that a stranger runs, maybe: to close it may take as long as it likes
     throw translate(error, what);
   }
-}
-
-/** A file system that a stranger runs says of its files what it likes: whose they are, say. The one that the namespace is on does not. */
-function checkFileSystem(device: bigint, options: RootOptions, what: string): void {
-  using root = openRootToLookUp(options);
-  if (factsOfDescriptor(root.fd).device !== device) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: it is a file of another file system than the namespace's`);
+  return adopt({ file: new Descriptor(fd), name: undefined, size }, writable);
 }
 
 /** The size of a memory file that nobody can shorten, whoever its owner is. */

@@ -90,8 +90,9 @@ export function createEvent(name?: string, options?: CreateEventOptions): Event 
  * Opens an event: by its name, links followed, what another thread of this process shares, or the descriptor that came with a message
  * (`{ fd: message.handles.take(0, 'event') }`), which it takes over when it is one. Waits for a moment at most.
  * @returns an event of its own; the caller owns it and closes it
- * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND when there is none, or nobody holds it any more; ERR_ALPC_OBJECT_TYPE_MISMATCH;
- *   ERR_ALPC_ACCESS_DENIED; ERR_ALPC_NAME_INVALID; ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_TIMEOUT; ERR_ALPC_INSUFFICIENT_RESOURCES
+ * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND when there is none, or nobody holds it any more; ERR_ALPC_OBJECT_TYPE_MISMATCH, also for a
+ *   descriptor of a FIFO that lies in another file system than the namespace; ERR_ALPC_ACCESS_DENIED; ERR_ALPC_NAME_INVALID;
+ *   ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_TIMEOUT; ERR_ALPC_INSUFFICIENT_RESOURCES
  * Windows: NtOpenEvent; for a shared one, NtDuplicateObject.
  */
 export function openEvent(event: string | SharedEvent | DescriptorToOpen, options?: RootOptions): Event {

@@ -13,6 +13,7 @@
 import { type BigIntStats, chownSync } from 'node:fs';
 import { type Deadline, deadlineAfter } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { factsOfDescriptor } from '../platform/descriptor-facts.js';
 import { changeMode, Descriptor, descriptorPath, fileKind, OPEN, openAbsolute, openBeneath, pathOf, removeName, renameIn, sameFile, statIn, statOf } from '../platform/directory.js';
 import { makeFifo, putByte, reopenFifo } from '../platform/fifo.js';
 import { type LockedDirectory, runBlocking, type Steps } from '../platform/file-lock.js';
@@ -21,7 +22,7 @@ import { SystemError, translate } from '../platform/system.js';
 import { LOCK_TIMEOUT, lockParent, temporaryName } from './locked-parent.js';
 import { naming, openObject, typeMismatch, typeOf } from './lookup.js';
 import { leafOf, type ObjectName, parseObjectName } from './object-name.js';
-import { openRoot, openRootToLookUp, type RootOptions } from './root.js';
+import { checkFileSystem, openRoot, openRootToLookUp, type RootOptions } from './root.js';
 
 /** The numbers of a FIFO that are locked, and what for. */
 export const EVENT_LOCKS = {
@@ -82,12 +83,15 @@ export function openHeldEvent(name: string, options?: RootOptions): HeldEvent {
 
 /**
  * Opens and holds an event whose FIFO came by a descriptor, which stays the caller's; its name is told when it has one in this namespace.
- * @throws SystemError EACCES for who may not open it
+ * One with a name must lie in the file system of the namespace: to open another may take as long as whoever runs that likes.
+ * @throws AlpcError ERR_ALPC_OBJECT_TYPE_MISMATCH when it does not; SystemError EACCES for who may not open it
  */
 export function openReceivedEvent(fd: number, options: RootOptions): { readonly fifo: Descriptor; readonly name: string | undefined; readonly root: string } {
+  const path = pathOf(fd);
+  const isNameless = !path.startsWith('/');
+  if (!isNameless) checkFileSystem(factsOfDescriptor(fd).device, options, `event of descriptor ${fd}`); // else to open it may take as long as its sender likes
   using fifo = reopenFifo(fd);
-  const path = pathOf(fifo.fd);
-  if (!path.startsWith('/')) return { fifo: new Descriptor(fifo.take()), name: undefined, root: '' };
+  if (isNameless) return { fifo: new Descriptor(fifo.take()), name: undefined, root: '' };
   tryLockRange(fifo.fd, EVENT_LOCKS.holders, 'shared');
   using root = openRootToLookUp(options);
   const above = pathOf(root.fd);

@@ -12,6 +12,7 @@ import { type BigIntStats, lstatSync, mkdirSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { checkOptions, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { factsOfDescriptor } from '../platform/descriptor-facts.js';
 import { changeMode, Descriptor, fileKind, hasErrno, makeMissingDirectory, OPEN, openAbsolute, openBeneath, statOf } from '../platform/directory.js';
 import { libc, SystemError, translate } from '../platform/system.js';
 import { whyDistrusted } from './trust.js';
@@ -67,6 +68,16 @@ export function openRoot(options?: RootOptions, surroundings: Surroundings = pre
 /** The same for who only looks a name up: in a standard directory that is missing nothing would be found, so none is made. */
 export function openRootToLookUp(options?: RootOptions): Root {
   return openTrusted(options, presentSurroundings(), false);
+}
+
+/**
+ * Holds the file system of a file that came by a descriptor against the one that the namespace is on. One that a stranger runs says of its
+ * files what it likes, whose they are, say, and answers when it likes; the namespace's own does not. `device` is the kernel's number for it.
+ * @throws AlpcError ERR_ALPC_OBJECT_TYPE_MISMATCH when it is another one
+ */
+export function checkFileSystem(device: bigint, options: RootOptions, what: string): void {
+  using root = openRootToLookUp(options);
+  if (factsOfDescriptor(root.fd).device !== device) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: it is a file of another file system than the namespace's`);
 }
 
 function openTrusted(options: RootOptions | undefined, surroundings: Surroundings, complete: boolean): Root {

@@ -80,11 +80,12 @@ export class PoolRelay {
   #begin(conversation: Conversation, message: RequestMessage | undefined, procedure: Procedure, frame: Buffer, long: Buffer | undefined, stream: RelayedStream | undefined): number {
     if (this.#isOver) throw new AlpcError('ERR_ALPC_CANCELED', `${procedure.offer.interface}: the thread pool that serves it has been closed`);
     this.#report = (error) => conversation.terms.report(error);
-    const holder = this.#holderOf(conversation, frame, long);
+    const ownLong = long === undefined ? undefined : own(long); // first of all: the thread is to find the handles in it that it was chosen for
+    const holder = this.#holderOf(conversation, frame, ownLong === undefined ? undefined : Buffer.from(ownLong.buffer));
     const number = (this.#lastNumber = (this.#lastNumber + 1) >>> 0);
     const { pid, uid, gid, groups } = conversation.port.peer;
     const { interface: of } = procedure.offer;
-    const posted: PoolWork = { number, interface: of.name, uuid: of.uuid, method: procedure.name, client: this.#clientOf(conversation), caller: { pid, uid, gid, groups }, frame: own(frame), long: long === undefined ? undefined : own(long), maxDataLength: conversation.port.maxDataLength };
+    const posted: PoolWork = { number, interface: of.name, uuid: of.uuid, method: procedure.name, client: this.#clientOf(conversation), caller: { pid, uid, gid, groups }, frame: own(frame), long: ownLong, maxDataLength: conversation.port.maxDataLength };
     const work: Work = { conversation, message, procedure, posted, stream, worker: undefined, isDirect: holder !== undefined, error: undefined };
     if (holder === undefined) this.#offer(number);
     this.#works.set(number, work);

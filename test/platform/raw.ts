@@ -2,6 +2,7 @@
  * System calls that alpc itself never makes, for tests that attack it or that set the stage: another koffi binding, so that
  * the library's own table of functions stays as small as it is.
  */
+import { closeSync } from 'node:fs';
 import koffi from 'koffi';
 import { errnoName } from '../../src/platform/libc.js';
 
@@ -13,6 +14,9 @@ const functions = {
   mprotect: library.func('int mprotect(intptr_t address, size_t length, int protection)') as (address: number, length: number, protection: number) => number,
   pwrite: library.func('long pwrite(int fd, void *data, size_t length, int64_t offset)') as (fd: number, data: Uint8Array, length: number, offset: number) => number,
   setrlimit: library.func('int setrlimit(int resource, void *limits)') as (resource: number, limits: BigUint64Array) => number,
+  fsopen: library.func('long syscall(long number, const char *type, long flags)') as (number: number, type: string, flags: number) => number,
+  fsconfig: library.func('long syscall(long number, long context, long command, const char *key, const char *value, long more)') as (number: number, context: number, command: number, key: string | null, value: string | null, more: number) => number,
+  fsmount: library.func('long syscall(long number, long context, long flags, long attributes)') as (number: number, context: number, flags: number, attributes: number) => number,
   setgroups: library.func('int setgroups(size_t count, void *groups)') as (count: number, groups: Uint32Array) => number,
 };
 
@@ -61,4 +65,21 @@ export function limitAddresses(bytes: number): Outcome {
 
 export function becomeMemberOf(groups: readonly number[]): Outcome {
   return outcome(functions.setgroups(groups.length, Uint32Array.from(groups)));
+}
+
+/** A file system of this type, mounted nowhere: a descriptor of its root, or the errno's name. What is null of its options is a mere flag. */
+export function mountNowhere(type: string, options: Readonly<Record<string, string | null>>): number | Outcome {
+  const context = functions.fsopen(430, type, 1);
+  if (context < 0) return outcome(context);
+  try {
+    for (const [key, value] of Object.entries(options)) {
+      const result = functions.fsconfig(431, context, value === null ? 0 : 1, key, value, 0);
+      if (result < 0) return `${key}: ${outcome(result)}`;
+    }
+    const made = functions.fsconfig(431, context, 6, null, null, 0);
+    const root = made < 0 ? made : functions.fsmount(432, context, 1, 0);
+    return root < 0 ? outcome(root) : root;
+  } finally {
+    closeSync(context);
+  }
 }
