@@ -61,7 +61,7 @@ export class RingTarget implements Target<RingCase> {
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       end = 'violation';
-      why = `: ${error.message.replaceAll(/\d+/g, 'N')}`;
+      why = `: ${error.message.replaceAll(/0x[\da-f]+|\d+/g, 'N')}`;
     }
     agree(`${count} records, then ${end}`, `${page.records.length} records, then ${page.end}`);
     const wraps = at + ((page.position - start) >>> 0) > RING ? ', round the end' : '';
