@@ -284,7 +284,8 @@ export class Connection {
   /** The peer is gone, or dropped: takes what it left, settles everything, and closes with the last words. */
   end(reason: EndReason, error?: Error): void {
     if (this.state !== 'open') return;
-    if (Atomics.load(this.link.own.words, Control.state) === OutboxState.open) this.inbound.drain(); // it is not this side that drops the peer
+    const isDropped = Atomics.load(this.link.own.words, Control.state) !== OutboxState.open; // by this side
+    if (!isDropped) this.inbound.drain();
     if (this.state !== 'open') return; // what it left broke the rules, and that was its end
     this.endReason = reason;
     this.endError = error;
@@ -292,11 +293,8 @@ export class Connection {
     this.state = 'ending';
     this.#release();
     const lost = reason === 'died';
-    this.#failAll(() =>
-      lost
-        ? new AlpcError('ERR_ALPC_MESSAGE_LOST', `${this}: the peer (${this.peer}) ended while it held the request`, error && { cause: error })
-        : new AlpcError('ERR_ALPC_DISCONNECTED', `${this}: the peer (${this.peer}) closed the connection before it answered`, error && { cause: error }),
-    );
+    const how = lost ? 'ended while it held the request' : isDropped ? `was dropped before it answered, for ${reason === 'quota' ? 'want of room for what it sent' : 'a breach of the protocol'}` : 'closed the connection before it answered';
+    this.#failAll(() => new AlpcError(lost ? 'ERR_ALPC_MESSAGE_LOST' : 'ERR_ALPC_DISCONNECTED', `${this}: the peer (${this.peer}) ${how}`, error && { cause: error }));
     this.inbound.sayLastWords(reason, lost && this.#notifyClientDied);
     this.state = 'closed';
     this.#announceEnd(reason, error);

@@ -151,12 +151,13 @@ for (const how of ['blocking', 'awaited'] as const) {
     for (const room of numbers(PLENTY)) {
       assert.equal((await actor.ask({ type: 'connect', how, accepts: ['view'] }, 'tried')).outcome, 'in');
       await actor.ask({ type: 'fill', room }, 'filled');
-      const { outcome, cause } = await actor.ask(call, 'settled');
+      const { outcome, cause, text } = await actor.ask(call, 'settled');
       outcomes.push(outcome);
       assert.equal((await actor.ask({ type: 'call', text: `old ${room}` }, 'settled')).outcome, `old ${room}`);
       await actor.ask({ type: 'fill', room: Infinity }, 'filled');
       if (outcome === 'view') break;
       assert.deepEqual([outcome, cause], ['ERR_ALPC_DISCONNECTED', 'ERR_ALPC_INSUFFICIENT_RESOURCES']);
+      assert.match(text, /was dropped before it answered, for want of room for what it sent/);
       await until('the server has heard of it', () => ends.length === outcomes.length);
       assert.equal(section.free, pageSize());
       await until(`nothing is left of a section for which there was room for ${room}`, () => descriptorsOf(actor.pid) === before[0] && mappingsOf(actor.pid) === before[1]);

@@ -30,7 +30,7 @@ export type News =
   | { type: 'serving' }
   | { type: 'filled' }
   | { type: 'tried'; outcome: string; errno: string; syscall: string }
-  | { type: 'settled'; outcome: string; cause: string }
+  | { type: 'settled'; outcome: string; cause: string; text: string }
   | { type: 'used'; milliseconds: number };
 
 const { closeSync, openSync } = fs; // as they are now
@@ -93,10 +93,10 @@ obey<Order>({
     const client = clients.at(on === 'last' ? -1 : 0)!;
     try {
       const { data } = how === 'blocking' ? client.requestSync(text) : await client.request(text);
-      tell<News>({ type: 'settled', outcome: data.toString(), cause: '' });
+      tell<News>({ type: 'settled', outcome: data.toString(), cause: '', text: '' });
     } catch (error) {
-      const { cause } = error as Error;
-      tell<News>({ type: 'settled', outcome: nameOf(error), cause: cause === undefined ? '' : nameOf(cause) });
+      const { cause, message } = error as Error;
+      tell<News>({ type: 'settled', outcome: nameOf(error), cause: cause === undefined ? '' : nameOf(cause), text: message });
     }
   },
   measure: async ({ milliseconds }) => {
