@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import type { PACES } from './peer.js';
 
 export const USAGE = `npm run bench -- [flags]
-  --quick          a look in a minute and a half: two rounds, shorter
+  --quick          a look in five minutes: two rounds, shorter
   --rounds <n>     rounds of each scenario (5; with --quick 2)
   --only <regex>   only jobs whose 'scenario: peer' matches
   --check          exit with 1 where a budget does not hold or could not be measured, or a job failed; not with --quick

@@ -37,6 +37,7 @@ export const asleep: Scenario = {
   title: `Round trip with both sides asleep, a call every ${PAUSE_MS} ms; us, median (99th percentile)`,
   columns: [column('64 B'), column('1 KiB'), column('16 KiB'), column('60 KiB')],
   ratioTo: 'net echo',
+  maxRounds: 3, // a quarter of a minute each
   async measure(peer, pace) {
     const session = await peer.start('asleep');
     const figures: Measured[] = [];
