@@ -75,6 +75,11 @@ export class MessageAttributes {
     return (this.#reserves ??= new ResourceReserves(this.#connection));
   }
 
+  /** Whether messages that were received hold views or descriptors. */
+  get holdsAny(): boolean {
+    return (this.#incomingViews?.figures.heldViews ?? 0) + (this.#incomingHandles?.figures.heldHandles ?? 0) > 0;
+  }
+
   get figures(): AttributeFigures {
     this.#outgoingViews?.collect();
     this.#outgoingHandles?.collect();

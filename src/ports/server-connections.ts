@@ -63,6 +63,8 @@ export class ServerConnections implements ConnectionOwner {
   readonly #looks: AdaptiveSpin;
   readonly #bySocket = new Map<number, Connection>();
   readonly #turns = new Turns();
+  /** Connections that have ended while this process held views or descriptors of them; they go with the port. One whose are released meanwhile leaves when the next one ends. */
+  readonly #ended = new Set<Connection>();
   readonly #headCount: HeadCount;
   readonly #requests = new Fifo<ConnectionRequestMessage>();
   /** Those that went to rest last: who rings is mostly one of them. */
@@ -255,10 +257,11 @@ export class ServerConnections implements ConnectionOwner {
     this.#requests.clear();
     this.#reception.close();
     // Those that have ended are no longer among the sockets, and hold what they left until somebody takes it.
-    const all = new Set(this.#bySocket.values());
+    const all = new Set([...this.#bySocket.values(), ...this.#ended]);
     this.#turns.forEach((connection) => all.add(connection));
     for (const connection of all) connection.close();
     this.#turns.clear();
+    this.#ended.clear();
     this.#poller.close();
   }
 
@@ -275,6 +278,8 @@ export class ServerConnections implements ConnectionOwner {
     this.#turns.leave(connection);
     this.#recent = this.#recent.filter((other) => other !== connection);
     if (this.#closed) return;
+    for (const other of this.#ended) if (!other.attributes.holdsAny) this.#ended.delete(other);
+    if (connection.attributes.holdsAny) this.#ended.add(connection);
     if (this.#parts.events.listenerCount('disconnect') > 0) {
       setImmediate(() => this.#parts.events.emit('disconnect', connection.port as ServerPort, connection.endReason ?? 'closed', connection.endError));
     }

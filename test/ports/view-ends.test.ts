@@ -78,6 +78,24 @@ test('a port that is closed lets go of what was left to it by a client that has 
   assert.equal(toClient.info().mappedBytes, 0);
 });
 
+for (const hears of [false, true]) {
+  test(`a port that is closed releases what it has received of a client that has gone, whose end ${hears ? 'was heard' : 'nobody has heard'}: its view is no more`, async (t) => {
+    const { port, client, toClient } = await connected(t);
+    const [view, later] = [0, 1].map(() => client.createSection(PAGE).createView(PAGE));
+    client.tryPost('', { view: view!, autoRelease: true });
+    client.tryPost('', { view: later!, autoRelease: true });
+    const [message, released] = [(await port.receive()) as DatagramMessage, (await port.receive()) as DatagramMessage];
+    client.close();
+    if (hears) assert.equal((await port.receive()).type, 'port-closed');
+    await until('the port has seen its end', () => port.connections.length === 0);
+    released.release();
+    assert.equal(message.view!.bytes.length, PAGE);
+    await port.close();
+    assert.throws(() => message.view!.bytes, failsWith('ERR_ALPC_CLOSED'));
+    assert.equal(toClient.info().mappedBytes, 0);
+  });
+}
+
 test('a pool that is warm asks the kernel for nothing: not to make a view, to send it, to receive it, or to release it', async (t) => {
   temporaryRoot(t);
   const port = await createPort(NAME, { accepts: ['view'] });
