@@ -115,10 +115,12 @@ async function run(node: string, version: string, form: Form, place: Place): Pro
     output += text;
     process.stdout.write(text);
   });
-  await new Promise((resolve) => child.once('close', resolve));
+  const ended = await new Promise<number | null>((resolve) => child.once('close', resolve));
   const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(output)?.[1] ?? NaN);
   const counts = { pass: count('pass'), fail: count('fail'), cancelled: count('cancelled'), skipped: count('skipped') };
   const failed = new Set(Array.from(output.matchAll(/^\s*✖ (?!failing tests:)(.*?)(?: \([\d.]+ms\))?$/gm), (match) => match[1]!));
+  for (const [, file] of output.matchAll(/^(\S+): it ended badly$/gm)) failed.add(`${file!}, which ended badly`);
+  if (ended !== 0 && failed.size === 0) failed.add(`the run as a whole, which ended with ${ended}`);
   return { version, form, counts, seconds: Math.round((performance.now() - begun) / 1000), failed: [...failed] };
 }
 
@@ -126,7 +128,7 @@ function report(outcomes: readonly Outcome[]): void {
   console.log('\n| Node | as | passed | failed | skipped | seconds |\n|---|---|---:|---:|---:|---:|');
   for (const { version, form, counts, seconds, failed } of outcomes) {
     console.log(`| ${version} | ${form} | ${counts.pass} | ${counts.fail + counts.cancelled} | ${counts.skipped} | ${seconds} |`);
-    if (counts.fail + counts.cancelled !== 0 || Number.isNaN(counts.pass)) process.exitCode = 1;
+    if (failed.length > 0 || counts.fail + counts.cancelled !== 0 || Number.isNaN(counts.pass)) process.exitCode = 1;
     for (const name of failed) console.log(`|  | | ${name} | | | |`);
   }
 }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { type ClientPort, CompletionPort, connectPort, createPort, type Message, ThreadPool } from '../../src/index.js';
 import { bind, call, type ContextHandle, defineInterface, oneWay, pooled, type Schema, serve, stream, type } from '../../src/rpc/index.js';
 import { Codec } from '../../src/rpc/codec.js';
@@ -61,7 +62,7 @@ test('of a long value no byte is read twice, and what is changed as soon as it w
   };
   assert.deepEqual(codec.large(watch(0, memory.length)), saying('good'));
   assert.equal(Math.max(...new Set(reads)), 1);
-  assert.throws(() => assert.deepEqual(codec.large(memory), saying('good')), 'what was read is changed by now');
+  assert.ok(!isDeepStrictEqual(codec.large(memory), saying('good')), 'what was read is changed by now'); // without the picture of all differences, for which Node 26 takes minutes
 });
 
 /** What was checked, and what was used. */
