@@ -41,6 +41,8 @@ async function work({ handle, worker, max, busy, index, idle }: PoolWorkerData):
 
 /** The next packets; undefined when the thread is to leave. Without work it says so now and then, and the pool decides: or all would leave at once. */
 async function next(completions: CompletionPort, max: number, idle: number, signal: AbortSignal): Promise<Packet[] | undefined> {
+  const waiting = completions.tryDequeue(max); // without timer and signal, which are for who has to wait
+  if (waiting.length > 0) return waiting;
   for (;;) {
     try {
       return await completions.dequeue({ max, timeout: idle, signal });
