@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
 import { type ClientPort, connectPort, createPort, type Section } from '../../src/index.js';
 import { pageSize } from '../../src/platform/descriptors.js';
 import { atEnd } from '../support/at-end.js';
@@ -179,7 +180,7 @@ test('notify wakes as many as it is told, and at most that many, of those who bl
   });
 });
 
-test('a signal that the process handles ends no waitSync: only notify does, and the time', async (t) => {
+test('a signal that the process handles ends no waitSync: only notify does, and the time', { skip: !isMainThread && 'a worker thread, as its actor is one then, handles no signals' }, async (t) => {
   const server = await serving(t, false);
   const client = await connectPort(NAME);
   atEnd(t, () => client.close());
