@@ -332,31 +332,23 @@ test('workers enter up to the concurrency count, which may be changed; one that 
   for (const count of [0, 1.5, 70_000, '1']) assert.throws(() => void (list.concurrency = count as number), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'concurrency'/));
 });
 
-test('who waits is released only when a worker has a place', async (t) => {
-  const { port, clients } = await open(t, 1);
-  const list = port.registerCompletionList({ concurrency: 1 });
-  assert.ok(list.enter());
-  let released = false;
-  const waited = list.wait().then(() => (released = true));
-  clients[0]!.tryPost('x');
-  for (const _ of numbers(20)) await turn();
-  assert.equal(released, false);
-  list.leave();
-  await waited;
-});
-
-test('who waits is released when the concurrency is raised', async (t) => {
-  const { port, clients } = await open(t, 1);
-  const list = port.registerCompletionList({ concurrency: 1 });
-  assert.ok(list.enter());
-  let released = false;
-  const waited = list.wait().then(() => (released = true));
-  clients[0]!.tryPost('x');
-  for (const _ of numbers(20)) await turn();
-  assert.equal(released, false);
-  list.concurrency = 2;
-  await waited;
-});
+for (const [when, release] of [
+  ['only when a worker has a place', (list: CompletionList<Message>) => list.leave()],
+  ['when the concurrency is raised', (list: CompletionList<Message>) => (list.concurrency = 2)],
+] as const) {
+  test(`who waits is released ${when}`, async (t) => {
+    const { port, clients } = await open(t, 1);
+    const list = port.registerCompletionList({ concurrency: 1 });
+    assert.ok(list.enter());
+    let released = false;
+    const waited = list.wait().then(() => (released = true));
+    clients[0]!.tryPost('x');
+    for (const _ of numbers(20)) await turn();
+    assert.equal(released, false);
+    release(list);
+    await waited;
+  });
+}
 
 test('a client has a list too: what the server sends lies there, and its end is the last message', async (t) => {
   const { port, clients } = await open(t, 1);
