@@ -333,8 +333,8 @@ test('workers enter up to the concurrency count, which may be changed; one that 
 });
 
 for (const [when, release] of [
-  ['only when a worker has a place', (list: CompletionList<Message>) => list.leave()],
-  ['when the concurrency is raised', (list: CompletionList<Message>) => (list.concurrency = 2)],
+  ['only when a worker has a place', (list: CompletionList) => list.leave()],
+  ['when the concurrency is raised', (list: CompletionList) => (list.concurrency = 2)],
 ] as const) {
   test(`who waits is released ${when}`, async (t) => {
     const { port, clients } = await open(t, 1);
