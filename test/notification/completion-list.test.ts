@@ -3,7 +3,7 @@
  * Clients here are of this very process, or of others where it matters.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { array, assert as check, asyncProperty, constant, integer, nat, oneof, record } from 'fast-check';
 import { CompletionList, createPort, type Message } from '../../src/index.js';
 import { libc, libuv } from '../../src/platform/system.js';
@@ -332,23 +332,23 @@ test('workers enter up to the concurrency count, which may be changed; one that 
   for (const count of [0, 1.5, 70_000, '1']) assert.throws(() => void (list.concurrency = count as number), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'concurrency'/));
 });
 
-for (const [when, release] of [
-  ['only when a worker has a place', (list: CompletionList) => list.leave()],
-  ['when the concurrency is raised', (list: CompletionList) => (list.concurrency = 2)],
-] as const) {
-  test(`who waits is released ${when}`, async (t) => {
-    const { port, clients } = await open(t, 1);
-    const list = port.registerCompletionList({ concurrency: 1 });
-    assert.ok(list.enter());
-    let released = false;
-    const waited = list.wait().then(() => (released = true));
-    clients[0]!.tryPost('x');
-    for (const _ of numbers(20)) await turn();
-    assert.equal(released, false);
-    release(list);
-    await waited;
-  });
+/** Somebody waits while a message is there and every worker's place is taken; `release` is what lets it go on. */
+async function waitsUntil(t: TestContext, release: (list: CompletionList) => unknown): Promise<void> {
+  const { port, clients } = await open(t, 1);
+  const list = port.registerCompletionList({ concurrency: 1 });
+  assert.ok(list.enter());
+  let released = false;
+  const waited = list.wait().then(() => (released = true));
+  clients[0]!.tryPost('x');
+  for (const _ of numbers(20)) await turn();
+  assert.equal(released, false);
+  release(list);
+  await waited;
 }
+
+test('who waits is released only when a worker has a place', (t) => waitsUntil(t, (list) => list.leave()));
+
+test('who waits is released when the concurrency is raised', (t) => waitsUntil(t, (list) => (list.concurrency = 2)));
 
 test('a client has a list too: what the server sends lies there, and its end is the last message', async (t) => {
   const { port, clients } = await open(t, 1);

@@ -14,7 +14,7 @@ import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import { turn } from '../support/turns.js';
 import { Board } from './board.js';
-import { crew, NAME, serve } from './crew.js';
+import { crew, serve } from './crew.js';
 
 // What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
 withLedger({ except: ['mappings'] });
@@ -268,89 +268,6 @@ test('close wakes all who wait, in every thread', async (t) => {
   assert.throws(() => completions.dequeueSync(), failsWith('ERR_ALPC_CLOSED'));
   assert.throws(() => completions.post({}), failsWith('ERR_ALPC_CLOSED'));
   assert.deepEqual(completions.tryDequeue(), []);
-});
-
-test('a port is associated once; a second time is an error, and so is a list beside it', async (t) => {
-  const { completions } = crew(t, 1);
-  const { port } = await serve(t, completions);
-  assert.throws(() => port.associate(completions, 2), failsWith('ERR_ALPC_ALREADY_SET'));
-  assert.throws(() => port.associate(crew(t, 1).completions, 2), failsWith('ERR_ALPC_ALREADY_SET'));
-  assert.throws(() => port.registerCompletionList(), failsWith('ERR_ALPC_ALREADY_SET'));
-  completions.leave();
-  port.registerCompletionList().unregister();
-});
-
-test('many ports with a key each, client ports among them', async (t) => {
-  const { completions } = crew(t, 1);
-  const { port } = await serve(t, completions, 1);
-  await using other = await createPort('\\RPC Control\\other');
-  other.associate(completions, 2);
-  await using one = await connectPort(NAME);
-  await using two = await connectPort('\\RPC Control\\other');
-  two.associate(completions, 3);
-  one.tryPost('a');
-  two.tryPost('b');
-  await until('both are connected', () => port.connections.length === 1 && other.connections.length === 1);
-  other.connections[0]!.tryPost('c');
-  const seen: string[] = [];
-  while (seen.length < 3) for (const { key, data } of await completions.dequeue()) seen.push(`${key} ${String(data)}`);
-  assert.deepEqual(seen.toSorted(), ['1 a', '2 b', '3 c']);
-});
-
-test('messages of a client come in their order with its connection number and sender; its end is the last packet', async (t) => {
-  const { completions } = crew(t, 1);
-  const { connect } = await serve(t, completions);
-  const [one, two] = [await connect(), await connect()];
-  for (const number of numbers(50)) for (const client of [one, two]) client.tryPost(`${client === one ? 'one' : 'two'} ${number}`);
-  one.close();
-  const byConnection = new Map<number, string[]>();
-  for (let count = 0; count < 101; ) {
-    for (const packet of await completions.dequeue()) {
-      count++;
-      assert.ok(packet.type === 'datagram' || packet.type === 'port-closed');
-      assert.equal(packet.sender.pid, process.pid);
-      const texts = byConnection.get(packet.connection) ?? [];
-      byConnection.set(packet.connection, [...texts, packet.type === 'datagram' ? String(packet.data) : packet.reason]);
-    }
-  }
-  const flat = (name: string): string[] => numbers(50).map((number) => `${name} ${number}`);
-  assert.deepEqual([...byConnection.values()].toSorted((a, b) => (a[0]! < b[0]! ? -1 : 1)), [[...flat('one'), 'disconnected'], flat('two')]);
-});
-
-test('when the packets are full the messages stay with their senders, and nothing is lost when there is room again', async (t) => {
-  const completions = new CompletionPort({ packetBytes: 256 << 10 });
-  atEnd(t, () => completions[Symbol.dispose]());
-  const { connect } = await serve(t, completions);
-  const client = await connect();
-  const data = Buffer.alloc(5000);
-  const posts = numbers(400).map((number) => {
-    data.writeInt32LE(number);
-    return client.post(data);
-  });
-  await until('it is full', () => completions.info().queuedBytes > 240 << 10);
-  assert.throws(() => { for (;;) completions.post({ data: 'x'.repeat(60_000) }); }, failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
-  const seen: number[] = [];
-  while (seen.length < 400) for (const packet of await completions.dequeue({ max: 3 })) if (packet.type === 'datagram') seen.push(packet.data.readInt32LE());
-  assert.deepEqual(seen, numbers(400));
-  await Promise.all(posts);
-});
-
-test('who is let in is decided from the ordinary queue of the port', async (t) => {
-  const { completions } = crew(t, 1);
-  temporaryRoot(t);
-  await using port = await createPort(NAME, { connect: 'ask' });
-  port.associate(completions, 1);
-  port.on('message', (message) => void (message.type === 'connection-request' && message.accept()));
-  await using client = await connectPort(NAME);
-  client.tryPost('in');
-  assert.equal(String((await completions.dequeue())[0]!.data), 'in');
-});
-
-test('a thread that owns associated ports is told when it would block on itself', async (t) => {
-  const { completions } = crew(t, 1);
-  await serve(t, completions);
-  assert.throws(() => completions.dequeueSync(), failsWith('ERR_ALPC_DEADLOCK', /could not drain/));
-  assert.throws(() => completions.dequeueSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
 });
 
 test('ten thousand packets while threads come, go and wait at random: nothing is lost or doubled', async (t) => {
