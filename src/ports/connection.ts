@@ -1,33 +1,33 @@
 /**
  * One side of a connection, the same for client and server: its identity, its calls and answers, its doorbells, its end. What
- * goes out is in outbound.ts, what comes in in inbound.ts, and how a thread blocks in blocking.ts. Who takes the messages, and
+ * goes out is in outbound.ts, what comes in in inbound.ts, what is answered in answering.ts, and how a thread blocks in blocking.ts. Who takes the messages, and
  * when, is its owner's business (a client port, a connection port).
  *
  * Invariants: a request of this side settles exactly once; after `end` or `close` no memory of the peer is touched any more; a
  * peer that breaks the rules is dropped, and everybody who waited for it is told.
  */
-import { checkBoolean, checkOptions, type MessageData } from '../base/arguments.js';
+import { checkOptions, type MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
-import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER, ReplyStatus } from '../memory/layout.js';
+import { Control, OutboxState, ProtocolViolation, RecordType, RECORD_HEADER } from '../memory/layout.js';
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import { releaseDescriptor } from '../platform/descriptors.js';
 import { pause } from '../platform/poller.js';
 import { emptyBells, emptySocket, receiveBytes } from '../platform/unix-socket.js';
+import { answer, decline, reply } from './answering.js';
 import { Lookout, postAwaited, requestAwaited } from './awaited.js';
 import { postBlocking, requestBlocking } from './blocking.js';
-import { Calls, type OnCallback, Outgoing } from './calls.js';
+import { Calls, type OnCallback } from './calls.js';
 import type { AttributeFigures, CommunicationPort, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
 import { type ConnectionFigures, type ConnectionOwner, type ConnectionParts, reasonOf } from './connection-parts.js';
 import { channels } from './diagnostics.js';
 import { Inbound } from './inbound.js';
 import type { Limits } from './limits.js';
-import { type EndReason, PLACE_ANSWERED, type ReplyMessage, type ReplyOutcome, type RequestMessage } from './message.js';
+import type { EndReason, ReplyMessage, ReplyOutcome, RequestMessage } from './message.js';
 import { ATTRIBUTE_OPTIONS, checkMessage, checkRequestOptions, checkWaitOptions } from './message-arguments.js';
 import { MessageAttributes } from './message-attributes.js';
-import { copyOf, Outbound } from './outbound.js';
-import type { Attachment } from './attachment.js';
+import { Outbound } from './outbound.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { PortSections } from './port-sections.js';
 import type { Thread } from './thread.js';
@@ -157,41 +157,22 @@ export class Connection {
   }
 
   reply(message: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
-    const dataLength = checkMessage(data, this.maxDataLength, this);
-    if (options === undefined) return this.#settle(message, ReplyStatus.ok, data, dataLength);
-    const given = checkOptions(options, 'options', [...ATTRIBUTE_OPTIONS, 'unmapExisting']);
-    const unmaps = given.unmapExisting !== undefined && checkBoolean(given.unmapExisting, 'options.unmapExisting');
-    const attachment = message.place < 0 || this.state !== 'open' ? undefined : this.attributes.attach(given, dataLength);
-    if (unmaps && message.place !== PLACE_ANSWERED) message.release(); // before the answer: whoever gets it can use the region again
-    const outcome = this.#settle(message, ReplyStatus.ok, data, dataLength, attachment);
-    if (outcome !== 'sent') attachment?.undo();
-    return outcome;
+    return reply(this, message, data, options);
   }
 
   decline(message: RequestMessage): ReplyOutcome {
-    return this.#settle(message, ReplyStatus.canceled, undefined, 0);
+    return decline(this, message);
   }
 
-  /** Sends an answer, or keeps it until there is room. */
-  answer(messageId: number, callbackId: number, status: number, data: MessageData | undefined, dataLength: number, attachment?: Attachment): ReplyOutcome {
-    if (this.outbound.transmit(RecordType.reply, messageId, callbackId, status, data, dataLength, attachment)) {
-      this.thread.attention.answered();
-      return 'sent';
-    }
-    if (this.state !== 'open') return 'disconnected';
-    if (!this.outbound.hasBytesFor(attachment === undefined ? dataLength : dataLength + attachment.byteLength)) {
-      // The peer asks and does not read the answers: it is over its quota, and its calls must settle all the same.
-      this.endForWant();
-      return 'disconnected';
-    }
-    this.outbound.enqueue(new Outgoing(RecordType.reply, messageId, callbackId, status, copyOf(data), dataLength, undefined, undefined, attachment));
-    return 'sent';
+  /** See answering.ts; for requests that are not read, or not any more. */
+  answer(messageId: number, callbackId: number, status: number): ReplyOutcome {
+    return answer(this, messageId, callbackId, status, undefined, 0);
   }
 
   /** Answers a request of the peer by its id, whether it has been read or not: the peer waits in a circle. */
   refuseById(messageId: number, status: number): void {
     this.inbound.giveUp(messageId);
-    this.answer(messageId, 0, status, undefined, 0);
+    this.answer(messageId, 0, status);
   }
 
   /** The sections that its port made. */
@@ -357,7 +338,7 @@ export class Connection {
   get figures(): ConnectionFigures & AttributeFigures {
     return {
       pendingRequests: this.calls.count,
-      unansweredRequests: this.inbound.unanswered,
+      unansweredRequests: this.inbound.unanswered.length,
       queuedMessages: this.inbound.queued,
       waitingForRoom: this.outbound.waiting,
       lateReplies: this.inbound.lateReplies,
@@ -366,18 +347,6 @@ export class Connection {
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
-
-  #settle(message: RequestMessage, status: number, data: MessageData | undefined, dataLength: number, attachment?: Attachment): ReplyOutcome {
-    if (message.place < 0) {
-      if (message.place === PLACE_ANSWERED) throw new AlpcError('ERR_ALPC_REPLY_MISMATCH', `${this}: request ${message.id} has been answered already`);
-      return this.state === 'open' ? 'canceled' : 'disconnected';
-    }
-    this.inbound.forget(message);
-    message.place = PLACE_ANSWERED;
-    const outcome = this.answer(message.id, message.callbackId, status, data, dataLength, attachment);
-    this.inbound.tellUnanswered();
-    return outcome;
-  }
 
   /** Leaves the reason for the peer to read when it sees the socket's end. The first one stays. */
   #sayWhy(state: number): void {

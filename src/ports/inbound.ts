@@ -2,7 +2,7 @@
  * The receiving half of a connection: records become messages, settled calls, or cancellations. Messages are read from the ring
  * when somebody takes them; they are queued here only when the connection must read ahead, for a reply that stands behind them.
  *
- * Requests that were read stay in `#unanswered` until they are answered, given up, or their sender is gone. What comes from the
+ * Requests that were read stay in `unanswered` until they are answered, given up, or their sender is gone. What comes from the
  * ring is copied out and checked before it is used; a record that breaks the rules ends the connection.
  */
 import { AlpcError } from '../base/errors.js';
@@ -16,26 +16,23 @@ import { Fifo } from './fifo.js';
 import type { Figures } from './latency-meter.js';
 import type { Limits } from './limits.js';
 import { type CanceledMessage, canceledMessage, clientDiedMessage, datagramMessage, type EndReason, portClosedMessage, replyMessage, type RequestMessage, requestMessage } from './message.js';
+import { Unanswered } from './unanswered.js';
 
-const { unansweredRequests: UNANSWERED_REQUESTS, queuedMessages: QUEUED_MESSAGES, lateReplies: LATE_REPLIES } = Control;
+const { queuedMessages: QUEUED_MESSAGES, lateReplies: LATE_REPLIES } = Control;
 
 /** Records in a row that are no messages, late replies say: a peer can publish them as fast as they are read, and others must have their turn. */
 const SILENT_IN_A_ROW = 1024;
 
 /** So many unanswered requests make the search for one of them count for one record more. */
 const SEARCHED_AT_ONCE = 128;
-const NO_IDS = new Int32Array(0);
 
 export class Inbound {
   readonly #connection: Connection;
   readonly #limits: Limits;
   readonly #figures: Figures;
   readonly #queue = new Fifo<ConnectionMessage>();
-  readonly #unanswered: RequestMessage[] = [];
-  /** Their numbers, place by place: to find one among thousands is one look along a row. */
-  #ids = NO_IDS;
+  readonly unanswered: Unanswered;
   #queuedBytes = 0;
-  #unansweredBytes = 0;
   #sequence = 0;
   #lateReplies = 0;
   #run: Run | undefined;
@@ -44,6 +41,7 @@ export class Inbound {
     this.#connection = connection;
     this.#limits = limits;
     this.#figures = connection.link.own;
+    this.unanswered = new Unanswered(limits, connection.link.own);
   }
 
   /** Messages read ahead. */
@@ -54,10 +52,6 @@ export class Inbound {
   /** As many messages are read ahead as may be. */
   get isFull(): boolean {
     return this.#queue.length >= this.#limits.pendingMessages || this.#queuedBytes >= this.#limits.pendingBytes;
-  }
-
-  get unanswered(): number {
-    return this.#unanswered.length;
   }
 
   get lateReplies(): number {
@@ -110,21 +104,6 @@ export class Inbound {
     return true;
   }
 
-  /** Takes a request out of the unanswered ones: the last one moves into its place. Inspectors are told by `tellUnanswered`, which can wait until its answer is on its way. */
-  forget(message: RequestMessage): void {
-    const last = this.#unanswered.pop()!;
-    if (last !== message) {
-      this.#unanswered[message.place] = last;
-      this.#ids[message.place] = last.id;
-      last.place = message.place;
-    }
-    this.#unansweredBytes -= message.dataLength;
-  }
-
-  tellUnanswered(): void {
-    this.#figures.words[UNANSWERED_REQUESTS] = this.#unanswered.length;
-  }
-
   /** The caller of a request that was read no longer waits: its receiver, if it has one already, will be told. */
   giveUp(id: number): void {
     const canceled = this.#cancel(id);
@@ -152,22 +131,19 @@ export class Inbound {
     // One that nobody has received yet is not delivered for an answer that nobody waits for.
     const undelivered = new Set(queued.filter((message) => message.type === 'request'));
     for (const message of queued) if (message.type !== 'request') this.#enqueue(message);
-    for (const request of this.#unanswered.splice(0)) {
-      request.giveUp();
+    for (const request of this.unanswered.giveUp()) {
       if (undelivered.has(request)) request.release();
       else this.#queue.push(canceledMessage(connection, request, ++this.#sequence));
     }
-    this.#unansweredBytes = 0;
     if (tellDeath) this.#queue.push(clientDiedMessage(connection, ++this.#sequence));
     this.#queue.push(portClosedMessage(connection, reason, ++this.#sequence));
   }
 
   /** This side closed: nobody takes messages any more. */
   clear(): void {
-    for (const request of this.#unanswered.splice(0)) request.giveUp();
+    this.unanswered.giveUp();
     for (const message of this.#queue.clear()) message.release();
     this.#queuedBytes = 0;
-    this.#unansweredBytes = 0;
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
@@ -199,7 +175,7 @@ export class Inbound {
             break;
           }
           case RecordType.cancel:
-            silent += this.#unanswered.length / SEARCHED_AT_ONCE;
+            silent += this.unanswered.length / SEARCHED_AT_ONCE;
             message = this.#readCancel();
             break;
           case RecordType.forget:
@@ -265,18 +241,18 @@ export class Inbound {
       arrival?.release();
       return undefined;
     }
-    if (this.#unanswered.length >= this.#limits.pendingMessages || this.#unansweredBytes + dataLength > this.#limits.pendingBytes) {
+    if (!this.unanswered.hasRoomFor(dataLength)) {
       link.release();
       arrival?.release();
-      connection.answer(messageId, callbackId, ReplyStatus.quota, undefined, 0);
+      connection.answer(messageId, callbackId, ReplyStatus.quota);
       return undefined;
     }
     const { copies } = connection.thread;
     link.reader.copyData(copies);
     link.release();
-    const message = requestMessage(connection, messageId, callbackId, copies.memory, copies.start, dataLength, ++this.#sequence, this.#unanswered.length);
+    const message = requestMessage(connection, messageId, callbackId, copies.memory, copies.start, dataLength, ++this.#sequence, this.unanswered.length);
     if (arrival !== undefined) message.take(arrival);
-    this.#remember(message);
+    this.unanswered.add(message);
     const call = callbackId === 0 ? undefined : connection.calls.findPending(callbackId);
     if (call?.onCallback === undefined) return message;
     try {
@@ -336,29 +312,16 @@ export class Inbound {
 
   /** Gives up an unanswered request. The message that tells its receiver; undefined when it was still in the queue of this side, and is never seen. */
   #cancel(id: number): CanceledMessage | undefined {
-    const place = this.#ids.indexOf(id);
-    const message = place < 0 ? undefined : this.#unanswered[place]; // behind them stand numbers of old
+    const message = this.unanswered.find(id);
     if (message === undefined) return undefined;
-    this.forget(message);
-    this.tellUnanswered();
+    this.unanswered.remove(message);
+    this.unanswered.tell();
     message.giveUp();
     if (!this.#queue.remove(message)) return canceledMessage(this.#connection, message, ++this.#sequence);
     this.#queuedBytes -= message.dataLength;
     this.#tellQueued();
     message.release();
     return undefined;
-  }
-
-  #remember(message: RequestMessage): void {
-    const place = this.#unanswered.push(message) - 1;
-    if (place === this.#ids.length) {
-      const longer = new Int32Array(Math.max(64, 2 * place));
-      longer.set(this.#ids);
-      this.#ids = longer;
-    }
-    this.#ids[place] = message.id;
-    this.#figures.words[UNANSWERED_REQUESTS] = place + 1;
-    this.#unansweredBytes += message.dataLength;
   }
 
   #enqueue(message: ConnectionMessage): void {

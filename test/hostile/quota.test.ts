@@ -201,7 +201,7 @@ for (const limits of LIMITS) {
       } else if (what < 8 && taken.length > 0) {
         const [answered] = taken.splice(random(taken.length), 1);
         if (answered!.place >= 0) {
-          inbound.forget(answered!);
+          inbound.unanswered.remove(answered!);
           answered!.place = -1;
           forget(answered!.id);
         }
@@ -219,7 +219,7 @@ for (const limits of LIMITS) {
         queuedBytes = 0;
         unansweredBytes = 0;
       }
-      assert.deepEqual([inbound.unanswered, inbound.queued, inbound.isFull], [unanswered.size, queue.length, isFull()]);
+      assert.deepEqual([inbound.unanswered.length, inbound.queued, inbound.isFull], [unanswered.size, queue.length, isFull()]);
       if (i % 1000 === 0) assert.deepEqual([queuedBytes, unansweredBytes], [sum(queue.map(({ length }) => length)), sum(unanswered.values())]);
     }
     inbound.clear();

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { ReplyStatus } from '../../src/memory/layout.js';
+import { answer } from '../../src/ports/answering.js';
 import { connectPort, createPort, type ReplyOutcome, type RequestMessage, type ServerPort } from '../../src/ports/index.js';
 import { thisThread } from '../../src/ports/thread.js';
 import { atEnd } from '../support/at-end.js';
@@ -181,7 +182,7 @@ test('10. a reply under a foreign id settles nobody, on whichever connection tha
   const [a, b, c] = ['a', 'b', 'c'].map((text) => requests.get(text)!);
   assert.equal(a!.id, b!.id, 'each connection counts for itself');
   const toOne = [...thisThread().connections.values()].flatMap((all) => [...all]).find((connection) => connection.port === a!.port);
-  for (const id of [c!.id, 12_345, -1]) toOne!.answer(id, 0, ReplyStatus.ok, 'foreign', 7);
+  for (const id of [c!.id, 12_345, -1]) answer(toOne!, id, 0, ReplyStatus.ok, 'foreign', 7);
   await until('they have been read', () => one.info().lateReplies === 3);
   assert.deepEqual([one.info().pendingRequests, two.info().pendingRequests], [1, 2]);
   for (const [text, request] of requests) assert.equal(request.reply(`answer to ${text}`), 'sent');
