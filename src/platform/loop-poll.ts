@@ -9,6 +9,7 @@
  * it must be closed before its descriptor is, and all of them before the environment is taken down, when the process's `exit` event comes.
  */
 import { getSystemErrorName } from 'node:util';
+import { throwApart } from '../base/uncaught.js';
 import type { Libuv } from './libc.js';
 import { addressOf, addressOfCallback, libuv, SystemError } from './system.js';
 
@@ -80,10 +81,7 @@ export class LoopPoll {
       if (status < 0) this.#start();
       this.#onReadable();
     } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
-      setImmediate(() => {});
+      throwApart(error);
     }
   }
 
