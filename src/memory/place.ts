@@ -3,7 +3,7 @@
  * library. A thread has one at most, wherever it sleeps: for a reply, an event, a word of a view, a region of a section. So it
  * is kept here, below all floors that sleep for long; the completion port that gives it is far above.
  *
- * Whoever sleeps calls `sleep` before and `wake` after, also when the wait throws. Not for waits that are over in a moment, on locks.
+ * Whoever sleeps does so by `withoutPlace`. Not for waits that are over in a moment, on locks.
  */
 
 export interface Place {
@@ -19,6 +19,17 @@ const mine: { place: Place | undefined } = { place: undefined };
 
 export function thisPlace(): Place | undefined {
   return mine.place;
+}
+
+/** Waits, and gives the thread's place away meanwhile. */
+export function withoutPlace<T>(wait: () => T): T {
+  const { place } = mine;
+  place?.sleep();
+  try {
+    return wait();
+  } finally {
+    place?.wake();
+  }
 }
 
 export function takePlace(place: Place | undefined): void {

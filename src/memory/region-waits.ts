@@ -7,7 +7,7 @@ import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { pollfdsOf, waitAnyReadable, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { AdaptiveSpin, defaultSpin } from './adaptive-spin.js';
-import { thisPlace } from './place.js';
+import { withoutPlace } from './place.js';
 
 /** A connection through which views were sent. */
 export interface ReleaseSource {
@@ -170,12 +170,7 @@ export class RegionWaits<V> {
     const sources = Array.from(this.#sources.keys());
     if (sources.length === 0) throw new AlpcError('ERR_ALPC_DEADLOCK', `${this.#what}: nobody but this thread has a view of it, so none will come free while it blocks`);
     const armed = sources.filter((source) => source.arm());
-    if (armed.length === sources.length) {
-      const place = thisPlace();
-      place?.sleep();
-      waitAnyReadable(pollfdsOf(sources.map(({ socket }) => socket)), milliseconds);
-      place?.wake();
-    }
+    if (armed.length === sources.length) withoutPlace(() => waitAnyReadable(pollfdsOf(sources.map(({ socket }) => socket)), milliseconds));
     for (const source of sources) source.awake();
   }
 

@@ -14,7 +14,7 @@ import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { waitOnWord, wakeOnWord } from '../platform/futex.js';
 import type { Window } from '../platform/window.js';
-import { thisPlace } from './place.js';
+import { withoutPlace } from './place.js';
 
 /** The longest view, in bytes. */
 export const MAX_VIEW_LENGTH = 2 ** 31;
@@ -99,7 +99,7 @@ export abstract class View {
       if (Atomics.load(words, index) !== value) return 'not-equal';
       const left = timeLeft(deadline);
       if (left <= 0) return 'timed-out';
-      if (sleepOnWord(address, value, Math.min(left, LONGEST_SLEEP)) === 'woken') return 'ok';
+      if (withoutPlace(() => waitOnWord(address, value, Math.min(left, LONGEST_SLEEP))) === 'woken') return 'ok';
     }
   }
 
@@ -168,16 +168,5 @@ export abstract class View {
 
   #overError(): AlpcError {
     return new AlpcError('ERR_ALPC_CLOSED', `${this}: it has been ${this.#over ?? 'released with its port, which was closed'}`);
-  }
-}
-
-/** Meanwhile the thread's place at a completion port is another's. */
-function sleepOnWord(address: number, value: number, milliseconds: number): ReturnType<typeof waitOnWord> {
-  const place = thisPlace();
-  place?.sleep();
-  try {
-    return waitOnWord(address, value, milliseconds);
-  } finally {
-    place?.wake();
   }
 }

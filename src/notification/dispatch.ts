@@ -10,7 +10,7 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
-import type { Place } from '../memory/place.js';
+import { type Place, takePlace, thisPlace } from '../memory/place.js';
 import { isThreadAlive, threadId } from '../platform/thread-id.js';
 import type { ReplyOutcome } from '../ports/index.js';
 import { type Thread, thisThread } from '../ports/thread.js';
@@ -152,7 +152,7 @@ export class Dispatch implements Place {
   leave(): void {
     clearTimeout(this.#round);
     this.#round = undefined;
-    if (this.thread.place === this) this.thread.place = undefined;
+    if (thisPlace() === this) takePlace(undefined);
     if (this.#seat < 0) return;
     this.quit();
     this.#bury(this.#seat, this.seats.threadOf(this.#seat), this.#seat + 1);
@@ -264,9 +264,9 @@ export class Dispatch implements Place {
 
   /** A thread belongs to the completion port that it waited at last. */
   #moveIn(): void {
-    if (this.thread.place === this) return;
-    this.thread.place?.quit();
-    this.thread.place = this;
+    if (thisPlace() === this) return;
+    thisPlace()?.quit();
+    takePlace(this);
   }
 
   #takeSome(max: number, taken: { fields: Int32Array; data: Buffer }[]): void {

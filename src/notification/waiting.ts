@@ -12,6 +12,7 @@
 import { checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { withoutPlace } from '../memory/place.js';
 import { pollfdsOf, waitAnyReadable } from '../platform/poller.js';
 import { channels } from '../ports/diagnostics.js';
 import { thisThread } from '../ports/thread.js';
@@ -154,11 +155,9 @@ function sleep(events: readonly Event[], milliseconds: number): void {
   const told = channels.wait.hasSubscribers || channels.unwait.hasSubscribers ? { role: 'event', id: 0, events: events.map((event) => event.name) } : undefined;
   if (told !== undefined) channels.wait.publish(told);
   thread.waitPage.publish(0, events[0]!.tokens.inode, 0);
-  thread.place?.sleep();
   try {
-    waitAnyReadable(pollfdsOf(events.map((event) => event.tokens.fd)), Math.ceil(Math.min(milliseconds, thread.longestSleep)));
+    withoutPlace(() => waitAnyReadable(pollfdsOf(events.map((event) => event.tokens.fd)), Math.ceil(Math.min(milliseconds, thread.longestSleep))));
   } finally {
-    thread.place?.wake();
     thread.waitPage.withdraw();
     if (told !== undefined) channels.unwait.publish(told);
   }

@@ -10,6 +10,7 @@ import type { MessageData } from '../base/arguments.js';
 import { deadlineAfter, isOver, timeLeft, type Deadline } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { RecordType, ReplyStatus } from '../memory/layout.js';
+import { withoutPlace } from '../memory/place.js';
 import { waitReadable, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { BlockedCall, Outgoing, type OnCallback } from './calls.js';
 import type { Connection } from './connection.js';
@@ -125,10 +126,7 @@ function sleepForRoom(connection: Connection, dataLength: number, deadline: Dead
 /** Sleeps until the connection's bell rings, its peer is gone, or the time is over. */
 export function sleep(connection: Connection, milliseconds: number, id: number): void {
   if (channels.wait.hasSubscribers) channels.wait.publish({ port: connection.portName, role: connection.role, id });
-  const { place } = connection.thread;
-  place?.sleep();
-  waitReadable(connection.socket, Math.min(Math.ceil(milliseconds), connection.thread.longestSleep));
-  place?.wake();
+  withoutPlace(() => waitReadable(connection.socket, Math.min(Math.ceil(milliseconds), connection.thread.longestSleep)));
   if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: connection.portName, role: connection.role, id });
 }
 

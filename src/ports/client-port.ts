@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { checkData, checkFunction, checkInteger, checkOptions, checkSignal, checkTimeout, invalidArgument, type MessageData } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { withoutPlace } from '../memory/place.js';
 import { type DescriptorToOpen, factsOfNumber } from '../platform/descriptor-facts.js';
 import { Descriptor } from '../platform/directory.js';
 import { waitReadable, yieldProcessor } from '../platform/poller.js';
@@ -17,7 +18,7 @@ import { channels } from './diagnostics.js';
 import { type AcceptedKind, checkAccepts, checkLimits, type Limits, type PortLimits } from './limits.js';
 import { ReceivingPort } from './receiving-port.js';
 import { checkSpin, type Spin, type SpinOptions } from './spin-options.js';
-import { type Thread, thisThread } from './thread.js';
+import { thisThread } from './thread.js';
 
 export type { RequiredServer } from './client-greeting.js';
 
@@ -85,11 +86,11 @@ export function connectPortSync(name: string | DescriptorToOpen, options?: Conne
   using received = typeof name === 'object' && name !== null ? receivedPort(name) : undefined;
   const greeting = new ClientGreeting(thread, received ?? (name as string), checked);
   try {
-    while (!greeting.connect()) sleepUntilReadable(thread, -1, Math.min(greeting.backoff(), leftOrThrow(greeting, deadline, checked.timeout)));
+    while (!greeting.connect()) sleepUntilReadable(-1, Math.min(greeting.backoff(), leftOrThrow(greeting, deadline, checked.timeout)));
     for (;;) {
       const greeted = greeting.read();
       if (greeted !== undefined) return new ClientPort(greeted, checked);
-      sleepUntilReadable(thread, greeting.socket, Math.ceil(Math.min(thread.longestSleep, leftOrThrow(greeting, deadline, checked.timeout))));
+      sleepUntilReadable(greeting.socket, Math.ceil(Math.min(thread.longestSleep, leftOrThrow(greeting, deadline, checked.timeout))));
     }
   } catch (error) {
     greeting.abandon();
@@ -105,11 +106,8 @@ function receivedPort({ fd }: DescriptorToOpen): Descriptor {
   return new Descriptor(fd);
 }
 
-/** Meanwhile the thread's place at a completion port is another's. */
-function sleepUntilReadable({ place }: Thread, fd: number, milliseconds: number): void {
-  place?.sleep();
-  waitReadable(fd, milliseconds);
-  place?.wake();
+function sleepUntilReadable(fd: number, milliseconds: number): void {
+  withoutPlace(() => waitReadable(fd, milliseconds));
 }
 
 /** The client communication port. */

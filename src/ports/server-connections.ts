@@ -10,6 +10,7 @@ import type { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
+import { withoutPlace } from '../memory/place.js';
 import type { SecurityDescriptor } from '../objects/index.js';
 import { Poller, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
 import { Admission } from './admission.js';
@@ -291,13 +292,7 @@ export class ServerConnections implements ConnectionOwner {
 
   #sleep(milliseconds: number): void {
     if (channels.wait.hasSubscribers) channels.wait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
-    const { place } = this.#parts.thread;
-    place?.sleep();
-    try {
-      this.serve(milliseconds);
-    } finally {
-      place?.wake();
-    }
+    withoutPlace(() => this.serve(milliseconds));
     if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
   }
 

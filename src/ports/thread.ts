@@ -5,7 +5,6 @@
  */
 import { isMainThread } from 'node:worker_threads';
 import { SlabCopies } from '../memory/copies.js';
-import { type Place, takePlace, thisPlace } from '../memory/place.js';
 import { checkPeerWaitPage, PeerWaitPage, WaitPage } from '../memory/wait-page.js';
 import { Arena } from '../platform/arena.js';
 import { SYS } from '../platform/libc.js';
@@ -29,15 +28,6 @@ export class Thread {
   readonly longestSleep = isMainThread ? LONGEST_SLEEP : LONGEST_SLEEP_IN_WORKER;
   readonly #peerPages = new Map<number, { page: PeerWaitPage; users: number }>();
   #waitPage: WaitPage | undefined;
-
-  /** The completion port that this thread works for: the one that it waited at last. */
-  get place(): Place | undefined {
-    return thisPlace();
-  }
-
-  set place(place: Place | undefined) {
-    takePlace(place);
-  }
 
   get waitPage(): WaitPage {
     return (this.#waitPage ??= new WaitPage(this.arena, libc().syscall_gettid(SYS.gettid)));
