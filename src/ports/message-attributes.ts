@@ -208,7 +208,9 @@ export class MessageAttributes {
   /** What one attribute of the record at hand says, if it is there. */
   #receive<T>(bit: number, read: (block: Int32Array) => T): T | undefined {
     const { attributes, block } = this.#connection.link.reader;
-    return (attributes & bit) === 0 ? undefined : read(block.subarray(attributeStart(attributes, bit)));
+    if ((attributes & bit) === 0) return undefined;
+    const start = attributeStart(attributes, bit);
+    return read(start === 0 ? block : block.subarray(start));
   }
 
   #receiveHandles(block: Int32Array): ReceivedHandles {
