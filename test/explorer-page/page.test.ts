@@ -123,6 +123,22 @@ test('of objects that stay as they are', { skip }, async (t) => {
     await line(page, 'spooler').waitFor();
   });
 
+  await t.test('a key pressed right after the one that closed a dialog is for the page behind it', async () => {
+    await openAnew(page);
+    const at = () => page.locator('.status-path').textContent();
+    await branch(page, 'RPC Control').click();
+    await line(page, 'spooler').click();
+    await page.locator('#objects').focus();
+    const inOneTask = `(async () => { const drawn = async () => { for (let turn = 0; turn < 10; turn++) await undefined; };
+      const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));`;
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').getByText('Processes that have it open').waitFor();
+    await page.evaluate(`${inOneTask} document.querySelector('dialog .tool').click(); press('ArrowUp'); await drawn(); press('Enter'); })()`);
+    await page.getByRole('dialog', { name: 'audio' }).getByText('Processes that have it open').waitFor();
+    await page.evaluate(`${inOneTask} document.querySelector('dialog').dispatchEvent(new Event('cancel', { cancelable: true })); press('Backspace'); })()`);
+    await shows(async () => [await at(), await page.locator('dialog').count()], ['\\RPC Control', 0]);
+  });
+
   await t.test('the arrows lead through the tree, open and close it', async () => {
     await openAnew(page);
     await page.locator('#tree').focus();

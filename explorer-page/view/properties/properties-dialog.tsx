@@ -56,6 +56,15 @@ export function PropertiesDialog({ explorer, name }: { explorer: Explorer; name:
   const history = useRef(new LatencyHistory());
   const rates = useRef(new RatesOfPort());
 
+  const isLeft = useRef(false);
+  // All of it at once: 'close' comes some tasks after the dialog has closed, and keys pressed in between are meant for the page behind.
+  const leave = (): void => {
+    if (isLeft.current) return;
+    isLeft.current = true;
+    dialog.current!.close();
+    explorer.properties.value = undefined;
+    document.getElementById('objects')?.focus();
+  };
   const take = (found: ObjectDetails): void => {
     history.current.push(found.at, found.port?.latency);
     rates.current.push(found.port);
@@ -90,11 +99,12 @@ export function PropertiesDialog({ explorer, name }: { explorer: Explorer; name:
   return (
     <dialog
       ref={dialog} class="properties" aria-labelledby="properties-title"
-      onClose={() => {
-        explorer.properties.value = undefined;
-        document.getElementById('objects')?.focus();
+      onCancel={(event) => {
+        event.preventDefault();
+        leave();
       }}
-      onClick={(event) => event.target === dialog.current && dialog.current?.close()}
+      onClose={leave} // a browser closes without asking when Escape comes twice
+      onClick={(event) => event.target === dialog.current && leave()}
     >
       <div class="properties-box">
         <header>
@@ -104,7 +114,7 @@ export function PropertiesDialog({ explorer, name }: { explorer: Explorer; name:
             <p title={name}>{name}</p>
           </div>
           {isGone.value ? <strong class="gone" role="status">This object is gone</strong> : null}
-          <button type="button" class="tool" title="Close (Esc)" aria-label="Close" onClick={() => dialog.current!.close()}><Icon name="close" /></button>
+          <button type="button" class="tool" title="Close (Esc)" aria-label="Close" onClick={leave}><Icon name="close" /></button>
         </header>
         <div class="tabs" role="tablist" aria-label="Properties" onKeyDown={(event) => onTabKey(event, tabs.length, at)}>
           {tabs.map(({ title, count }, index) => {
