@@ -74,7 +74,7 @@ export abstract class View {
   /** Its bytes. @throws AlpcError ERR_ALPC_CLOSED when it has been released */
   get bytes(): Buffer {
     if (this.#bytes === undefined || this.released) {
-      this.#bytes = Buffer.from(this.buffer, 0, this.length);
+      this.#bytes = this.#lender.window.bytesOf(this.buffer, this.#lender.start);
       origins.set(this.#bytes, this);
     }
     return this.#bytes;
@@ -144,9 +144,10 @@ export abstract class View {
   withdraw(why: string): void {
     this.#over = why;
     const buffer = this.#buffer;
+    const bytes = this.#bytes;
     this.#buffer = undefined;
     this.#bytes = undefined;
-    if (buffer !== undefined) this.#lender.window.takeBack(buffer, this.#lender.start);
+    if (buffer !== undefined) this.#lender.window.takeBack(buffer, this.#lender.start, bytes);
   }
 
   /** Its memory has been lent to whoever asked for it, for the first time. */

@@ -38,6 +38,8 @@ function isStalled(): boolean {
 
 interface Kept {
   readonly buffer: ArrayBuffer;
+  /** All of it as bytes, when somebody has asked for that before and nobody has it now. */
+  bytes: Buffer | undefined;
   users: number;
 }
 
@@ -81,8 +83,17 @@ export class Window {
     const buffer = viewOfMemory(this.#address + offset, length);
     this.#lent++;
     if (!CAN_DETACH) collected.register(buffer, this);
-    if (isKept && (kept === undefined || kept.users === 0) && this.#makeRoom(offset)) this.#kept.set(offset, { buffer, users: 1 });
+    if (isKept && (kept === undefined || kept.users === 0) && this.#makeRoom(offset)) this.#kept.set(offset, { buffer, bytes: undefined, users: 1 });
     return buffer;
+  }
+
+  /** All of a buffer that was lent, as bytes; given back with it. */
+  bytesOf(buffer: ArrayBuffer, offset: number): Buffer {
+    const kept = this.#kept.get(offset);
+    if (kept?.bytes === undefined || kept.buffer !== buffer) return Buffer.from(buffer);
+    const { bytes } = kept;
+    kept.bytes = undefined; // for one borrower: whom it keeps alive is its borrower's affair
+    return bytes;
   }
 
   /** Whether a buffer that was lent is one of those that are lent again. */
@@ -91,10 +102,14 @@ export class Window {
   }
 
   /** The borrower is done with it: nobody can look through it any more, or at nothing that can end the process. */
-  takeBack(buffer: ArrayBuffer, offset: number): void {
+  takeBack(buffer: ArrayBuffer, offset: number, bytes?: Buffer): void {
     const kept = this.#kept.get(offset);
-    if (kept?.buffer === buffer) kept.users--;
-    else this.#detach(buffer);
+    if (kept?.buffer !== buffer) {
+      this.#detach(buffer);
+      return;
+    }
+    kept.users--;
+    if (bytes !== undefined) kept.bytes = bytes;
   }
 
   /** A buffer that was lent, and is not kept, has been collected as garbage. */

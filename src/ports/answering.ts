@@ -10,13 +10,13 @@ import { Outgoing } from './calls.js';
 import type { ReplyOptions } from './communication-port.js';
 import type { Connection } from './connection.js';
 import { PLACE_ANSWERED, type ReplyOutcome, type RequestMessage } from './message.js';
-import { ATTRIBUTE_OPTIONS, checkMessage } from './message-arguments.js';
+import { REPLY_OPTIONS, checkMessage } from './message-arguments.js';
 import { copyOf } from './outbound.js';
 
 export function reply(connection: Connection, request: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
   const dataLength = checkMessage(data, connection.maxDataLength, connection);
   if (options === undefined) return settle(connection, request, ReplyStatus.ok, data, dataLength);
-  const given = checkOptions(options, 'options', [...ATTRIBUTE_OPTIONS, 'unmapExisting']);
+  const given = checkOptions(options, 'options', REPLY_OPTIONS);
   const unmaps = given.unmapExisting !== undefined && checkBoolean(given.unmapExisting, 'options.unmapExisting');
   const attachment = request.place < 0 || connection.state !== 'open' ? undefined : connection.attributes.attach(given, dataLength);
   if (unmaps && request.place !== PLACE_ANSWERED) request.release(); // before the answer: whoever gets it can use the region again

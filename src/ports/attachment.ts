@@ -16,15 +16,17 @@ export interface AttachmentPart {
   undo?(): void;
 }
 
+const NONE: readonly AttachmentPart[] = [];
+
 export class Attachment {
   readonly attributes: number;
   readonly block: Int32Array;
   /** Whether its record goes into room that was kept for it. */
   readonly isReserved: boolean;
-  /** Empty once it is settled. */
-  readonly #parts: AttachmentPart[];
+  /** None once it is settled. */
+  #parts: readonly AttachmentPart[];
 
-  constructor(parts: AttachmentPart[], isReserved: boolean) {
+  constructor(parts: readonly AttachmentPart[], isReserved: boolean) {
     this.#parts = parts;
     this.isReserved = isReserved;
     const [only] = parts;
@@ -44,11 +46,17 @@ export class Attachment {
 
   /** The record is in the ring. */
   sent(): void {
-    for (const part of this.#parts.splice(0)) part.sent?.();
+    for (const part of this.#settle()) part.sent?.();
   }
 
   /** The record will not be sent. Does nothing when it has been. */
   undo(): void {
-    for (const part of this.#parts.splice(0)) part.undo?.();
+    for (const part of this.#settle()) part.undo?.();
+  }
+
+  #settle(): readonly AttachmentPart[] {
+    const parts = this.#parts;
+    this.#parts = NONE;
+    return parts;
   }
 }

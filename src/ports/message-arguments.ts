@@ -10,6 +10,16 @@ import type { ReducedHandle, Sendable } from './handles-to-send.js';
 
 /** The options of whatever sends a message. */
 export const ATTRIBUTE_OPTIONS = ['view', 'autoRelease', 'handles', 'security', 'workOnBehalfOf', 'reserve', 'direct'] as const;
+export const REPLY_OPTIONS = [...ATTRIBUTE_OPTIONS, 'unmapExisting'] as const;
+/** Made once: they are looked through for every message that has options. */
+const REQUEST_OPTIONS = {
+  awaited: ['timeout', 'signal', 'onCallback', ...ATTRIBUTE_OPTIONS],
+  blocking: ['timeout', 'onCallback', ...ATTRIBUTE_OPTIONS],
+} as const;
+const WAIT_OPTIONS = {
+  awaited: ['timeout', 'signal', ...ATTRIBUTE_OPTIONS],
+  blocking: ['timeout', ...ATTRIBUTE_OPTIONS],
+} as const;
 
 /** The data's length in bytes, checked. */
 export function checkMessage(data: MessageData, maxDataLength: number, port: { toString(): string }): number {
@@ -31,7 +41,7 @@ const NONE: CheckedRequestOptions = { timeout: Infinity, signal: undefined, onCa
 /** `waits` names what is there for a call of this kind: a blocking one can't be ended by a signal. */
 export function checkRequestOptions(options: RequestOptions | undefined, waits: 'awaited' | 'blocking'): CheckedRequestOptions {
   if (options === undefined) return NONE;
-  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', 'onCallback', ...ATTRIBUTE_OPTIONS] : ['timeout', 'onCallback', ...ATTRIBUTE_OPTIONS]);
+  const given = checkOptions(options, 'options', REQUEST_OPTIONS[waits]);
   return {
     timeout: checkTimeout(given.timeout, 'options.timeout'),
     signal: checkSignal(given.signal, 'options.signal'),
@@ -41,7 +51,7 @@ export function checkRequestOptions(options: RequestOptions | undefined, waits: 
 
 export function checkWaitOptions(options: PostOptions | undefined, waits: 'awaited' | 'blocking'): CheckedRequestOptions {
   if (options === undefined) return NONE;
-  const given = checkOptions(options, 'options', waits === 'awaited' ? ['timeout', 'signal', ...ATTRIBUTE_OPTIONS] : ['timeout', ...ATTRIBUTE_OPTIONS]);
+  const given = checkOptions(options, 'options', WAIT_OPTIONS[waits]);
   return { timeout: checkTimeout(given.timeout, 'options.timeout'), signal: checkSignal(given.signal, 'options.signal'), onCallback: undefined };
 }
 

@@ -139,6 +139,8 @@ export class MessageAttributes {
   receive(): Arrival | undefined {
     let handles: ReceivedHandles | undefined;
     try {
+      const { attributes, block } = this.#connection.link.reader;
+      if (attributes === Attribute.view) return new Arrival(this.#receiveView(block), undefined, undefined, undefined, undefined); // what is most often there, alone
       const security = this.#receive(Attribute.security, (block) => new ReceivedSecurity(block, this.#limits.accepts));
       const direct = this.#receive(Attribute.direct, (block) => new ReceivedDirect(this.#connection, (this.#directTeller ??= new ReleaseWriter(this.#connection.link.own, DIRECT_ROW)), block));
       const work = this.#receive(Attribute.work, (block) => receiveWork(this.#connection, block, this.#limits.accepts));

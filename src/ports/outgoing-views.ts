@@ -16,6 +16,7 @@ import type { Connection } from './connection.js';
 
 const HALF = 2 ** 32;
 const BLOCK_WORDS = VIEW_FIELDS.length;
+const SPARE_BLOCKS = 8;
 
 /** A section's file as the peer knows it. */
 interface Announced {
@@ -37,6 +38,8 @@ export class OutgoingViews implements ReleaseSource {
   readonly #maxBytes: number;
   readonly #announced = new Map<SectionFile, Announced>();
   readonly #out = new Map<number, ViewOut>();
+  /** Words of views whose records are in the ring, to be used again. */
+  readonly #blocks: Int32Array[] = [];
   #sections = 0;
   #bytes = 0;
   #lastSection = 0;
@@ -92,7 +95,7 @@ export class OutgoingViews implements ReleaseSource {
     view.freeze();
     const announced = this.#announce(file);
     const number = this.#nextNumber();
-    const block = new Int32Array(BLOCK_WORDS);
+    const block = this.#blocks.pop() ?? new Int32Array(BLOCK_WORDS);
     block[V.flags] = (section.kind === 'secure' ? ViewFlag.secure : 0) | (section.kind === 'read-write' ? ViewFlag.writable : 0);
     block[V.section] = announced.id;
     block[V.packet] = announced.packet;
@@ -182,8 +185,9 @@ export class OutgoingViews implements ReleaseSource {
   };
 
   /** The record that carries it is in the ring. A secure view's file is the peer's for this one message. */
-  onSent({ number, region, announced }: ViewOut): void {
+  onSent({ number, words, region, announced }: ViewOut): void {
     this.#connection.link.own.words[Control.sentViews] = ++this.#sent;
+    if (this.#blocks.length < SPARE_BLOCKS) this.#blocks.push(words);
     if (region.section.kind !== 'secure' || !this.#out.has(number)) return;
     announced.isForgotten = true;
     this.#drop(region.file);

@@ -300,6 +300,11 @@ test('a view that is forgotten is released by the collector, told on alpc:view-f
   subscribe('alpc:view-forgotten', listener);
   atEnd(t, () => unsubscribe('alpc:view-forgotten', listener));
   const section = client.createSection(PAGE);
+  // An earlier one in the same place, whose bytes may be handed out again: nobody's hold on them is inherited.
+  client.tryPost('', { view: section.createView(PAGE), autoRelease: true });
+  const earlier = await received(port);
+  assert.equal(earlier.view!.bytes.length, PAGE);
+  earlier.release();
   client.tryPost('', { view: section.createView(PAGE), autoRelease: true });
   const held: { bytes: Buffer | undefined } = { bytes: (await received(port)).view!.bytes };
   for (const _ of numbers(5)) {
@@ -312,6 +317,24 @@ test('a view that is forgotten is released by the collector, told on alpc:view-f
   await until('it has been found', () => (collectGarbage(), toClient.info().forgottenViews === 1));
   assert.equal(told.length, 1);
   assert.equal(section.free, PAGE);
+});
+
+test('two views of one region, held at once, have bytes of their own, and either outlives the other', async (t) => {
+  const { port, client } = await connected(t);
+  const view = client.createSection(PAGE).createView(PAGE);
+  view.bytes.fill(7);
+  for (const isFirst of [true, false]) {
+    client.tryPost('', { view });
+    client.tryPost('', { view });
+    const messages = [await received(port), await received(port)] as const;
+    const [one, other] = [messages[0].view!.bytes, messages[1].view!.bytes];
+    assert.notEqual(one, other);
+    messages[isFirst ? 0 : 1].release();
+    const left = isFirst ? other : one;
+    assert.equal(messages[isFirst ? 1 : 0].view!.bytes, left);
+    assert.ok(left.length === PAGE && left.every((byte) => byte === 7));
+    messages[isFirst ? 1 : 0].release();
+  }
 });
 
 test('views that came in one turn of the event loop and were forgotten are all found, and those among them that were released are told once', async (t) => {
