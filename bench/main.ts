@@ -42,6 +42,7 @@ async function runScenario(run: Run, scenario: Scenario): Promise<void> {
   const wanted = (peer: string): boolean => flags.only.test(`${scenario.name}: ${peer}`);
   const peers = ALL_PEERS.filter((peer) => peer.scenarios.includes(scenario.name) && wanted(peer.name));
   if (peers.length > 0) run.foreignLoad[scenario.name] = await foreignLoad();
+  const jobs = ({ name }: (typeof peers)[number]): number => scenario.jobs?.(name) ?? 1;
   const rounds = Math.min(flags.rounds, scenario.maxRounds ?? Infinity);
   for (let round = 0; round < rounds; round++) {
     if (scenario.name === 'round trip' && typeof baseline !== 'string' && wanted('C')) {
@@ -49,12 +50,14 @@ async function runScenario(run: Run, scenario: Scenario): Promise<void> {
       figures.add(scenario.name, 'C spin', floor['C spin']);
       figures.add(scenario.name, 'C futex', floor['C futex']);
     }
-    for (const { name } of peers) {
-      progress(`${scenario.name}, round ${round + 1} of ${rounds}: ${name}`);
-      try {
-        figures.add(scenario.name, name, await runJob({ scenario, peer: name, pace: flags.pace, cores: scenario.pinned ? cores : undefined }));
-      } catch (error) {
-        run.failures.push((error as Error).message);
+    for (let turn = 0; turn < Math.max(...peers.map(jobs)); turn++) {
+      for (const { name } of peers.filter((peer) => turn < jobs(peer))) {
+        progress(`${scenario.name}, round ${round + 1} of ${rounds}: ${name}`);
+        try {
+          figures.add(scenario.name, name, await runJob({ scenario, peer: name, pace: flags.pace, cores: scenario.pinned ? cores : undefined }));
+        } catch (error) {
+          run.failures.push((error as Error).message);
+        }
       }
     }
   }

@@ -27,6 +27,8 @@ export interface Scenario {
   readonly nodeFlags?: readonly string[];
   /** Rounds, where fewer than asked for are enough. */
   readonly maxRounds?: number;
+  /** Jobs of a peer in each round, where one pair of processes says too little of the next; 1 without a word. */
+  jobs?(peer: PeerName): number;
   /** Runs in the measuring process. */
   measure(peer: Peer, pace: Pace): Promise<Measured[]>;
 }
