@@ -1,26 +1,25 @@
 /**
  * The connection port: a server's name in the object namespace, and the one place where it receives the messages of all its
- * clients, connection requests among them. `createPort` and `createPortSync` make one.
+ * clients, connection requests among them. `createPort` and `createPortSync` (create-port.ts) make one.
  *
  * Each client has a ring of its own; the port takes from those that have something in turn, a few messages at a time, so
  * that no client starves another. Clients that were active a moment ago are looked at directly; all others are armed and
  * come through one epoll descriptor, so nobody looks at idle ones, be there ten thousand.
  */
 import { EventEmitter } from 'node:events';
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
+import { checkOptions, checkTimeout } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { asHandle, type HandleSource } from '../memory/handle-source.js';
 import type { Section } from '../memory/section.js';
-import { bindPortName, bindPortNameSync, type BoundPortName, createSecurityDescriptor, fileMode, type SecurityDescriptor, type SecurityOptions } from '../objects/index.js';
+import type { BoundPortName, SecurityDescriptor } from '../objects/index.js';
 import { adoptDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { LoopWatch } from '../platform/loop-watch.js';
-import { closeDescriptor, translate } from '../platform/system.js';
 import { type Attentive, Linger } from './attention.js';
 import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
 import { type Consumer, Diversion, type Feed } from './diversion.js';
 import { Intake, countListeners, type ReceiveOptions } from './intake.js';
-import { type AcceptedKind, checkAccepts, checkLimits, type Limits, type PortLimits } from './limits.js';
+import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
 import { PortCallback } from './port-callback.js';
 import { PortSections, type SectionOptions } from './port-sections.js';
@@ -28,75 +27,11 @@ import { publishSecurity } from './published-security.js';
 import type { RefusalReason } from './reception.js';
 import { ServerConnections } from './server-connections.js';
 import type { ServerPort } from './server-port.js';
-import { checkSpin, type Spin, type SpinOptions } from './spin-options.js';
-import { type Thread, thisThread } from './thread.js';
+import type { Spin } from './spin-options.js';
+import type { Thread } from './thread.js';
 
 /** What a connection port receives. */
 export type Message = ConnectionMessage | ConnectionRequestMessage;
-
-export interface CreatePortSyncOptions {
-  /** The namespace's root directory; see `namespaceRoot`. */
-  root?: string;
-  /** 'allow' (the default) accepts everyone whom `security` allows; 'ask' hands each connection request to the server as a message. */
-  connect?: 'allow' | 'ask';
-  /** Who may connect; by default the same user and root. */
-  security?: SecurityOptions;
-  limits?: PortLimits;
-  /** What the server takes with a message; nothing by default. See docs/shared-memory.md. */
-  accepts?: readonly AcceptedKind[];
-  spin?: boolean | SpinOptions;
-  /** Connections that may wait in the kernel to be accepted; 511 by default. */
-  backlog?: number;
-  /** Tell with a `client-died` message, before `port-closed`, when a client ended without disconnecting. */
-  notifyClientDied?: boolean;
-  /** Milliseconds to wait for the directory's lock, if another process holds it; 5,000 by default. */
-  timeout?: number;
-}
-
-export interface CreatePortOptions extends CreatePortSyncOptions {
-  /** Ends the wait for the directory's lock; the call rejects with its reason. */
-  signal?: AbortSignal;
-}
-
-/**
- * Creates a connection port under a name. A name that a dead server left is taken over. Waits for the directory's lock at most, without
- * blocking the thread. NtAlpcCreatePort.
- * @param name an object name, `\RPC Control\spooler`; its directory must be there
- * @returns the port; the caller owns it and closes it; a process that ends without that leaves a name with no server, which keeps nobody out
- * @throws AlpcError (as rejections) ERR_ALPC_NAME_IN_USE when a server lives there; ERR_ALPC_NAME_NOT_FOUND when its directory is
- *   missing; ERR_ALPC_ACCESS_DENIED; ERR_ALPC_OBJECT_TYPE_MISMATCH; ERR_ALPC_NAME_INVALID; ERR_ALPC_TIMEOUT; ERR_ALPC_INVALID_ARGUMENT;
- *   ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_UNSUPPORTED_PLATFORM; the signal's reason
- */
-export async function createPort(name: string, options?: CreatePortOptions): Promise<ConnectionPort> {
-  const checked = checkCreateOptions(options);
-  const signal = checkSignal(options?.signal, 'options.signal');
-  signal?.throwIfAborted();
-  const bound = await bindPortName(name, { ...checked.binding, ...(signal === undefined ? {} : { signal }) });
-  try {
-    return new ConnectionPort(thisThread(), bound, checked);
-  } catch (error) {
-    await bound.remove().catch(() => {}); // a name that stays behind, with nobody there, keeps nobody out
-    closeDescriptor(bound.fd);
-    throw translate(error, `connection port ${bound.name}`);
-  }
-}
-
-/** As `createPort`, but blocks this thread while another process holds the directory's lock, and throws what `createPort` rejects with. */
-export function createPortSync(name: string, options?: CreatePortSyncOptions): ConnectionPort {
-  const checked = checkCreateOptions(options);
-  const bound = bindPortNameSync(name, checked.binding);
-  try {
-    return new ConnectionPort(thisThread(), bound, checked);
-  } catch (error) {
-    try {
-      bound.removeSync();
-    } catch {
-      // as in createPort
-    }
-    closeDescriptor(bound.fd);
-    throw translate(error, `connection port ${bound.name}`);
-  }
-}
 
 export interface ConnectionPortEvents {
   /** Each message, while there is a listener. */
@@ -109,6 +44,15 @@ export interface ConnectionPortEvents {
   disconnect: [port: ServerPort, reason: string, error: Error | undefined];
   /** Once, when the port has been closed. */
   close: [];
+}
+
+/** What a port is made with, checked. */
+export interface ConnectionPortOptions {
+  readonly asks: boolean;
+  readonly security: SecurityDescriptor;
+  readonly limits: Limits;
+  readonly spin: Spin;
+  readonly notifyClientDied: boolean;
 }
 
 /** A server's port. */
@@ -132,7 +76,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   #publishedSecurity: number | undefined;
 
   /** Engine room: made by `createPort`. When it fails, name and descriptor are the caller's still. */
-  constructor(thread: Thread, bound: BoundPortName, options: CheckedCreateOptions) {
+  constructor(thread: Thread, bound: BoundPortName, options: ConnectionPortOptions) {
     super();
     this.#thread = thread;
     this.#bound = bound;
@@ -373,31 +317,4 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   #closedError(): AlpcError {
     return new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.name}: it has been closed`);
   }
-}
-
-export interface CheckedCreateOptions {
-  readonly binding: { root?: string; mode: number; backlog: number; timeout?: number };
-  readonly asks: boolean;
-  readonly security: SecurityDescriptor;
-  readonly limits: Limits;
-  readonly spin: Spin;
-  readonly notifyClientDied: boolean;
-}
-
-function checkCreateOptions(options: CreatePortOptions | undefined): CheckedCreateOptions {
-  const given = checkOptions(options, 'options', ['root', 'connect', 'security', 'limits', 'accepts', 'spin', 'backlog', 'notifyClientDied', 'timeout', 'signal']);
-  const security = createSecurityDescriptor(given.security, 'options.security');
-  return {
-    binding: {
-      ...(given.root === undefined ? {} : { root: given.root }),
-      ...(given.timeout === undefined ? {} : { timeout: checkTimeout(given.timeout, 'options.timeout') }),
-      mode: fileMode(security),
-      backlog: given.backlog === undefined ? 511 : checkInteger(given.backlog, 'options.backlog', 1, 65_535),
-    },
-    asks: given.connect !== undefined && checkOneOf(given.connect, 'options.connect', ['allow', 'ask']) === 'ask',
-    security,
-    limits: checkLimits(given.limits, checkAccepts(given.accepts)),
-    spin: checkSpin(given.spin),
-    notifyClientDied: given.notifyClientDied === undefined ? false : checkBoolean(given.notifyClientDied, 'options.notifyClientDied'),
-  };
 }

@@ -1,6 +1,8 @@
 /** The public door of the ports floor. */
-export { createPort, createPortSync, ConnectionPort } from './connection-port.js';
-export type { ConnectionPortEvents, CreatePortOptions, CreatePortSyncOptions, Message } from './connection-port.js';
+export { ConnectionPort } from './connection-port.js';
+export type { ConnectionPortEvents, Message } from './connection-port.js';
+export { createPort, createPortSync } from './create-port.js';
+export type { CreatePortOptions, CreatePortSyncOptions } from './create-port.js';
 export { connectPort, connectPortSync, ClientPort } from './client-port.js';
 export type { ConnectOptions, ConnectSyncOptions, RequiredServer } from './client-port.js';
 export { createUnconnectedPort, UnconnectedPort } from './unconnected-port.js';
