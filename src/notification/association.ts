@@ -2,6 +2,9 @@
  * One port's association with a completion port: it takes the port's messages and makes packets of them, as long as there is room.
  * What finds none stays where it is, in the rings, and its senders feel it; a thread that makes room says so.
  *
+ * Requests need a token each. One that finds none stands aside, and the messages behind it go on: among them are those that tell of callers who gave
+ * up, and so give tokens back. Where too many stand aside, those that come are declined.
+ *
  * Connection requests are not made packets: who is let in is decided by the thread that owns the port, from its ordinary queue.
  */
 import type { CommunicationPort, ConnectionMessage, Message, RequestMessage } from '../ports/index.js';
@@ -10,10 +13,13 @@ import { Fifo } from '../ports/fifo.js';
 import type { Divertible } from './completion-list.js';
 import type { Dispatch } from './dispatch.js';
 import type { Lane } from './lane.js';
+import { TOKENS } from './completion-memory.js';
 import { END_REASONS, Kind } from './packet.js';
 
 /** Messages of one port in one turn of the event loop. */
 const BATCH = 64;
+/** Requests of one port that wait for a token. */
+const MOST_ASIDE = TOKENS;
 
 export class Association {
   readonly #dispatch: Dispatch;
@@ -25,6 +31,8 @@ export class Association {
   readonly #requests = new WeakSet<RequestMessage>();
   /** Found no room. */
   #stuck: Message | undefined;
+  /** Found no token, in their order. */
+  readonly #aside = new Fifo<RequestMessage>();
   #ended = false;
 
   /** @throws AlpcError ERR_ALPC_ALREADY_SET, ERR_ALPC_CLOSED */
@@ -46,10 +54,12 @@ export class Association {
     return this.#requests.has(request);
   }
 
-  /** There may be room again. Whether there was. */
+  /** There may be room again, or a token. Whether there was. */
   goOn(): boolean {
+    if (this.#ended) return false;
+    const any = this.#forwardAside();
     const stuck = this.#stuck;
-    if (stuck === undefined || this.#ended || !this.#forward(stuck)) return false;
+    if (stuck === undefined || !this.#forward(stuck)) return any;
     this.#stuck = undefined;
     this.#feed.demand();
     return true;
@@ -59,7 +69,7 @@ export class Association {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#feed.release([...(this.#stuck === undefined ? [] : [this.#stuck]), ...this.#ordinary.clear()]);
+    this.#feed.release([...this.#aside.clear(), ...(this.#stuck === undefined ? [] : [this.#stuck]), ...this.#ordinary.clear()]);
     this.#stuck = undefined;
   }
 
@@ -86,6 +96,7 @@ export class Association {
     }
     if (message.type === 'request') return this.#forwardRequest(message);
     if (message.type !== 'canceled') return this.#push(message, 0, 0, message.type === 'port-closed' ? END_REASONS.indexOf(message.reason) : 0);
+    if (this.#aside.remove(message.request)) return true;
     const was = this.#lane.giveUp(message.request);
     if (was === 'held' && !this.#push(message, 0, 0, 0)) return false;
     this.#lane.forget(message.request);
@@ -93,13 +104,33 @@ export class Association {
   }
 
   #forwardRequest(request: RequestMessage): boolean {
-    if (!request.isPending) return true; // given up while it waited for room
+    if (this.#aside.length === 0) {
+      const outcome = this.#issue(request);
+      if (outcome !== 'no token') return outcome === 'done';
+    }
+    if (this.#aside.length < MOST_ASIDE) this.#aside.push(request);
+    else request.cancel();
+    return true;
+  }
+
+  /** Whether any of them went on. */
+  #forwardAside(): boolean {
+    let any = false;
+    for (let next = this.#aside.peek(); next !== undefined && this.#issue(next) === 'done'; next = this.#aside.peek()) {
+      this.#aside.shift();
+      any = true;
+    }
+    return any;
+  }
+
+  #issue(request: RequestMessage): 'done' | 'no token' | 'no room' {
+    if (!request.isPending) return 'done'; // given up while it waited
     const issued = this.#lane.issue(request);
-    if (issued === undefined) return false;
+    if (issued === undefined) return 'no token';
     this.#requests.add(request);
-    if (this.#push(request, issued.token, issued.generation, request.port.maxDataLength)) return true;
+    if (this.#push(request, issued.token, issued.generation, request.port.maxDataLength)) return 'done';
     this.#lane.withdraw(issued.token);
-    return false;
+    return 'no room';
   }
 
   #push(message: ConnectionMessage, token: number, generation: number, detail: number): boolean {
@@ -120,6 +151,7 @@ export class Association {
   #close(): void {
     this.#ended = true;
     this.#stuck = undefined;
+    this.#aside.clear();
     this.#lane.remove(this);
   }
 }

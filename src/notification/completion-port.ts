@@ -60,7 +60,6 @@ export interface CompletionPortInformation {
 
 /** A waiting thread looks now and then whether one that should work has ended. */
 const LONGEST_WAIT = 1000;
-const KEEP_ALIVE = 2 ** 30;
 
 /**
  * This thread's end of a completion port. Its memory lives as long as a thread has it; `close` ends it for all threads, `leave` for this one.
@@ -71,7 +70,8 @@ export class CompletionPort {
   #lane: Lane | undefined;
   /** Ends the wait of this thread's `dequeue` early. */
   #interrupt: (() => void) | undefined;
-  #waits = false;
+  /** The value of its wake word that a wait of the engine's stands for already: one that is not over can't be taken back. */
+  #armedAt: number | undefined;
   #referenced = true;
   #keepAlive: NodeJS.Timeout | undefined;
   #left = false;
@@ -140,11 +140,12 @@ export class CompletionPort {
    * Takes what is there, if there is a place for this thread; nothing when the port is closed. Never waits. The thread is done with what it had
    * before. GetQueuedCompletionStatusEx with a timeout of 0.
    * @param max packets to take at most: 1 to 65,536
-   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when as many threads use the port as may; ERR_ALPC_INVALID_ARGUMENT
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when as many threads use the port as may; ERR_ALPC_INVALID_ARGUMENT, also while a `dequeue` of this thread waits
    */
   tryDequeue(max = 64): Packet[] {
     checkMax(max, 'max');
     if (this.#left) return [];
+    this.#checkAwake();
     const packets = this.#dispatch.take(max, false);
     return packets === 'closed' ? [] : packets;
   }
@@ -161,8 +162,9 @@ export class CompletionPort {
     const timeout = checkTimeout(given.timeout, 'options.timeout');
     const signal = checkSignal(given.signal, 'options.signal');
     signal?.throwIfAborted();
-    if (this.#waits) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', 'completion port: this thread waits in a dequeue already, and a thread is one');
-    this.#waits = true;
+    this.#checkAwake();
+    if (this.#left) throw this.#closedError();
+    this.#dispatch.isAwaited = true;
     // The timer decides, and no clock beside it: a timer may come a little early, and it comes once.
     let isOver = timeout === 0;
     const interrupt = (): void => this.#interrupt?.();
@@ -174,6 +176,7 @@ export class CompletionPort {
     signal?.addEventListener('abort', interrupt, { once: true });
     try {
       for (;;) {
+        if (this.#left) throw this.#closedError();
         const wake = Atomics.load(this.#dispatch.words, this.#dispatch.wakeWord);
         const packets = this.#take(max, true);
         if (packets.length > 0) return packets;
@@ -185,7 +188,7 @@ export class CompletionPort {
       if (!this.#left) this.#dispatch.quit();
       throw error;
     } finally {
-      this.#waits = false;
+      this.#dispatch.isAwaited = false;
       clearTimeout(timer);
       signal?.removeEventListener('abort', interrupt);
     }
@@ -194,13 +197,15 @@ export class CompletionPort {
   /**
    * As `dequeue`, but blocks this thread. Not for the thread that owns associated ports: nobody else could drain them meanwhile.
    * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_DEADLOCK in a thread that owns associated ports; ERR_ALPC_QUOTA_EXCEEDED when as
-   *   many threads use the port as may; ERR_ALPC_INVALID_ARGUMENT
+   *   many threads use the port as may; ERR_ALPC_INVALID_ARGUMENT, also while a `dequeue` of this thread waits
    */
   dequeueSync(options?: DequeueSyncOptions): Packet[] {
     const given = checkOptions(options, 'options', ['max', 'timeout']);
     const max = given.max === undefined ? 64 : checkMax(given.max, 'options.max');
     const timeout = checkTimeout(given.timeout, 'options.timeout');
     if (timeout > 0 && this.#lane?.hasPorts === true) throw new AlpcError('ERR_ALPC_DEADLOCK', 'completion port: this thread owns ports that feed it, and blocked it could not drain them; use dequeue here, or dequeueSync in another thread');
+    this.#checkAwake();
+    if (this.#left) throw this.#closedError();
     const { words } = this.#dispatch;
     const deadline = deadlineAfter(timeout);
     for (;;) {
@@ -308,24 +313,39 @@ export class CompletionPort {
 
   /** Waits on the event loop until this thread is called, or interrupted. */
   #sleep(wake: number): Promise<void> {
-    const { words, wakeWord } = this.#dispatch;
-    const wait = Atomics.waitAsync(words, wakeWord, wake);
-    if (!wait.async) return Promise.resolve();
+    if (!this.#arm(wake)) return Promise.resolve();
     return new Promise((resolve) => {
-      // Such a wait alone keeps no thread alive.
-      this.#keepAlive = setInterval(() => {}, KEEP_ALIVE);
+      // The engine's wait alone keeps no thread alive; and one that should work may have ended with nobody else to miss it.
+      this.#keepAlive = setInterval(() => {
+        if (!this.#dispatch.isEmpty) this.#dispatch.reap();
+      }, LONGEST_WAIT);
       if (!this.#referenced) this.#keepAlive.unref();
-      const goOn = (): void => {
+      this.#interrupt = () => {
         this.#interrupt = undefined;
         clearInterval(this.#keepAlive);
         this.#keepAlive = undefined;
         resolve();
       };
-      this.#interrupt = goOn;
-      void wait.value.then(() => {
-        if (this.#interrupt === goOn) goOn();
-      });
     });
+  }
+
+  /** Sees to it that `#interrupt` is called when the wake word is rung. False when it has been. */
+  #arm(wake: number): boolean {
+    if (this.#armedAt === wake) return true;
+    const { words, wakeWord } = this.#dispatch;
+    const wait = Atomics.waitAsync(words, wakeWord, wake);
+    if (!wait.async) return false;
+    this.#armedAt = wake;
+    void wait.value.then(() => {
+      if (this.#armedAt === wake) this.#armedAt = undefined;
+      this.#interrupt?.();
+    });
+    return true;
+  }
+
+  /** @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
+  #checkAwake(): void {
+    if (this.#dispatch.isAwaited) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', 'completion port: this thread waits in a dequeue already, and a thread is one');
   }
 
   #closedError(): AlpcError {

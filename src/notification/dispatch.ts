@@ -29,22 +29,26 @@ export class Dispatch implements Place {
   readonly words: Int32Array;
   readonly seats: Seats;
   readonly thread: Thread = thisThread();
+  /** A `dequeue` of this thread waits: it must not be called from elsewhere meanwhile. */
+  isAwaited = false;
   /** Work of the lane that this thread owns: asked when it waits for itself, and how much it has. */
   own: { readonly lane: number; readonly outstanding: number; drain(): void } | undefined;
   readonly #lock: SharedLock;
   readonly #packets: SharedQueue;
   readonly #lanes: (SharedQueue | undefined)[] = [];
   readonly #laneLocks: SharedLock[];
+  #thread = 0;
   #seat = -1;
+  #hasLeft = false;
   #round: NodeJS.Timeout | undefined;
 
   constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
     this.words = new Int32Array(memory);
     this.seats = new Seats(this.words);
-    const isAlive = (holder: number): boolean => isThreadAlive(this.seats.threadOf(holder - 1));
-    this.#lock = new SharedLock(this.words, Word.lock, isAlive);
-    this.#laneLocks = Array.from({ length: MAX_LANES }, (_, lane) => new SharedLock(this.words, laneAt(lane) + Lane.lock, isAlive));
+    // Holders of locks are named by their numbers in the kernel: a seat is somebody else's as soon as it is free.
+    this.#lock = new SharedLock(this.words, Word.lock, isThreadAlive);
+    this.#laneLocks = Array.from({ length: MAX_LANES }, (_, lane) => new SharedLock(this.words, laneAt(lane) + Lane.lock, isThreadAlive));
     this.#packets = new SharedQueue(memory, Word.head, PACKETS_AT, this.words[Word.packetBytes]!);
   }
 
@@ -65,13 +69,14 @@ export class Dispatch implements Place {
     return this.#packets.used;
   }
 
-  /** This thread's seat, taken at the first need. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
+  /** This thread's seat, taken at the first need. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED; ERR_ALPC_CLOSED when the thread has left */
   get seat(): number {
     if (this.#seat >= 0) return this.#seat;
-    this.#seat = this.seats.take(threadId());
+    if (this.#hasLeft) throw new AlpcError('ERR_ALPC_CLOSED', 'completion port: this thread has left it');
+    this.#seat = this.seats.take(this.#me);
     if (this.#seat < 0) {
-      this.reapAs(1);
-      this.#seat = this.seats.take(threadId());
+      this.reap();
+      this.#seat = this.seats.take(this.#me);
       if (this.#seat < 0) throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', 'completion port: as many threads use it as may');
     }
     return this.#seat;
@@ -150,12 +155,13 @@ export class Dispatch implements Place {
 
   /** Gives the seat back: the thread needs it no more. */
   leave(): void {
+    this.#hasLeft = true;
     clearTimeout(this.#round);
     this.#round = undefined;
     if (thisPlace() === this) takePlace(undefined);
     if (this.#seat < 0) return;
     this.quit();
-    this.#bury(this.#seat, this.seats.threadOf(this.#seat), this.#seat + 1);
+    this.#bury(this.#seat, this.#me);
     this.#seat = -1;
   }
 
@@ -194,7 +200,7 @@ export class Dispatch implements Place {
     for (;;) {
       if (Atomics.load(this.words, tokenAt(lane, token)) !== claimed) return 'canceled';
       const room = Atomics.load(this.words, at + Lane.room);
-      lock.lock(this.seat + 1);
+      lock.lock(this.#me);
       const pushed = queue.push([token, generation, ok ? ANSWER_OK : 0], data, dataLength);
       lock.unlock();
       if (pushed) break;
@@ -225,16 +231,11 @@ export class Dispatch implements Place {
 
   /** Looks after threads that ended without leaving. How many there were. */
   reap(): number {
-    return this.reapAs(this.seat + 1);
-  }
-
-  /** `holder` is only a name for the lock, for a thread that has no seat yet. */
-  reapAs(holder: number): number {
     let count = 0;
     for (let seat = this.seats.used - 1; seat >= 0; seat--) {
       const thread = this.seats.threadOf(seat);
-      if (seat === this.#seat || thread === 0 || this.seats.get(seat) === SeatState.free || isThreadAlive(thread)) continue;
-      this.#bury(seat, thread, holder);
+      if (seat === this.#seat || thread === 0 || isThreadAlive(thread)) continue;
+      this.#bury(seat, thread);
       count++;
     }
     return count;
@@ -253,8 +254,13 @@ export class Dispatch implements Place {
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
-  #locked<T>(work: () => T, holder = this.seat + 1): T {
-    this.#lock.lock(holder);
+  /** This thread's number in the kernel. */
+  get #me(): number {
+    return (this.#thread ||= threadId());
+  }
+
+  #locked<T>(work: () => T): T {
+    this.#lock.lock(this.#me);
     try {
       return work();
     } finally {
@@ -262,10 +268,12 @@ export class Dispatch implements Place {
     }
   }
 
-  /** A thread belongs to the completion port that it waited at last. */
+  /** A thread belongs to the completion port that it waited at last. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT while it waits at another one */
   #moveIn(): void {
-    if (thisPlace() === this) return;
-    thisPlace()?.quit();
+    const place = thisPlace();
+    if (place === this) return;
+    if (place instanceof Dispatch && place.isAwaited) throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', 'completion port: this thread waits in a dequeue of another completion port, and works for one at a time');
+    place?.quit();
     takePlace(this);
   }
 
@@ -289,6 +297,7 @@ export class Dispatch implements Place {
 
   /** Makes a request that some thread holds this thread's, in a state of its own. Its token's word now; or why it is nobody's any more. */
   #claim(lane: number, token: number, generation: number, state: number): number | 'answered' | 'canceled' {
+    if (this.#hasLeft) return 'canceled'; // it was declined when this thread left
     const { seat, words } = this;
     const at = tokenAt(lane, token);
     const mine = tokenWord(generation, state, seat);
@@ -306,19 +315,31 @@ export class Dispatch implements Place {
   }
 
   /** Frees a thread's seat, and what it held. Whoever else found it dead may have done it already, and a new thread sit there. */
-  #bury(seat: number, thread: number, holder: number): void {
-    const poked: number[] = [];
+  #bury(seat: number, thread: number): void {
+    const orphaned = new Set<number>();
     this.#locked(() => {
       if (this.seats.threadOf(seat) !== thread) return;
       for (let lane = 0; lane < MAX_LANES; lane++) {
-        if (this.#orphan(lane, seat)) poked.push(lane);
-        Atomics.compareExchange(this.words, laneAt(lane) + Lane.owner, seat + 1, 0);
+        if (this.#orphan(lane, seat)) orphaned.add(lane);
+        if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.#giveUpLane(lane);
       }
-      Atomics.store(this.words, seatAt(seat) + Seat.thread, 0);
-      this.seats.set(seat, SeatState.free);
+      this.seats.free(seat);
       if (!this.#packets.isEmpty) this.seats.callOne();
-    }, holder);
-    for (const lane of poked) this.poke(lane);
+    });
+    // All of them: it may have ended after it made room, and before it told those who wait for that.
+    for (let lane = 0; lane < MAX_LANES; lane++) if (orphaned.has(lane) || Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
+  }
+
+  /** Its owner has ended, and its ports with it: nobody waits for the answers. Who has made one, and waits for room, goes on. */
+  #giveUpLane(lane: number): void {
+    const { words } = this;
+    for (let token = 0; token < TOKENS; token++) {
+      const at = tokenAt(lane, token);
+      Atomics.store(words, at, tokenWord(generationOf(Atomics.load(words, at)) + 1, TokenState.free));
+    }
+    Atomics.store(words, laneAt(lane) + Lane.owner, 0);
+    Atomics.add(words, laneAt(lane) + Lane.room, 1);
+    Atomics.notify(words, laneAt(lane) + Lane.room);
   }
 
   /** Marks what a seat holds of a lane as nobody's. Whether there was anything. */

@@ -57,6 +57,7 @@ export class Lane implements Attentive {
   remove(association: Association): void {
     this.#associations.delete(association);
     for (const [request, token] of this.#tokens) if (association.owns(request)) this.#settle(token);
+    this.watch(); // somebody else may wait for these tokens
   }
 
   /** Names a connection among all lanes. */

@@ -14,15 +14,21 @@ export class Seats {
     this.#words = words;
   }
 
-  /** Takes a free seat for a thread; -1 when there is none. */
+  /** Takes a free seat for a thread; -1 when there is none. The thread's number is what takes it: whoever ends right after that is missed by it. */
   take(thread: number): number {
     for (let seat = 0; seat < MAX_SEATS; seat++) {
-      if (Atomics.compareExchange(this.#words, seatAt(seat) + Seat.state, SeatState.free, SeatState.outside) !== SeatState.free) continue;
-      Atomics.store(this.#words, seatAt(seat) + Seat.thread, thread);
+      if (Atomics.compareExchange(this.#words, seatAt(seat) + Seat.thread, 0, thread) !== 0) continue;
       for (let used = this.used; used <= seat; used = this.used) Atomics.compareExchange(this.#words, Word.seatsUsed, used, seat + 1);
+      this.set(seat, SeatState.outside);
       return seat;
     }
     return -1;
+  }
+
+  /** Its thread has left or ended. */
+  free(seat: number): void {
+    this.set(seat, SeatState.free);
+    Atomics.store(this.#words, seatAt(seat) + Seat.thread, 0);
   }
 
   /** Seats from 0 on that may be in use. */

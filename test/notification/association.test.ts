@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CompletionPort, connectPort, createPort } from '../../src/index.js';
-import { failsWith, numbers, until } from '../process/expect.js';
+import { CompletionPort, connectPort, createPort, type RequestPacket } from '../../src/index.js';
+import { TOKENS } from '../../src/notification/completion-memory.js';
+import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -77,6 +78,40 @@ test('when the packets are full the messages stay with their senders, and nothin
   while (seen.length < 400) for (const packet of await completions.dequeue({ max: 3 })) if (packet.type === 'datagram') seen.push(packet.data.readInt32LE());
   assert.deepEqual(seen, numbers(400));
   await Promise.all(posts);
+});
+
+test('when threads hold as many requests as may be, others wait, and the news of callers who gave up comes through', async (t) => {
+  const completions = new CompletionPort({ packetBytes: 1 << 24 });
+  atEnd(t, () => completions[Symbol.dispose]());
+  const { connect } = await serve(t, completions);
+  const clients = await Promise.all(numbers(8).map(connect));
+  const abort = new AbortController();
+  const all = numbers(5000).map((number) => outcomeOf(clients[number % 8]!.request('x', { signal: abort.signal })));
+  const held: RequestPacket[] = [];
+  while (held.length < TOKENS) for (const packet of await completions.dequeue()) if (packet.type === 'request') held.push(packet);
+  await assert.rejects(completions.dequeue({ timeout: 100 }), failsWith('ERR_ALPC_TIMEOUT'));
+  // An answer lets one more come, in its turn.
+  assert.equal(held[0]!.reply('y'), 'sent');
+  const [next] = await completions.dequeue();
+  assert.ok(next?.type === 'request');
+  clients[0]!.tryPost('a message that needs no token');
+  assert.equal((await completions.dequeue())[0]?.type, 'datagram');
+  abort.abort();
+  const outcomes = await Promise.all(all);
+  assert.deepEqual([outcomes.filter((outcome) => outcome === 'y').length, outcomes.length], [1, 5000]);
+  const canceled = new Set<number>();
+  while (held.some(({ isPending }) => isPending)) for (const packet of await completions.dequeue()) if (packet.type === 'canceled') canceled.add(packet.connection * 1e6 + packet.id);
+  assert.ok(canceled.size >= TOKENS - 1);
+  // Some that waited may have come before their callers' news did.
+  const later = clients[0]!.request('z');
+  for (let isThere = false; !isThere; ) {
+    for (const packet of await completions.dequeue()) {
+      if (packet.type !== 'request' || String(packet.data) !== 'z') continue;
+      isThere = true;
+      packet.reply('Z');
+    }
+  }
+  assert.equal(String((await later).data), 'Z');
 });
 
 test('who is let in is decided from the ordinary queue of the port', async (t) => {

@@ -109,6 +109,50 @@ test('a thread belongs to the completion port that it asked last', async (t) => 
   assert.deepEqual([one.info().running, other.info().running], [0, 1]);
 });
 
+test('while a dequeue of a thread waits, it can ask nowhere else, at this completion port or another: its wait stays good', async (t) => {
+  const [one, other] = [crew(t, 1).completions, crew(t, 1).completions];
+  const waits = one.dequeue();
+  const refused = failsWith('ERR_ALPC_INVALID_ARGUMENT', /waits in a dequeue/);
+  assert.throws(() => one.tryDequeue(), refused);
+  assert.throws(() => one.dequeueSync({ timeout: 0 }), refused);
+  await assert.rejects(one.dequeue(), refused);
+  assert.throws(() => other.tryDequeue(), refused);
+  assert.throws(() => other.dequeueSync({ timeout: 0 }), refused);
+  await assert.rejects(other.dequeue(), refused);
+  assert.equal(one.info().waiting, 1);
+  one.post({ data: 'a' });
+  assert.equal(String((await waits)[0]!.data), 'a');
+  other.post({ data: 'b' });
+  assert.equal(String(other.tryDequeue()[0]!.data), 'b');
+});
+
+test('a thread that leaves while it waits gives its seat back, and so does one that asks or answers when it has left', async (t) => {
+  const { completions } = crew(t, 1);
+  for (const _ of numbers(300)) {
+    const opened = CompletionPort.open(completions.handle);
+    const waits = opened.dequeue();
+    opened.leave();
+    await assert.rejects(waits, failsWith('ERR_ALPC_CLOSED'));
+    await assert.rejects(opened.dequeue(), failsWith('ERR_ALPC_CLOSED'));
+    assert.throws(() => opened.dequeueSync({ timeout: 0 }), failsWith('ERR_ALPC_CLOSED'));
+    opened.concurrency = 1;
+  }
+  completions.post({ data: 'a' });
+  assert.equal(completions.tryDequeue().length, 1);
+});
+
+test('waits that end by their timeout leave nothing behind', async (t) => {
+  const { completions } = crew(t, 1);
+  const { waitAsync } = Atomics;
+  let waits = 0;
+  Atomics.waitAsync = ((...given: Parameters<typeof waitAsync>) => (waits++, waitAsync(...given))) as typeof waitAsync;
+  atEnd(t, () => void (Atomics.waitAsync = waitAsync));
+  for (const _ of numbers(50)) await assert.rejects(completions.dequeue({ timeout: 1 }), failsWith('ERR_ALPC_TIMEOUT'));
+  assert.equal(waits, 1);
+  setTimeout(() => completions.post({ data: 'a' }), 5);
+  assert.equal(String((await completions.dequeue())[0]!.data), 'a');
+});
+
 test('the concurrency may be changed while threads work', async (t) => {
   const { completions, start, words } = crew(t, 1);
   for (const _ of numbers(3)) await start();
