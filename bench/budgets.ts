@@ -38,6 +38,8 @@ const idle = (metric: string): FigureName => ({ scenario: 'idle', peer: 'alpc aw
 
 const hash = (peer: PeerName, work: 'long' | 'short'): FigureName => ({ scenario: 'hash', peer, case: work, metric: 'per second' });
 
+const packets = (of: string, metric: string): FigureName => ({ scenario: 'packets', peer: 'alpc completion port', case: of, metric });
+
 /** "No worse" and "no CPU" as numbers: see docs/decisions/0028-no-worse-in-numbers.md. */
 const NO_WORSE = 1.1;
 const NO_CPU = 2;
@@ -69,6 +71,10 @@ export const BUDGETS: readonly Budget[] = [
   { what: 'messages that wait, taken by poll', figure: taking('alpc awaited, completion list'), relation: 'at least', limit: 1.5, against: taking('alpc awaited, on') },
   { what: 'long hashes of 20 KiB, two threads to one', figure: hash('alpc pool, 2 threads', 'long'), relation: 'at least', limit: 1.7, against: hash('alpc pool, 1 thread', 'long') },
   { what: 'short hashes of 20 KiB, two threads', figure: hash('alpc pool, 2 threads', 'short'), relation: 'at least', limit: 1.3, against: hash('net framed, piscina, 2 threads', 'short') },
+  { what: 'packets lost or doubled while threads come and go', figure: packets('come and go', 'lost or doubled'), relation: 'at most', limit: 0, unit: 'of 10,000' },
+  { what: 'messages lost or doubled, pauses at random', figure: packets('pauses', 'lost or doubled'), relation: 'at most', limit: 0, unit: 'of 1,000,000' },
+  { what: 'threads at work beyond the limit', figure: packets('come and go', 'threads too many'), relation: 'at most', limit: 0, unit: 'threads' },
+  { what: 'threads at work beyond the limit, pauses', figure: packets('pauses', 'threads too many'), relation: 'at most', limit: 0, unit: 'threads' },
   { what: '256 MiB by view, to copying them', figure: large('alpc views', '256 MiB', 'median'), relation: 'at most', limit: 1 / 1000, against: large('net, many bytes', '256 MiB', 'median') },
   { what: '256 MiB by view, to 64 bytes', figure: large('alpc views', '256 MiB', 'median'), relation: 'at most', limit: 3, against: large('alpc views', '64 B', 'median') },
   { what: 'stream of 1 MiB, every byte read', figure: large('alpc views', 'stream', 'MiB per second'), relation: 'at least', limit: 10, against: large('child_process advanced, many bytes', 'stream', 'MiB per second') },

@@ -10,7 +10,7 @@
  * - what is one-way is counted by the receiver, and a burst is over when the receiver says that it has counted all.
  */
 
-export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'taking', 'in flight', 'connect', 'garbage', 'idle', 'hash', 'large', 'download'] as const;
+export const SCENARIO_NAMES = ['round trip', 'unpinned', 'asleep', 'one way', 'taking', 'in flight', 'connect', 'garbage', 'idle', 'hash', 'large', 'download', 'packets'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** What a peer's own call gives: the bytes, or a message that holds them. No wrapper stands in what is measured. */
@@ -36,6 +36,8 @@ export interface Session {
   connectOnce?(): Promise<void>;
   /** What is too large for a message; see scenarios/large.ts. */
   readonly large?: LargeTransfers;
+  /** Packets among threads; see scenarios/packets.ts. */
+  readonly packets?: { readonly comeAndGo: (count: number) => Promise<PacketFigures>; readonly withPauses: (count: number) => Promise<PacketFigures> };
   /** Where `Peer.hold` of another process can connect to. */
   readonly address?: string;
   /** The other side, where it is a process. */
@@ -53,6 +55,15 @@ export interface LargeTransfers {
   readonly pass?: () => Promise<void>;
   /** A call of 64 bytes of the same peer, to compare with. */
   readonly small?: () => Promise<void>;
+}
+
+/** What became of packets: how many never came, or more than once; threads that came, and at most so many more at work than may be; sleeps that were ended. */
+export interface PacketFigures {
+  readonly lost: number;
+  readonly doubled: number;
+  readonly threads: number;
+  readonly tooMany: number;
+  readonly sleeps: number;
 }
 
 export interface ServerProcess {
@@ -88,9 +99,11 @@ export interface Pace {
   readonly idleMs: number;
   /** Until what connecting has left behind (collections, timers) is over. */
   readonly settleMs: number;
+  /** Messages with a pause of any length before each. */
+  readonly pausedMessages: number;
 }
 
 export const PACES: { readonly full: Pace; readonly quick: Pace } = {
-  full: { warmUpMs: 1000, measureMs: 250, sleepyCalls: 100, idleConnections: 10_000, idleMs: 5000, settleMs: 1500 },
-  quick: { warmUpMs: 100, measureMs: 100, sleepyCalls: 30, idleConnections: 1000, idleMs: 1000, settleMs: 500 },
+  full: { warmUpMs: 1000, measureMs: 250, sleepyCalls: 100, idleConnections: 10_000, idleMs: 5000, settleMs: 1500, pausedMessages: 1_000_000 },
+  quick: { warmUpMs: 100, measureMs: 100, sleepyCalls: 30, idleConnections: 1000, idleMs: 1000, settleMs: 500, pausedMessages: 10_000 },
 };

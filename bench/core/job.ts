@@ -10,7 +10,7 @@ import type { Measured, PACES } from '../peer.js';
 import type { Scenario } from '../scenarios/scenario.js';
 import type { TwoCores } from './placement.js';
 
-const LONGEST_MS = 90_000;
+const LONGEST_MS = 300_000;
 const running = new Set<number>();
 
 export interface Job {

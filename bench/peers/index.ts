@@ -137,6 +137,11 @@ export const PEERS = [
     load: async () => (await import('./pool-piscina.js')).piscinaPeer(2),
   },
   {
+    name: 'alpc completion port',
+    scenarios: ['packets'],
+    load: async () => (await import('./packets-alpc.js')).peer,
+  },
+  {
     name: 'rpc blocking',
     scenarios: ['round trip', 'garbage'],
     load: async () => (await import('./rpc.js')).rpcPeer('blocking'),

@@ -43,7 +43,7 @@ export const asleep: Scenario = {
   title: `Round trip with both sides asleep, a call every ${PAUSE_MS} ms; us, median (99th percentile)`,
   columns: [column('64 B'), column('1 KiB'), column('16 KiB'), column('60 KiB')],
   ratioTo: 'net echo',
-  maxRounds: 3, // a quarter of a minute for each job
+  maxRounds: 3, // a tenth of a minute and more for each job
   jobs: (peer) => (COMPARED.has(peer) ? PAIRS : 1),
   async measure(peer, pace) {
     const session = await peer.start('asleep');

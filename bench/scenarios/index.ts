@@ -10,6 +10,7 @@ import { inFlight } from './in-flight.js';
 import { large } from './large.js';
 import { oneWay } from './one-way.js';
 import { roundTrip, unpinned } from './round-trip.js';
+import { packets } from './packets.js';
 import type { Scenario } from './scenario.js';
 import { taking } from './taking.js';
 
@@ -26,6 +27,7 @@ const BY_NAME: Record<ScenarioName, Scenario> = {
   hash,
   large,
   download,
+  packets,
 };
 
 export const SCENARIOS: readonly Scenario[] = SCENARIO_NAMES.map((name) => BY_NAME[name]);
