@@ -52,6 +52,8 @@ export interface Divertible<M> {
 const NONE: LastMessage = { messageId: 0, callbackId: 0 };
 /** Milliseconds between two looks whether the last answer has been given. */
 const RUNDOWN_LOOK = 2;
+/** Waits that end at once before one ends with the next turn of the event loop: what falls back, newcomers and timers have their turn, whoever sends and whatever. */
+const IN_A_ROW = 64;
 
 /** A port's completion list. Made by `port.registerCompletionList`. */
 export class CompletionList<M extends ConnectionMessage | Message = Message> {
@@ -75,6 +77,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
   #last = NONE;
   #polled = 0;
   #fellBack = 0;
+  #inARow = 0;
   #phase: 'taking' | 'rundown' | 'detached' | 'closed' = 'taking';
 
   /** Engine room: made by a port. */
@@ -87,7 +90,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     this.#port = String(port);
     this.#waiters = new Waiters(() => this.#feed.attend());
     this.#feed = port.divert({
-      wants: () => (this.#waiters.count > 0 || (this.#event !== undefined && !this.#isEventSet)) && this.#hasPlace,
+      wants: () => (this.#waiters.count > 0 || (this.#event !== undefined && !this.#isEventSet)) && this.#hasPlace && (this.#ready.length > 0 || this.#hasRoom),
       arrived: () => this.#tell(),
       takeOrdinary: () => this.#takeOrdinary(),
       hasOrdinary: () => this.#ordinary.length > 0 || (this.#phase !== 'closed' && this.#feed.hasMessages()),
@@ -115,13 +118,14 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     return messages;
   }
 
-  /** Whether `poll` may find something: a look at memory. */
+  /** Whether `poll` may find something: a look at memory. It may not while the ordinary queue is as long as the list may be, for what it read could fall back. */
   get hasMessages(): boolean {
-    return this.#ready.length > 0 || (this.#phase === 'taking' && this.#feed.hasMessages());
+    return this.#ready.length > 0 || (this.#phase === 'taking' && this.#hasRoom && this.#feed.hasMessages());
   }
 
   /**
    * Resolves when there is something to poll and a worker's place is free. Each arrival releases one who waits, in the order of their asking.
+   * A loop that always finds something lets the event loop turn here now and then.
    * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED when nothing will come any more; the signal's reason
    */
   async wait(options?: CompletionListWaitOptions): Promise<void> {
@@ -130,7 +134,14 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     const signal = checkSignal(given.signal, 'options.signal');
     signal?.throwIfAborted();
     if (this.#phase !== 'taking') throw this.#over();
-    if (this.#waiters.count === 0 && this.hasMessages && this.#hasPlace) return;
+    if (this.#mayGoOn) {
+      if (++this.#inARow < IN_A_ROW) return;
+      this.#inARow = 0;
+      await new Promise((resolve) => void setImmediate(resolve));
+      signal?.throwIfAborted();
+      if (this.#phase !== 'taking') throw this.#over();
+      if (this.#mayGoOn) return;
+    }
     const waited = this.#waiters.wait(timeout, signal, () => new AlpcError('ERR_ALPC_TIMEOUT', `completion list of ${this.#port}: no message came within ${timeout} ms`));
     this.#feed.demand();
     await waited;
@@ -250,6 +261,15 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     return this.#workers < this.#concurrency;
   }
 
+  /** What falls back is bounded too: beyond that it stays in the rings, where its senders feel it. */
+  get #hasRoom(): boolean {
+    return this.#ordinary.length < this.#entries;
+  }
+
+  get #mayGoOn(): boolean {
+    return this.#waiters.count === 0 && this.hasMessages && this.#hasPlace;
+  }
+
   /** Adds what comes next, until there are `max`. False when there is nothing more; true when there may be, also when none was added. */
   #takeSome(messages: M[], max: number): boolean {
     const ready = this.#ready.shift();
@@ -259,9 +279,8 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
       messages.push(ready);
       return true;
     }
-    // What falls back is bounded too: beyond that it stays in the rings, where its senders feel it.
+    if (this.#phase !== 'taking' || !this.#hasRoom) return false;
     const room = Math.min(max - messages.length, this.#entries - this.#ordinary.length);
-    if (this.#phase !== 'taking' || room === 0) return false;
     const begin = messages.length;
     if (this.#feed.takeSome(messages, room) === 0) return false;
     this.#sortOut(messages, begin);
@@ -288,7 +307,9 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
 
   /** For the port's receivers. They read on behalf of the list, as far as its room goes, for what does not fit may stand behind what does. */
   #takeOrdinary(): M | undefined {
+    const hadRoom = this.#hasRoom;
     const ordinary = this.#ordinary.shift();
+    if (!hadRoom) this.#demand(); // who waits may find something again
     if (ordinary !== undefined) return ordinary;
     for (;;) {
       const message = this.#feed.take();
