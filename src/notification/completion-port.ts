@@ -296,6 +296,26 @@ export class CompletionPort {
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
+  /** This thread's place here. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
+  get seat(): number {
+    return this.#dispatch.seat;
+  }
+
+  /** Whether this thread holds requests that are to be answered still. */
+  get holdsAny(): boolean {
+    return this.holders().has(this.seat);
+  }
+
+  /** The places whose threads hold such requests. */
+  holders(): Set<number> {
+    return this.#dispatch.holders();
+  }
+
+  /** Nobody is left to take what waits: requests are declined, as by `close`, and other packets are dropped. */
+  declineQueued(): void {
+    this.#dispatch.declineQueued();
+  }
+
   /** See `port.associate`. */
   associate(port: Divertible<Message>, key: number): void {
     checkKey(key, 'key');

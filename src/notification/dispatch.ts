@@ -171,6 +171,25 @@ export class Dispatch implements Place {
     for (let lane = 0; lane < MAX_LANES; lane++) this.poke(lane);
   }
 
+  /** Declines the requests that no thread has taken, and drops all other packets. */
+  declineQueued(): void {
+    const lanes = new Set<number>();
+    this.#locked(() => {
+      const { fields } = this.#packets;
+      this.#packets.begin();
+      while (this.#packets.next()) {
+        if (fields[Field.kind] !== Kind.request) continue;
+        const [lane, token, generation] = [fields[Field.lane]!, fields[Field.token]!, fields[Field.generation]!];
+        const queued = tokenWord(generation, TokenState.queued);
+        if (Atomics.compareExchange(this.words, tokenAt(lane, token), queued, tokenWord(generation, TokenState.orphaned)) === queued) lanes.add(lane);
+      }
+      for (const lane of lanes) Atomics.store(this.words, laneAt(lane) + Lane.orphans, 1);
+      this.#packets.commit();
+    });
+    for (const lane of lanes) this.poke(lane);
+    this.#pokeStarved();
+  }
+
   set concurrency(count: number) {
     this.#locked(() => {
       Atomics.store(this.words, Word.concurrency, count);
@@ -183,6 +202,19 @@ export class Dispatch implements Place {
   isHeld(lane: number, token: number, generation: number): boolean {
     const word = Atomics.load(this.words, tokenAt(lane, token));
     return stateOf(word) === TokenState.held && generationOf(word) === generation;
+  }
+
+  /** The seats whose threads hold requests that somebody waits for still. */
+  holders(): Set<number> {
+    const holders = new Set<number>();
+    for (let lane = 0; lane < MAX_LANES; lane++) {
+      if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === 0) continue; // nobody would give their answers
+      for (let token = 0; token < TOKENS; token++) {
+        const word = Atomics.load(this.words, tokenAt(lane, token));
+        if (stateOf(word) === TokenState.held) holders.add(holderOf(word));
+      }
+    }
+    return holders;
   }
 
   /** From now on this thread holds the request, if anybody does. */
@@ -248,6 +280,7 @@ export class Dispatch implements Place {
       this.#round = undefined;
       if (this.isClosed && (this.own?.outstanding ?? 0) === 0) return;
       this.reap();
+      if (this.isClosed) this.poke(this.own!.lane); // nobody else tells it of callers that give up
       if (!this.isEmpty || (this.own?.outstanding ?? 0) > 0) this.goRound();
     }, ROUND).unref();
   }

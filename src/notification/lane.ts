@@ -187,7 +187,7 @@ export class Lane implements Attentive {
 
   /** Closed: requests that no thread has are declined, the others may still be answered; the ports receive as before. */
   #shut(): void {
-    for (const token of this.#tokens.values()) if (stateOf(Atomics.load(this.#dispatch.words, this.#at(token))) === TokenState.queued) this.#decline(token);
+    for (const [request, token] of this.#tokens) if (!request.isPending || stateOf(Atomics.load(this.#dispatch.words, this.#at(token))) === TokenState.queued) this.#decline(token);
     for (const association of this.#associations) association.end();
     this.#associations.clear();
   }

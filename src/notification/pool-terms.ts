@@ -14,6 +14,12 @@ export interface PoolWorkerData {
   readonly data: unknown;
 }
 
-/** What a thread tells its pool: that it may be terminated, that it serves, that it has no work, that it has left. It is told only to leave. */
-export type ToldByThread = { readonly alpcPool: 'bound' | 'ready' | 'idle' | 'left' };
+/**
+ * What a thread tells its pool: that it may be terminated; that it serves, and where it sits at the completion port; that it has no work; that
+ * it was asked to leave and stays, for it has taken a request since, or that it takes nothing more; that it has left.
+ */
+export type ToldByThread = { readonly alpcPool: 'bound' | 'idle' | 'stays' | 'leaves' | 'left' } | { readonly alpcPool: 'ready'; readonly seat: number };
+
+/** What it is told: that it may leave, and then that it leaves, which others in the thread hear as well. What it holds it answers first. */
+export const MAY_LEAVE = 'may leave';
 export const LEAVE = 'leave';

@@ -2,16 +2,17 @@
  * A pool of threads that serve a completion port, each with a handler that is a plain module: its default export gets one packet after
  * the other, and would serve `port.on('message')` on the event loop unchanged.
  *
- * A thread is started when work waits, the concurrency allows it and no thread waits for work; one that was idle for long leaves, down to
- * `minThreads`. One that crashes is replaced, and the callers of requests that it held get an error.
+ * A thread is started when work waits, the concurrency allows it and no thread waits for work; one that was idle for long, and has answered
+ * all it took, leaves, down to `minThreads`. One that crashes is replaced, and the callers of requests that it held get an error.
  */
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { checkInteger, checkOptions, checkTimeout, invalidArgument } from '../base/arguments.js';
+import { throwApart } from '../base/uncaught.js';
 import { Word } from './completion-memory.js';
 import { CompletionPort } from './completion-port.js';
-import { LEAVE, type PoolWorkerData, type ToldByThread } from './pool-terms.js';
+import { PooledThread, type ThreadHost } from './pooled-thread.js';
 
 export interface ThreadPoolOptions {
   /** The module whose default export handles packets. */
@@ -25,7 +26,9 @@ export interface ThreadPoolOptions {
   max?: number;
   /** Milliseconds without work after which a thread may leave: 1 to 2^31 - 1; 10,000 by default. */
   idleTimeout?: number;
-  /** Handed to each thread: the handler's module finds it as `workerData.data`. */
+  /** Milliseconds that a thread may take to load its handler: 1 to 2^31 - 1; 60,000 by default. Then it is ended, told as a crash, and another is tried. */
+  startTimeout?: number;
+  /** Handed to each thread: the handler's module finds it as `workerData.data`. What `structuredClone` takes. */
   workerData?: unknown;
 }
 
@@ -42,7 +45,7 @@ export interface ThreadPoolStatistics {
 }
 
 export interface ThreadPoolEvents {
-  /** A thread has ended by what its handler threw, by `process.exit` or because somebody terminated it, or could not start. */
+  /** A thread has ended by what its handler threw, by `process.exit` or because somebody terminated it, or could not start, or not in time. */
   crash: [error: Error];
   /** A thread is being started. What it is posted before its handler's module has loaded waits for it. */
   thread: [worker: Worker];
@@ -56,26 +59,14 @@ const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
 const DRAIN_LOOK = 2;
 const LATE_START = 2000;
-
-interface PoolThread {
-  readonly worker: Worker;
-  readonly index: number;
-  /** It has bound the C library: koffi ends the process when a thread is terminated in the midst of that. */
-  bound: boolean;
-  ready: boolean;
-  leaving: boolean;
-  /** Its end needs no telling any more: it has said that it leaves, has been told as a crash, or the pool ends it. */
-  ended: boolean;
-  terminated: boolean;
-  /** Work that it does besides packets, and what it holds for others: see `keep`. */
-  works: number;
-  held: number;
-}
+/** So many threads in a row that could not start, and a pool that closes drains no more. */
+const LAST_TRY = 3;
 
 /** The pool: it belongs to the thread that made it, which need not be one that owns associated ports. Its event loop must turn for threads to start and leave. */
 export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   readonly #options: CheckedPoolOptions;
-  readonly #threads = new Set<PoolThread>();
+  readonly #threads = new Set<PooledThread>();
+  readonly #host: ThreadHost;
   readonly #busy = new Int32Array(new SharedArrayBuffer(4 * MOST_THREADS));
   readonly #words: Int32Array;
   #started = 0;
@@ -95,6 +86,22 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     super();
     this.#options = checkPoolOptions(options);
     this.#words = new Int32Array(this.#options.completions.handle.completionPort);
+    this.#host = {
+      ready: () => {
+        this.#failures = 0;
+        this.#fill();
+        this.#lookAgain(); // it has taken its first packets: what it left is for others
+      },
+      idle: (thread) => {
+        if (thread.works + thread.held === 0 && this.#staying > this.#options.minThreads) thread.askToLeave();
+      },
+      left: () => void this.#retired++,
+      crashed: (thread, error) => {
+        if (!thread.isReady) this.#failures++;
+        this.#tellCrash(error);
+      },
+      gone: (thread) => this.#bury(thread),
+    };
     for (let i = 0; i < this.#options.minThreads; i++) this.#start();
     void this.#feed();
   }
@@ -103,8 +110,8 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   statistics(): ThreadPoolStatistics {
     let starting = 0;
     let busy = 0;
-    for (const { ready, index } of this.#threads) {
-      if (!ready) starting++;
+    for (const { isReady, index } of this.#threads) {
+      if (!isReady) starting++;
       busy += Atomics.load(this.#busy, index);
     }
     return { threads: this.#threads.size, starting, busy, started: this.#started, retired: this.#retired, crashed: this.#crashed };
@@ -126,10 +133,11 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   }
 
   /**
-   * Waits until no packet waits and no thread is busy, then lets all threads leave. After `timeout` milliseconds they are terminated, as
-   * soon as they have started, and what they held is declined. The completion port stays open. A second call waits for the first.
-   * TpWaitForAlpcCompletion and TpReleaseAlpcCompletion.
-   * @param options `timeout`: 0 to 2^31 - 1, or Infinity (the default)
+   * Waits until no packet waits, no thread is busy and all that they took is answered, or given up by its caller; then lets all threads leave.
+   * A thread that crashes meanwhile is replaced; when three in a row could not start and nobody else is at the completion port, what waits there is
+   * declined. After `timeout` milliseconds the threads are terminated, as soon as they have started, and what they held is declined; what no
+   * thread has taken waits on. The completion port stays open. A second call waits for the first. TpWaitForAlpcCompletion and TpReleaseAlpcCompletion.
+   * @param options `timeout`: 0 to 2^31 - 1, or Infinity (the default): then it waits for ever for an answer that no handler gives and whose caller waits
    * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
    */
   close(options?: { timeout?: number }): Promise<void> {
@@ -150,7 +158,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
       if (this.#isStarved()) this.#start();
       const wait = Atomics.waitAsync(this.#words, Word.hunger, hunger);
       if (wait.async) await wait.value;
-      if (this.#closing !== undefined && this.#threads.size === 0) return;
+      if (this.#drained && this.#threads.size === 0) return;
     }
   }
 
@@ -162,92 +170,84 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     return this.#threads.size < Math.min(maxThreads, concurrency + blocked) && this.statistics().starting === 0;
   }
 
+  /** What goes wrong is told by `crash`, as if the thread had ended on its way, and tried again later. */
   #start(): void {
-    const { completions, worker: module, max, idleTimeout, workerData: data } = this.#options;
+    const { completions, worker, max, idleTimeout, startTimeout, workerData: data } = this.#options;
     const taken = new Set(Array.from(this.#threads, ({ index }) => index));
     let index = 0;
     while (taken.has(index)) index++;
     Atomics.store(this.#busy, index, 0);
-    const workerData: PoolWorkerData = { handle: completions.handle, worker: module, max, busy: this.#busy, index, idle: idleTimeout, data };
-    const worker = new Worker(new URL('./pool-worker.js', import.meta.url), { workerData });
-    const thread: PoolThread = { worker, index, bound: false, ready: false, leaving: false, ended: false, terminated: false, works: 0, held: 0 };
-    this.#threads.add(thread);
     this.#started++;
-    this.emit('thread', worker);
-    worker.on('message', (told: ToldByThread) => this.#hear(thread, told));
-    worker.on('error', (error) => this.#crash(thread, error));
-    worker.on('exit', (code) => this.#gone(thread, code));
+    let thread: PooledThread;
+    try {
+      thread = new PooledThread({ handle: completions.handle, worker, max, busy: this.#busy, index, idle: idleTimeout, data }, startTimeout, this.#host);
+    } catch (error) {
+      this.#failures++;
+      this.#startLater();
+      setImmediate(() => this.#tellCrash(error as Error)); // not before who makes the pool can listen
+      return;
+    }
+    this.#threads.add(thread);
+    this.#tell(() => this.emit('thread', thread.worker));
   }
 
-  #hear(thread: PoolThread, { alpcPool }: ToldByThread): void {
-    if (alpcPool === 'bound') thread.bound = true;
-    else if (alpcPool === 'ready') {
-      thread.ready = true;
-      this.#failures = 0;
-      this.#lookAgain(); // it has taken its first packets: what it left is for others
-    } else if (alpcPool === 'left') this.#terminate(thread);
-    else if (alpcPool === 'idle' && thread.works + thread.held === 0 && this.#staying > this.#options.minThreads) this.#retire(thread);
+  /** Starts one when there are fewer than `minThreads`. */
+  #fill(): void {
+    if (this.#closing === undefined && !this.#options.completions.closed && this.#staying < this.#options.minThreads) this.#start();
   }
 
-  get #isWorking(): boolean {
-    for (const { works } of this.#threads) if (works > 0) return true;
-    return false;
+  /** After one that could not start. */
+  #startLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#fill();
+      this.#lookAgain();
+    }, Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#failures - 1)));
+  }
+
+  #bury(thread: PooledThread): void {
+    this.#threads.delete(thread);
+    Atomics.store(this.#busy, thread.index, 0);
+    if (!this.#options.completions.closed) this.#options.completions.reap();
+    if (this.#failures === 0) this.#fill();
+    else if (!this.#drained && !this.#options.completions.closed) this.#startLater();
+    this.#lookAgain();
+  }
+
+  #tellCrash(error: Error): void {
+    this.#crashed++;
+    this.#tell(() => this.emit('crash', error));
+  }
+
+  /** What a listener throws is none of the pool's matters, which go on. */
+  #tell(emit: () => unknown): void {
+    try {
+      emit();
+    } catch (error) {
+      throwApart(error);
+    }
   }
 
   get #staying(): number {
     let count = 0;
-    for (const { leaving } of this.#threads) if (!leaving) count++;
+    for (const { isLeaving } of this.#threads) if (!isLeaving) count++;
     return count;
   }
 
-  #retire(thread: PoolThread): void {
-    if (thread.leaving) return;
-    thread.leaving = true;
-    this.#retired++;
-    thread.worker.postMessage(LEAVE); // oxlint-disable-line unicorn/require-post-message-target-origin
+  /** What is to be done before the pool may end: packets that wait, threads at work, and requests that they took and answer later. */
+  get #hasWork(): boolean {
+    const { completions } = this.#options;
+    if (completions.info().queuedBytes > 0 || this.statistics().busy > 0) return true;
+    const holders = completions.holders();
+    for (const { works, seat } of this.#threads) if (works > 0 || holders.has(seat)) return true;
+    return false;
   }
 
-  #terminate(thread: PoolThread): void {
-    thread.ended = true;
-    if (thread.terminated) return; // it ends as soon as it can; Node would listen for that once more each time
-    thread.terminated = true;
-    void thread.worker.terminate();
-  }
-
-  #crash(thread: PoolThread, error: Error): void {
-    thread.ended = true;
-    this.#crashed++;
-    if (!thread.ready) this.#failures++;
-    this.emit('crash', error);
-  }
-
-  /** A thread that ends without an error and was not to end has crashed as well: its handler said `process.exit`, say. */
-  #gone(thread: PoolThread, code: number): void {
-    try {
-      if (!thread.ended) this.#crash(thread, new Error(`thread pool: a thread has ended by itself, with exit code ${code}`));
-    } finally {
-      this.#bury(thread);
-    }
-  }
-
-  #bury(thread: PoolThread): void {
-    this.#threads.delete(thread);
-    Atomics.store(this.#busy, thread.index, 0);
-    if (!this.#options.completions.closed) this.#options.completions.reap();
-    if (this.#closing === undefined && !this.#options.completions.closed) {
-      if (this.#failures > 0) this.#startLater();
-      else if (this.#staying < this.#options.minThreads) this.#start();
-    }
-    this.#lookAgain();
-  }
-
-  #startLater(): void {
-    if (this.#retry !== undefined) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      if (this.#closing === undefined && this.#staying < this.#options.minThreads) this.#start();
-      this.#lookAgain();
-    }, Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#failures - 1)));
+  /** Whether the pool could not start any thread lately, and nobody else is there to take what waits. */
+  get #isHelpless(): boolean {
+    if (this.#threads.size > 0 || this.#failures < LAST_TRY) return false;
+    const { running, waiting, blocked } = this.#options.completions.info();
+    return running + waiting + blocked === 0;
   }
 
   /** Whether a thread is wanted now; also lets go of the wait for that when the pool is closed. */
@@ -257,20 +257,20 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   }
 
   async #end(timeout: number): Promise<void> {
-    clearTimeout(this.#retry);
     const { completions } = this.#options;
     const begun = performance.now();
     const isOver = (): boolean => performance.now() - begun >= timeout;
-    while (!completions.closed && !isOver() && this.#threads.size > 0 && (completions.info().queuedBytes > 0 || this.statistics().busy > 0 || this.#isWorking)) await pause(DRAIN_LOOK);
+    for (; !completions.closed && !isOver() && this.#hasWork; await pause(DRAIN_LOOK)) if (this.#isHelpless) completions.declineQueued();
     this.#drained = true; // from now on none is started
-    for (const thread of this.#threads) this.#retire(thread);
+    clearTimeout(this.#retry);
+    for (const thread of this.#threads) thread.leave();
     while (this.#threads.size > 0 && !isOver()) await pause(DRAIN_LOOK);
     // One that starts still is waited for a little: Node leaves files open that a terminated thread was about to load.
     for (const end = performance.now() + LATE_START; this.#threads.size > 0; await pause(DRAIN_LOOK)) {
-      for (const thread of this.#threads) if (thread.ready || (thread.bound && performance.now() > end)) this.#terminate(thread);
+      for (const thread of this.#threads) if (thread.isReady || (thread.isBound && performance.now() > end)) thread.terminate();
     }
     this.#lookAgain();
-    this.emit('close');
+    this.#tell(() => this.emit('close'));
   }
 }
 
@@ -283,7 +283,7 @@ interface CheckedPoolOptions extends Required<ThreadPoolOptions> {
 }
 
 function checkPoolOptions(options: ThreadPoolOptions): CheckedPoolOptions {
-  const given = checkOptions<ThreadPoolOptions>(options, 'options', ['worker', 'completions', 'minThreads', 'maxThreads', 'max', 'idleTimeout', 'workerData']);
+  const given = checkOptions<ThreadPoolOptions>(options, 'options', ['worker', 'completions', 'minThreads', 'maxThreads', 'max', 'idleTimeout', 'startTimeout', 'workerData']);
   const { worker, completions, workerData } = given;
   if (!(worker instanceof URL) && typeof worker !== 'string') throw invalidArgument('options.worker', 'a URL or a path of a module', worker);
   if (!(completions instanceof CompletionPort)) throw invalidArgument('options.completions', 'a CompletionPort', completions);
@@ -295,6 +295,16 @@ function checkPoolOptions(options: ThreadPoolOptions): CheckedPoolOptions {
     maxThreads,
     max: given.max === undefined ? 1 : checkInteger(given.max, 'options.max', 1, 65_536),
     idleTimeout: given.idleTimeout === undefined ? 10_000 : checkInteger(given.idleTimeout, 'options.idleTimeout', 1, 2 ** 31 - 1),
-    workerData,
+    startTimeout: given.startTimeout === undefined ? 60_000 : checkInteger(given.startTimeout, 'options.startTimeout', 1, 2 ** 31 - 1),
+    workerData: checkCloneable(workerData),
   };
+}
+
+function checkCloneable(workerData: unknown): unknown {
+  try {
+    structuredClone(workerData);
+    return workerData;
+  } catch {
+    throw invalidArgument('options.workerData', 'what structuredClone takes', workerData);
+  }
 }

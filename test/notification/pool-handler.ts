@@ -8,6 +8,8 @@ export default async function handle(message: Packet | Message): Promise<void> {
   if (message.type !== 'request') return;
   const [verb, value = ''] = String(message.data).split(' ');
   if (verb === 'spin') for (const until = performance.now() + Number(value); performance.now() < until; );
+  if (verb === 'never') return;
+  if (verb === 'later') return void setTimeout(() => void message.reply(`${verb} ${value}`), Number(value));
   if (verb === 'sleep') await sleep(Number(value));
   if (verb === 'meet') meet(workerData as { data: SharedArrayBuffer }, Number(value));
   if (verb === 'count') count(workerData as { data: SharedArrayBuffer }, Number(value));

@@ -4,46 +4,18 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { threadId, Worker } from 'node:worker_threads';
-import { type ClientPort, CompletionPort, connectPort, type ConnectionPort, createPort, ThreadPool, type ThreadPoolOptions } from '../../src/index.js';
+import { type ClientPort, CompletionPort, ThreadPool, type ThreadPoolOptions } from '../../src/index.js';
 import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { temporaryRoot } from '../support/root.js';
 import { Board } from './board.js';
 import handle from './pool-handler.js';
+import { ask, HANDLER, serve } from './pooled.js';
 
 // What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
 withLedger({ except: ['mappings'] });
-
-const NAME = '\\RPC Control\\pool';
-const HANDLER = new URL('./pool-handler.js', import.meta.url);
-
-interface Served {
-  readonly port: ConnectionPort;
-  readonly client: ClientPort;
-  readonly completions: CompletionPort;
-  readonly pool: ThreadPool;
-}
-
-async function serve(t: TestContext, options: Partial<ThreadPoolOptions> = {}, concurrency = 4): Promise<Served> {
-  temporaryRoot(t);
-  const completions = new CompletionPort({ concurrency });
-  atEnd(t, () => completions[Symbol.dispose]());
-  const port = await createPort(NAME);
-  atEnd(t, () => port.close());
-  port.associate(completions, 1);
-  const pool = new ThreadPool({ worker: HANDLER, completions, ...options });
-  atEnd(t, () => pool.close({ timeout: 10_000 })); // Node leaves a file open in a thread that is terminated while it starts
-  const client = await connectPort(NAME);
-  atEnd(t, () => client.close());
-  return { port, client, completions, pool };
-}
-
-async function ask(client: ClientPort, text: string): Promise<string> {
-  return String((await client.request(text)).data);
-}
 
 test('a pool serves, and the same handler serves on the event loop', async (t) => {
   const { client, pool, port, completions } = await serve(t, { workerData: 'given' });
