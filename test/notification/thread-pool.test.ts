@@ -203,6 +203,7 @@ test('bad options are refused by name, and no thread is started', async (t) => {
   for (const maxThreads of [0, 1.5, 257, '1']) refused('options.maxThreads', { ...good, maxThreads });
   for (const max of [0, 1.5, 65_537, '1']) refused('options.max', { ...good, max });
   for (const idleTimeout of [0, -1, 1.5, 2 ** 31, '1']) refused('options.idleTimeout', { ...good, idleTimeout });
+  for (const startTimeout of [0, -1, 1.5, 2 ** 31, '1']) refused('options.startTimeout', { ...good, startTimeout });
   const pool = new ThreadPool({ ...good, minThreads: 0 });
   assert.throws(() => void pool.close({ timeout: -1 }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'options.timeout'/));
   assert.equal(pool.statistics().started, 0);
