@@ -167,6 +167,22 @@ test('the concurrency may be changed while threads work', async (t) => {
   await until('the last came', () => Atomics.load(words, Board.taken) === 4);
 });
 
+for (const lowered of [2, 1]) {
+  test(`a concurrency that is lowered from 3 to ${lowered} while threads work is not exceeded from then on`, async (t) => {
+    const { completions, start, words } = crew(t, 3);
+    for (const _ of numbers(3)) await start();
+    for (const _ of numbers(3)) completions.post({ data: 'gate' });
+    await until('all work', () => Atomics.load(words, Board.working) === 3);
+    completions.concurrency = lowered;
+    Atomics.store(words, Board.peak, 0); // each that begins counts who works with it
+    for (const _ of numbers(50)) completions.post({ data: 'spin 1' });
+    Atomics.store(words, Board.gate, 1);
+    Atomics.notify(words, Board.gate);
+    await until('all is done', () => Atomics.load(words, Board.taken) === 53);
+    assert.ok(Atomics.load(words, Board.peak) <= lowered);
+  });
+}
+
 /** For each wait of this library that blocks a thread: what the thread is told to do, what must happen for it to come so far, and what ends the wait. */
 interface Blocking {
   readonly what: string;

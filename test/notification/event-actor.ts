@@ -3,7 +3,7 @@
  * before anything else happens: so what a process that is killed had taken can be counted to one.
  */
 import { appendFileSync } from 'node:fs';
-import { createEvent, type Event, openEvent, waitForAllSync, waitForAnySync } from '../../src/index.js';
+import { createEvent, type Event, openEvent, waitForAll, waitForAllSync, waitForAny, waitForAnySync } from '../../src/index.js';
 import { nameOf } from '../process/expect.js';
 import { actorArguments, obey, tell } from '../support/actor.js';
 
@@ -12,6 +12,7 @@ export type Order =
   | { type: 'wait-several'; mode: 'any' | 'all'; names: string[]; times: number }
   /** Waits again and again, until it is killed. */
   | { type: 'go-on-waiting'; how: 'blocking' | 'awaited'; name: string }
+  | { type: 'go-on-waiting-for'; mode: 'any' | 'all'; how: 'blocking' | 'awaited'; names: string[] }
   | { type: 'set'; name: string; times: number }
   /** Opens or creates it, sets it, and closes it, so many times. */
   | { type: 'come-and-go'; name: string; times: number }
@@ -59,6 +60,17 @@ obey<Order>({
     tell<News>({ type: 'begun' });
     await new Promise((resolve) => void setImmediate(resolve));
     for (;;) await waitOnce(how, event);
+  },
+  'go-on-waiting-for': async ({ mode, how, names }) => {
+    const events = names.map(eventOf);
+    tell<News>({ type: 'begun' });
+    await new Promise((resolve) => void setImmediate(resolve));
+    const [blocking, awaited] = mode === 'any' ? [waitForAnySync, waitForAny] : [waitForAllSync, waitForAll];
+    for (;;) {
+      if (how === 'blocking') blocking(events);
+      else await awaited(events);
+      went();
+    }
   },
   set: ({ name, times }) => {
     let count = 0;

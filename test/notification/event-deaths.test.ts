@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createEvent, openEvent } from '../../src/index.js';
+import { createEvent, type Event, openEvent } from '../../src/index.js';
 import { until } from '../process/expect.js';
 import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { namesIn, temporaryRoot } from '../support/root.js';
-import { named, READY, startWaiters, waitsOn } from './support.js';
+import { named, READY, startWaiters, type Waiter, waitsOn } from './support.js';
 
 withLedger();
 
@@ -71,6 +71,42 @@ test('processes that are killed at random while they wait lose no more than they
   }
   assert.equal(event.tokens.mayTake, false);
 });
+
+for (const mode of ['any', 'all'] as const) {
+  test(`processes that are killed at random while they wait for ${mode} of several events leave each set to another`, async (t) => {
+    temporaryRoot(t);
+    const names = [READY, `${READY} too`];
+    const [first, second] = names.map((name) => named(t, name)) as [Event, Event];
+    const { waiters, start, wentOn } = await startWaiters(t, 4);
+    const wait = (waiter: Waiter, index: number): void => waiter.send({ type: 'go-on-waiting-for', mode, how: index % 2 === 0 ? 'blocking' : 'awaited', names: index < 2 ? names : names.toReversed() });
+    for (const [index, waiter] of waiters.entries()) wait(waiter, index);
+    const setting = { on: true };
+    const set = async (): Promise<void> => {
+      while (setting.on) {
+        for (let burst = Math.floor(Math.random() * 4); burst >= 0; burst--) for (const event of [first, second]) event.set();
+        await sleep(Math.random() * 3);
+      }
+    };
+    const done = set();
+    for (let kills = times(4, 60); kills > 0; kills--) {
+      await sleep(Math.random() * 60);
+      const at = Math.floor(Math.random() * waiters.length);
+      await waiters[at]!.kill();
+      wait((waiters[at] = await start()), at);
+    }
+    setting.on = false;
+    await done;
+    // Only waits for any are counted by the events. Of those who wait for all, one that was killed may have taken the one event and not yet the other.
+    const isQuiet = (): boolean => (mode === 'any' ? waitsOn(first) === 4 && waitsOn(second) === 4 && !first.tokens.mayTake && !second.tokens.mayTake : !first.tokens.mayTake || !second.tokens.mayTake);
+    await until('nothing is left that ends a wait', isQuiet);
+    for (let i = 0; i < 20; i++) {
+      const before = wentOn();
+      if (mode === 'all' || i % 2 === 0) first.set();
+      if (mode === 'all' || i % 2 === 1) second.set();
+      await until('one goes on', () => wentOn() > before && isQuiet());
+    }
+  });
+}
 
 test('a stopped process that holds the lock of the state does not hold the others up for good', async (t) => {
   temporaryRoot(t);

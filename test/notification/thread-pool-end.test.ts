@@ -4,8 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MAY_LEAVE } from '../../src/notification/pool-terms.js';
 import { nameOf, numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import { ask, serve } from './pooled.js';
 
@@ -100,4 +102,29 @@ test('what waits is declined when a pool closes that can start no thread', async
   assert.deepEqual(tally(await Promise.all(outcomes)), { ERR_ALPC_CANCELED: 3 });
   assert.equal(completions.info().queuedBytes, 0);
   assert.ok(pool.statistics().crashed >= 3);
+});
+
+test('threads that somebody terminates at random are replaced: each caller gets its own answer, or is told', async (t) => {
+  const { client, pool, completions } = await serve(t, { minThreads: 1, maxThreads: 3, idleTimeout: 20 }, 2);
+  const state = { over: false };
+  const outcomes: string[] = [];
+  const asking = numbers(6).map(async (asker) => {
+    for (let count = 0; !state.over; count++) {
+      const text = `${['echo', 'sleep', 'spin'][count % 3]} ${(asker + count) % 3}`;
+      const outcome = await outcomeOf(client.request(text));
+      outcomes.push(outcome === text ? 'its own' : outcome);
+    }
+  });
+  for (let kills = times(10, 300); kills > 0; kills--) {
+    await sleep(Math.random() * 60);
+    await until('none starts', () => pool.statistics().threads > 0 && pool.statistics().starting === 0);
+    const { workers } = pool;
+    await workers[Math.floor(Math.random() * workers.length)]!.terminate();
+  }
+  state.over = true;
+  await Promise.all(asking);
+  const { 'its own': served = 0, ERR_ALPC_CANCELED: _, ...others } = tally(outcomes);
+  assert.deepEqual([served > 0, others], [true, {}]);
+  await pool.close();
+  assert.deepEqual([pool.statistics().threads, completions.info().running, completions.info().blocked], [0, 0, 0]);
 });
