@@ -54,7 +54,7 @@ export class PooledThread {
     this.#startTimer = setTimeout(() => {
       this.#isOverdue = true;
       if (this.#isBound) this.#endOverdue();
-    }, startTimeout);
+    }, startTimeout).unref();
   }
 
   /** It has loaded its handler, and serves. */
