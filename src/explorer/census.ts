@@ -14,7 +14,8 @@ export interface MemoryFile {
   /** What stands behind `alpc:`: a port's name, or `wait`. */
   readonly name: string;
   readonly size: number;
-  readonly since: Date;
+  /** When it was made; missing where the kernel does not tell. */
+  readonly since?: Date;
   readonly holders: { readonly pid: number; readonly fd: number }[];
 }
 
@@ -70,7 +71,7 @@ export function takeCensus(): Census {
     const file = name === undefined ? undefined : findForeignFile(pid, fd);
     if (file === undefined) return;
     const seen = memoryFiles.get(file.inode);
-    if (seen === undefined) memoryFiles.set(file.inode, { inode: file.inode, name: name!, size: file.size, since: file.changed, holders: [{ pid, fd }] });
+    if (seen === undefined) memoryFiles.set(file.inode, { inode: file.inode, name: name!, size: file.size, ...(file.made === undefined ? {} : { since: file.made }), holders: [{ pid, fd }] });
     else seen.holders.push({ pid, fd });
   }
 }

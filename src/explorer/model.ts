@@ -84,7 +84,8 @@ export interface ObjectDetails {
   mode: number;
   permissions: string;
   security: SecurityLine[];
-  created: string;
+  /** When its file was made, where the file system keeps that. */
+  created?: string;
   /** Names of this file. */
   references: number;
   /** Processes that have it open or (sections) mapped, as far as they can be seen: more than these when `holdersComplete` is false. The inspector itself is left out. */
@@ -182,6 +183,7 @@ export interface ConnectionDetails {
   port: string;
   client: ConnectionEnd;
   server: ConnectionEnd;
+  /** When the client made the connection's memory. */
   since?: string;
   /** Round trips of the client's requests, as the client measured them. */
   latency?: LatencyHistogram;

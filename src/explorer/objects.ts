@@ -44,7 +44,7 @@ export function describeObject(name: string, options: RootOptions): ObjectDetail
     mode,
     permissions: permissionsOf(mode),
     security: securityOf(facts.type, mode).map((line) => (line.who === 'everyone' ? line : { ...line, account: line.who === 'owner' ? owner : group })),
-    created: (stat.birthtimeMs > 0 ? stat.birthtime : stat.ctime).toISOString(),
+    ...(stat.birthtimeMs > 0 ? { created: stat.birthtime.toISOString() } : {}),
     references: stat.nlink,
     ...(facts.type === 'ALPC Port' ? { holders: [], handles: 0, holdersComplete: false } : holdersOf(path, accounts)), // of a port, withPort says it
     ...('target' in facts && facts.target !== undefined ? { target: facts.target } : {}),

@@ -185,7 +185,8 @@ function endOf(census: Census, socket: number, outbox: Outbox | undefined): End 
 
 function finish(census: Census, connection: Connection): Connection {
   const { client, server } = connection;
-  if (client.outbox !== undefined) connection.since = client.outbox.file.since;
+  const since = client.outbox?.file.since;
+  if (since !== undefined) connection.since = since;
   const missing = client.outbox === undefined ? problemOf(census, connection) : server.outbox === undefined ? "the server's memory is not among what the client has open, or it can't be told which it is" : undefined;
   if (connection.problem === undefined && missing !== undefined) connection.problem = missing;
   return connection;

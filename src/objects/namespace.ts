@@ -27,6 +27,7 @@ export interface ObjectInformation {
   readonly owner: { readonly uid: number; readonly gid: number };
   /** Permission bits. */
   readonly mode: number;
+  /** When its file was made; where the file system does not keep that, when it was last changed otherwise than by writing. */
   readonly created: Date;
   /** Where a symbolic link leads. */
   readonly target?: string;

@@ -11,14 +11,16 @@ import { inodeOf, memoryDevice, sealsOf, SEALS } from './memory-file.js';
 
 const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_BTIME = 0x800;
 const O_RDONLY = 0;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
-// Where in struct statx.
+// Where in struct statx: the mask of what was filled in and the nanoseconds in words, the rest in double words.
+const FILLED_IN = 0;
 const INODE = 4;
 const SIZE = 5;
-const CHANGED_SECONDS = 12;
-const CHANGED_NANOSECONDS = 26;
+const MADE_SECONDS = 10;
+const MADE_NANOSECONDS = 22;
 const DEVICE = 17;
 
 /** Scratch constants. */
@@ -28,16 +30,19 @@ const words = new Uint32Array(longs.buffer);
 export interface ForeignFile {
   readonly inode: number;
   readonly size: number;
-  /** When it got its size: nobody changes it later, and nobody can set it back. */
-  readonly changed: Date;
+  /**
+   * When it was made, where the kernel keeps that: nobody changes it later. (The times of change move with the first write to each of its pages.)
+   */
+  readonly made?: Date;
 }
 
 /** What /proc/<pid>/fd/<fd> is, if it is a memory file; undefined when it is something else, gone, or hidden from this user. */
 export function findForeignFile(pid: number, fd: number): ForeignFile | undefined {
-  if (libc().syscall_statx(SYS.statx, AT_FDCWD, pathOf(pid, fd), AT_STATX_DONT_SYNC, STATX_BASIC_STATS, longs) !== 0) return undefined;
+  if (libc().syscall_statx(SYS.statx, AT_FDCWD, pathOf(pid, fd), AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, longs) !== 0) return undefined;
   if (longs[DEVICE] !== memoryDevice()) return undefined;
-  const changed = Number(longs[CHANGED_SECONDS]) * 1000 + words[CHANGED_NANOSECONDS]! / 1e6;
-  return { inode: Number(longs[INODE]), size: Number(longs[SIZE]), changed: new Date(changed) };
+  const isMadeKnown = (words[FILLED_IN]! & STATX_BTIME) !== 0;
+  const made = Number(longs[MADE_SECONDS]) * 1000 + words[MADE_NANOSECONDS]! / 1e6;
+  return { inode: Number(longs[INODE]), size: Number(longs[SIZE]), ...(isMadeKnown ? { made: new Date(made) } : {}) };
 }
 
 /**

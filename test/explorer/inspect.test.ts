@@ -73,6 +73,16 @@ test('of a server and its client', async (t) => {
     assert.ok(latency!.medianMicroseconds! > 0 && latency!.p99Microseconds! >= latency!.medianMicroseconds!);
   });
 
+  await t.test('since when a connection is there stays as it is, whatever goes through it', async () => {
+    const { since, client: end } = only(portOf());
+    const bytes = 4096;
+    await client.ask({ type: 'call', data: 'x'.repeat(bytes), count: Math.ceil((2 * end.outbox!.ring.bytes) / bytes) + 1 }, 'done');
+    const after = only(portOf());
+    assert.ok(after.client.outbox!.sent.bytes > 2 * end.outbox!.ring.bytes, 'every page of the ring was written to');
+    assert.equal(after.since, since);
+    assert.deepEqual(inspectGraph().connections.map((connection) => connection.since), [since]);
+  });
+
   await t.test('a request that its server has taken and does not answer is told on both sides', async () => {
     await client.ask({ type: 'block', data: 'hang' }, 'done');
     const connection = only(await until(portOf, ({ connections: [first] }) => first?.server.outbox?.unansweredRequests === 1 && first.client.outbox?.sleepsFor[0] === 'messages' && first.client.outbox.ring.unread === 0));
