@@ -1,17 +1,6 @@
-/**
- * What the command says: text for people, or JSON for programs. Colours and the width of a terminal only where there is one. Names and
- * command lines are chosen by others, so what would move a terminal's cursor is spelt out.
- */
+/** What the command says: text for people, or JSON for programs. Colours and the width of a terminal only where there is one. */
 import { styleText } from 'node:util';
-
-export type Colour = Parameters<typeof styleText>[0];
-
-export interface Column<Row> {
-  readonly title: string;
-  readonly of: (row: Row) => string | number | undefined;
-  readonly right?: true;
-  readonly colour?: (row: Row) => Colour | undefined;
-}
+import { type Colour, type Column, tableLines } from './table.js';
 
 export class Output {
   readonly isTerminal: boolean;
@@ -25,11 +14,11 @@ export class Output {
   }
 
   get width(): number {
-    return this.isTerminal ? this.#stream.columns : Infinity;
+    return this.isTerminal ? this.#stream.columns || 80 : Infinity; // some terminals do not know, and say 0
   }
 
   get height(): number {
-    return this.isTerminal ? this.#stream.rows : Infinity;
+    return this.isTerminal ? this.#stream.rows || 24 : Infinity;
   }
 
   write(text: string): void {
@@ -49,29 +38,10 @@ export class Output {
     return this.#colours && colour !== undefined ? styleText(colour, text, { validateStream: false }) : text;
   }
 
-  /** Lines of a table. The last column takes what room there is. */
+  /** Lines of a table, none of them wider than the terminal. */
   table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
-    const cells = rows.map((row) => columns.map((column) => printable(String(column.of(row) ?? '-'))));
-    const widths = columns.map(({ title }, i) => Math.max(title.length, ...cells.map((line) => line[i]!.length)));
-    const lay = (line: readonly string[], row?: Row): string => {
-      let used = 0;
-      const laid = line.map((cell, i) => {
-        const isLast = i === columns.length - 1;
-        const room = isLast ? Math.max(8, this.width - used) : widths[i]!;
-        used += room + 2;
-        const cut = cell.length > room ? `${cell.slice(0, room - 1)}…` : cell;
-        const padded = columns[i]!.right === true ? cut.padStart(widths[i]!) : isLast ? cut : cut.padEnd(room);
-        return row === undefined ? this.colour('bold', padded) : this.colour(columns[i]!.colour?.(row), padded);
-      });
-      return laid.join('  ').trimEnd();
-    };
-    return [lay(columns.map(({ title }) => title)), ...cells.map((line, i) => lay(line, rows[i]))];
+    return tableLines(rows, columns, this.width, (colour, text) => this.colour(colour, text));
   }
-}
-
-/** Text that a terminal only shows. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Surrogate}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 
 export function bytesText(bytes: number): string {

@@ -79,17 +79,17 @@ function parsed({ out, code, errors }: Ran): unknown {
   return JSON.parse(out) as unknown;
 }
 
-/** In a pseudo-terminal of 100 columns and 24 rows; `keys` are typed when the screen has shown what stands before them. */
-export function inTerminal(args: readonly string[], keys: Keys = []): Promise<Ran> {
-  return terminal([process.execPath, MAIN, ...args], keys);
+/** In a pseudo-terminal of 24 rows; `keys` are typed when the screen has shown what stands before them. */
+export function inTerminal(args: readonly string[], keys: Keys = [], columns = 100): Promise<Ran> {
+  return terminal([process.execPath, MAIN, ...args], keys, {}, columns);
 }
 
 export type Keys = readonly (readonly [RegExp, string])[];
 
 /** The same for any command. */
-export async function terminal(command: readonly string[], keys: Keys, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+export async function terminal(command: readonly string[], keys: Keys, env: NodeJS.ProcessEnv = {}, columns = 100): Promise<Ran> {
   const quote = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`;
-  const line = `stty cols 100 rows 24; exec ${command.map(quote).join(' ')}`;
+  const line = `stty cols ${columns} rows 24; exec ${command.map(quote).join(' ')}`;
   const child = spawn('script', ['-qefc', line, '/dev/null'], { env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh', ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
   const rest = [...keys];
   let unseen = '';

@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { inspectTree, type ObjectType, type TreeObject } from '../../explorer/index.js';
 import { listDirectory, parseObjectName, queryObject } from '../../objects/index.js';
 import { acts, type Context, subcommand } from '../context.js';
-import { type Colour, printable } from '../output.js';
+import { printable } from '../printable.js';
+import type { Colour } from '../table.js';
 
 const ICONS: Record<ObjectType, string> = { Directory: '▸', 'ALPC Port': '⚙', Section: '▤', Event: '◈', SymbolicLink: '↪', Unknown: '?' };
 const COLOURS: Partial<Record<ObjectType, Colour>> = { Directory: 'blue', 'ALPC Port': 'green', SymbolicLink: 'cyan', Event: 'yellow', Section: 'magenta' };

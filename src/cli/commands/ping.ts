@@ -5,7 +5,8 @@ import { AlpcError } from '../../base/errors.js';
 import { connectPort } from '../../ports/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { exitCodeOf, Exit } from '../exit-codes.js';
-import { microsecondsText, printable } from '../output.js';
+import { microsecondsText } from '../output.js';
+import { printable } from '../printable.js';
 
 interface PingOptions {
   readonly count: number;

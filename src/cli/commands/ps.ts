@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { inspectProcesses, inspectWaits } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { Exit } from '../exit-codes.js';
-import { agoText, printable } from '../output.js';
+import { agoText } from '../output.js';
+import { printable } from '../printable.js';
 import { account } from './show.js';
 
 export function psCommand(): Command {
@@ -12,14 +13,14 @@ export function psCommand(): Command {
     if (out.json) return out.value(processes);
     const lines = out.table(processes, [
       { title: 'PID', of: ({ pid }) => pid, right: true },
-      { title: 'User', of: ({ user }) => account(user) },
+      { title: 'User', of: ({ user }) => account(user), spare: 2 },
       { title: 'State', of: ({ state }) => state, colour: ({ state }) => (state === 'stopped' ? 'red' : undefined) },
-      { title: 'Age', of: ({ started }) => agoText(started), right: true },
-      { title: 'Serves', of: ({ asServer }) => asServer, right: true },
-      { title: 'Connected', of: ({ asClient }) => asClient, right: true },
+      { title: 'Age', of: ({ started }) => agoText(started), right: true, spare: 5 },
+      { title: 'Serves', of: ({ asServer }) => asServer, right: true, spare: 3 },
+      { title: 'Connected', of: ({ asClient }) => asClient, right: true, spare: 4 },
       { title: 'Waiting', of: ({ waiting }) => waiting, right: true, colour: ({ waiting }) => (waiting > 0 ? 'yellow' : undefined) },
-      { title: 'Ports', of: ({ ports }) => ports.join(', ') },
-      { title: 'Command', of: ({ command }) => command },
+      { title: 'Ports', of: ({ ports }) => ports.join(', '), least: 16 },
+      { title: 'Command', of: ({ command }) => command, least: 16, spare: 1 },
     ]);
     for (const line of lines) out.line(line);
   });

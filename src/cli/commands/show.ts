@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { type AccessEntry, type ConnectionDetails, type ConnectionEnd, inspectObject, type ObjectDetails, type OutboxInfo, type PortDetails, type Usage } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
-import { agoText, bytesText, microsecondsText, type Output, printable } from '../output.js';
+import { agoText, bytesText, microsecondsText, type Output } from '../output.js';
+import { printable } from '../printable.js';
 
 export function showCommand(): Command {
   const command = subcommand('show', 'show everything about an object; of a port its connections, queues, waits and latency').argument('<object>', 'its full name');
@@ -73,13 +74,13 @@ function showConnections(out: Output, connections: readonly ConnectionDetails[])
   const lines = out.table(connections, [
     { title: 'Connection', of: ({ id }) => id },
     { title: 'Client', of: ({ client }) => who(client) },
-    { title: 'Since', of: ({ since }) => since && `${agoText(since)} ago`, right: true },
+    { title: 'Since', of: ({ since }) => since && `${agoText(since)} ago`, right: true, spare: 3 },
     { title: 'Sent', of: ({ client }) => client.outbox?.sent.messages, right: true },
-    { title: 'Received', of: ({ server }) => server.outbox?.sent.messages, right: true },
+    { title: 'Received', of: ({ server }) => server.outbox?.sent.messages, right: true, spare: 1 },
     { title: 'Pending', of: ({ client }) => client.outbox?.pendingRequests, right: true },
-    { title: 'Unread', of: ({ client, server }) => client.outbox && `${client.outbox.ring.unread}/${server.outbox?.ring.unread ?? '-'}`, right: true },
-    { title: 'Asleep', of: ({ client, server }) => client.outbox && `${client.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}/${server.outbox === undefined ? '-' : server.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}` },
-    { title: 'Median', of: ({ latency }) => latency && microsecondsText(latency.medianMicroseconds), right: true },
+    { title: 'Unread', of: ({ client, server }) => client.outbox && `${client.outbox.ring.unread}/${server.outbox?.ring.unread ?? '-'}`, right: true, spare: 2 },
+    { title: 'Asleep', of: ({ client, server }) => client.outbox && `${client.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}/${server.outbox === undefined ? '-' : server.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}`, spare: 5 },
+    { title: 'Median', of: ({ latency }) => latency && microsecondsText(latency.medianMicroseconds), right: true, spare: 4 },
     { title: 'Command', of: ({ client, problem }) => `${client.process?.command ?? ''}${problem === undefined ? '' : ` [${problem}]`}` },
   ]);
   for (const line of lines) out.line(line);
@@ -96,9 +97,9 @@ function showQuotas(out: Output, connections: readonly ConnectionDetails[]): voi
     { title: 'Connection', of: ({ id }) => id },
     { title: 'Pending of quota', of: both(({ pendingQuota }) => usage(pendingQuota)), right: true },
     { title: 'Views lent', of: both(({ views }) => usage(views)), right: true },
-    { title: 'Handles lent', of: both(({ handles }) => handles), right: true },
-    { title: 'Bells rung', of: both(({ bellsRung }) => bellsRung), right: true },
-    { title: 'Late replies', of: both(({ lateReplies }) => lateReplies), right: true },
+    { title: 'Handles lent', of: both(({ handles }) => handles), right: true, spare: 1 },
+    { title: 'Bells rung', of: both(({ bellsRung }) => bellsRung), right: true, spare: 2 },
+    { title: 'Late replies', of: both(({ lateReplies }) => lateReplies), right: true, spare: 3 },
   ]);
   for (const line of lines) out.line(line);
 }

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { inspectGraph, type Graph, inspectTree } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
-import { bytesText, type Column, type Output } from '../output.js';
+import { bytesText, type Output } from '../output.js';
+import type { Column } from '../table.js';
 import { integer } from './ping.js';
 
 interface TopOptions {
@@ -54,21 +55,29 @@ export function topCommand(): Command {
       before = now;
       if (screen !== undefined) screen.show(rows);
       else if (out.json) out.value({ at: now.graph.at, ports: sorted(rows, sort) });
-      else for (const line of [...out.table(sorted(rows, sort), COLUMNS), '']) out.line(line);
+      else for (const line of [...out.table(sorted(rows, sort), columnsFor(sort)), '']) out.line(line);
     }
   });
 }
 
-const COLUMNS: readonly Column<TopRow>[] = [
-  { title: 'Messages/s', of: (row) => Math.round(row.messagesPerSecond), right: true },
-  { title: 'Bytes/s', of: (row) => bytesText(row.bytesPerSecond), right: true },
-  { title: 'Connections', of: (row) => row.connections, right: true },
-  { title: 'Pending', of: (row) => row.pending, right: true },
-  { title: 'Waiting', of: (row) => row.waiting, right: true, colour: (row) => (row.waiting > 0 ? 'yellow' : undefined) },
-  { title: 'Server', of: (row) => row.pid, right: true },
-  { title: 'Port', of: (row) => row.port, colour: () => 'green' },
-  { title: 'Command', of: (row) => row.command },
+const COLUMNS: readonly (Column<TopRow> & { readonly sort?: SortKey })[] = [
+  { title: 'Messages/s', of: (row) => Math.round(row.messagesPerSecond), right: true, sort: 'messages' },
+  { title: 'Bytes/s', of: (row) => bytesText(row.bytesPerSecond), right: true, sort: 'bytes', spare: 1 },
+  { title: 'Connections', of: (row) => row.connections, right: true, sort: 'connections', spare: 4 },
+  { title: 'Pending', of: (row) => row.pending, right: true, sort: 'pending', spare: 3 },
+  { title: 'Waiting', of: (row) => row.waiting, right: true, sort: 'waiting', colour: (row) => (row.waiting > 0 ? 'yellow' : undefined) },
+  { title: 'Server', of: (row) => row.pid, right: true, spare: 2 },
+  { title: 'Port', of: (row) => row.port, colour: () => 'green', least: 20 },
+  { title: 'Command', of: (row) => row.command, spare: 5 },
 ];
+
+/** The column that it is sorted by can not be spared. */
+function columnsFor(by: SortKey): Column<TopRow>[] {
+  return COLUMNS.map((column) => {
+    const { spare, ...stays } = column;
+    return column.sort === by ? stays : column;
+  });
+}
 
 interface Look {
   readonly at: number;
@@ -142,7 +151,7 @@ class Screen implements Disposable {
   }
 
   #draw(): void {
-    const lines = this.#rows === undefined ? ['looking…'] : this.#out.table(sorted(this.#rows, this.#sort), COLUMNS).slice(0, this.#out.height - 2);
+    const lines = this.#rows === undefined ? ['looking…'] : this.#out.table(sorted(this.#rows, this.#sort), columnsFor(this.#sort)).slice(0, this.#out.height - 2);
     const help = `sorted by ${this.#sort}   ${Object.entries(SORTS).map(([name, { key }]) => `${key} ${name}`).join('  ')}  q quit`.slice(0, this.#out.width);
     const empty = Array.from({ length: Math.max(0, this.#out.height - 1 - lines.length) }, () => '');
     this.#out.write(`\u001B[H${[...lines, ...empty, this.#out.colour('inverse', help)].map((line) => `${line}\u001B[K`).join('\r\n')}`);
