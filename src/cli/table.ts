@@ -17,7 +17,7 @@ export interface Column<Row> {
   readonly colour?: (row: Row) => Colour | undefined;
   /** Of text: so many places it keeps; 8 when left out. */
   readonly least?: number;
-  /** Where there is no room for all, columns with a number are left out, the highest first. */
+  /** Where there is no room for all, columns with a number are left out, the highest first. 0, or left out: it stays. */
   readonly spare?: number;
 }
 
@@ -57,8 +57,8 @@ function lay<Row>(column: Column<Row>, rows: readonly Row[]): Laid<Row> {
 /** Without the columns that can be spared, as far as there is no room for them. */
 function fitting<Row>(all: readonly Laid<Row>[], width: number): readonly Laid<Row>[] {
   if (leastOf(all) <= width) return all;
-  const most = Math.max(...all.map(({ column }) => column.spare ?? -Infinity));
-  return most === -Infinity ? all : fitting(all.filter(({ column }) => column.spare !== most), width);
+  const most = Math.max(...all.map(({ column }) => column.spare ?? 0));
+  return most === 0 ? all : fitting(all.filter(({ column }) => column.spare !== most), width);
 }
 
 /** Each gets what it needs, and the first ones what is left. If even that is too much, the terminal ends where it ends. */

@@ -193,6 +193,42 @@ test('a reader that has had enough ends it without a word', async (t) => {
   assert.equal(errors, '');
 });
 
+test('output that can not be written is told in one line, with exit code 1, whether it is standard output or a file', async (t) => {
+  const root = temporaryRoot(t, { leftovers: true });
+  const port = await createPort('\\RPC Control\\traced');
+  const client = await connectPort(port.name);
+  atEnd(t, async () => {
+    client.close();
+    await port.close();
+  });
+  const intoFull = (args: string): Ran => {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', `"${process.execPath}" "${MAIN}" ${args} > /dev/full`], { encoding: 'utf8' });
+    return { code: status, out: stdout, errors: stderr };
+  };
+  for (const args of ['tree', 'ls --json', 'help', 'trace -d 5000']) assert.deepEqual(intoFull(args), { code: 1, out: '', errors: 'alpc: standard output: ENOSPC: no space left on device, write\n' }, args);
+  for (const [file, error] of [['/nonexistent/x.json', "ENOENT: no such file or directory, open '/nonexistent/x.json'"], [root, `EISDIR: illegal operation on a directory, open '${root}'`], ['/dev/full', 'ENOSPC: no space left on device, write']] as const) {
+    for (const format of ['text', 'perfetto']) assert.deepEqual(await alpc(['trace', '-d', '5000', '-o', file, '--format', format]), { code: 1, out: '', errors: `alpc: ${error}\n` }, file);
+  }
+  assert.deepEqual(await alpc(['trace', '-d', '100', '-o', '/dev/full', '--format', 'perfetto', '/RPC Control/traced']), { code: 1, out: '', errors: 'alpc: ENOSPC: no space left on device, write\n' });
+});
+
+test('who reads a trace from a FIFO and has had enough ends it without a word', async (t) => {
+  const fifo = join(temporaryRoot(t, { leftovers: true }), 'fifo');
+  const port = await createPort('\\RPC Control\\traced');
+  const client = await connectPort(port.name);
+  const timer = setInterval(() => client.tryPost('x'), 5);
+  port.on('message', () => undefined);
+  atEnd(t, async () => {
+    clearInterval(timer);
+    client.close();
+    await port.close();
+  });
+  assert.equal(spawnSync('mkfifo', [fifo]).status, 0);
+  const reader = spawn('head', ['-1', fifo], { stdio: 'ignore' });
+  atEnd(t, () => reader.kill());
+  assert.deepEqual(await alpcAlone(['trace', '-o', fifo]), { code: 0, out: '', errors: '' });
+});
+
 test('the man page is the one that is kept, and has every subcommand, option and exit code', async () => {
   const page = manPage(makeProgram());
   assert.equal(readFileSync(fileURLToPath(new URL('../../../docs/alpc.1', import.meta.url)), 'utf8'), page, 'run `npm run build && node dist/src/cli/main.js man > docs/alpc.1`');

@@ -73,10 +73,7 @@ const COLUMNS: readonly (Column<TopRow> & { readonly sort?: SortKey })[] = [
 
 /** The column that it is sorted by can not be spared. */
 function columnsFor(by: SortKey): Column<TopRow>[] {
-  return COLUMNS.map((column) => {
-    const { spare, ...stays } = column;
-    return column.sort === by ? stays : column;
-  });
+  return COLUMNS.map((column) => (column.sort === by ? { ...column, spare: 0 } : column));
 }
 
 interface Look {

@@ -1,6 +1,7 @@
 /** `alpc trace`: what happens on ports, live, without payloads. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
 import { PerfettoWriter, type ProcessInfo, trace, type TraceEvent } from '../../explorer/index.js';
 import { processFacts } from '../../platform/processes.js';
@@ -29,15 +30,20 @@ export function traceCommand(): Command {
     const format = out.json && options.format === 'text' ? 'json' : options.format;
     const timer = options.duration === undefined ? undefined : setTimeout(end, options.duration);
     const stream = options.output === undefined ? process.stdout : createWriteStream(options.output);
-    stream.once('error', end); // whoever read it has had enough
+    const writing: { error?: NodeJS.ErrnoException } = {};
+    stream.once('error', (error) => {
+      writing.error = error;
+      end();
+    });
     const writer = format === 'perfetto' ? new PerfettoLines() : format === 'json' ? { write: (event: TraceEvent) => `${JSON.stringify(event)}\n`, end: () => '' } : { write: textOf, end: () => '' };
     for await (const event of trace({ ...where, ...(port === undefined ? {} : { port }), interval: options.interval, signal })) {
       if (!stream.write(writer.write(event))) await once(stream, 'drain', { signal }).catch(() => undefined);
     }
     clearTimeout(timer);
-    if (stream.destroyed) return;
     const last = writer.end();
-    await new Promise<void>((resolve) => (stream === process.stdout ? stream.write(last, () => resolve()) : stream.end(last, () => resolve())));
+    if (stream === process.stdout) await new Promise<void>((resolve) => stream.write(last, () => resolve()));
+    else await finished(stream.end(last)).catch(() => undefined); // it has been noted
+    if (writing.error !== undefined && writing.error.code !== 'EPIPE') throw writing.error; // EPIPE: whoever read it has had enough
   });
 }
 
