@@ -12,7 +12,7 @@ import { waitGraphOf } from './waits.js';
 
 /**
  * Every object of the namespace. Does not wait.
- * @throws AlpcError when the root itself can't be read
+ * @throws AlpcError when the root itself can't be read, ERR_ALPC_NAME_NOT_FOUND when there is none where `root` or `$ALPC_ROOT` says
  */
 export function inspectTree(options: RootOptions = {}): Tree {
   return tree(options);
@@ -27,17 +27,26 @@ export function inspectObject(name: string, options: RootOptions = {}): ObjectDe
   return details.type === 'ALPC Port' ? withPort(details, takeSnapshot(options)) : details;
 }
 
-/** Processes, connections, waits: the picture of the whole. Does not wait. */
+/**
+ * Processes, connections, waits: the picture of the whole. Does not wait.
+ * @throws AlpcError as `inspectTree`
+ */
 export function inspectGraph(options: RootOptions = {}): Graph {
   return graphOf(takeSnapshot(options));
 }
 
-/** The processes that serve ports or are connected to one. Does not wait. */
+/**
+ * The processes that serve ports or are connected to one. Does not wait.
+ * @throws AlpcError as `inspectTree`
+ */
 export function inspectProcesses(options: RootOptions = {}): ProcessNode[] {
   return processNodes(takeSnapshot(options));
 }
 
-/** Who waits for whose reply, and the circles. Does not wait. */
+/**
+ * Who waits for whose reply, and the circles. Does not wait.
+ * @throws AlpcError as `inspectTree`
+ */
 export function inspectWaits(options: RootOptions = {}): WaitGraph {
   return waitGraphOf(takeSnapshot(options));
 }

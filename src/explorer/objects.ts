@@ -4,7 +4,8 @@
  */
 import { lstatSync, type Stats } from 'node:fs';
 import { AlpcError } from '../base/errors.js';
-import { listDirectory, namespaceRoot, type ObjectType, parseObjectName, queryObject, resolveName, type RootOptions, walkNamespace } from '../objects/index.js';
+import { listDirectory, type ObjectType, parseObjectName, queryObject, resolveName, type RootOptions, walkNamespace } from '../objects/index.js';
+import { findRoot, openRootToLookUp } from '../objects/root.js';
 import { kindOf } from '../notification/event.js';
 import { peekFifo } from '../platform/fifo.js';
 import { openDescriptors, processFacts, processIds } from '../platform/processes.js';
@@ -13,7 +14,7 @@ import type { ObjectDetails, ProcessInfo, SecurityLine, Tree, TreeObject } from 
 import { pathOf } from './port-files.js';
 
 export function tree(options: RootOptions = {}): Tree {
-  const root = namespaceRoot(options);
+  const { path: root } = findRoot(options);
   return { at: new Date().toISOString(), root, objects: Array.from(walkNamespace(options), (entry) => withResolved(entry, options)) };
 }
 
@@ -26,8 +27,8 @@ export function withResolved(entry: TreeObject, options: RootOptions): TreeObjec
 /** Of a port without `port`, which takes a snapshot: see index.ts. */
 export function describeObject(name: string, options: RootOptions): ObjectDetails {
   const { text } = parseObjectName(name);
-  const root = namespaceRoot(options);
-  const path = pathOf(root, text);
+  using root = openRootToLookUp(options);
+  const path = pathOf(root.path, text);
   const facts = text === '\\' ? { type: 'Directory' as const } : queryObject(text, options);
   const stat = statOf(path, text);
   const accounts = new Accounts();

@@ -5,7 +5,8 @@
  */
 import { lstatSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { namespaceRoot, type RootOptions, walkNamespace } from '../objects/index.js';
+import { type RootOptions, walkNamespace } from '../objects/index.js';
+import { findRoot } from '../objects/root.js';
 import type { SocketFacts } from '../platform/socket-list.js';
 
 const HALF = 2 ** 32;
@@ -22,7 +23,7 @@ export class NamedFiles {
   readonly #portsByInode = new Map<number, NamedFile[]>();
 
   constructor(options: RootOptions) {
-    const root = namespaceRoot(options);
+    const { path: root } = findRoot(options);
     const found = { ports: [] as NamedFile[], events: [] as NamedFile[] };
     for (const { name, type } of walkNamespace(options)) {
       const list = type === 'ALPC Port' ? found.ports : type === 'Event' ? found.events : undefined;

@@ -27,7 +27,7 @@ const CENSUS_EVERY = 250;
 
 /**
  * Traces from now on, until the loop is left or the signal is aborted. Connections that there are already are told as `connect` first.
- * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_NAME_INVALID
+ * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_NAME_INVALID, ERR_ALPC_NAME_NOT_FOUND when there is no root where `root` or `$ALPC_ROOT` says
  */
 export async function* trace(options?: TraceOptions): AsyncGenerator<TraceEvent, void, undefined> {
   const { port, signal, interval = 5, root } = checkOptions(options, 'options', ['port', 'signal', 'interval', 'root']);

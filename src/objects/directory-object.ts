@@ -11,7 +11,7 @@ import { listOf, OPEN, readLink } from '../platform/directory.js';
 import { SystemError } from '../platform/system.js';
 import { naming, type ObjectType, openByName, typeOf } from './lookup.js';
 import { isObjectPart, joinName, parseObjectName, showLinkTarget } from './object-name.js';
-import { openRoot, type RootOptions } from './root.js';
+import { openRootToLook, openRootToLookUp, type RootOptions } from './root.js';
 
 /** One object in a directory. */
 export interface DirectoryEntry {
@@ -31,7 +31,8 @@ export interface TreeEntry extends DirectoryEntry {
 }
 
 /**
- * What a directory holds, sorted by name. Symbolic links are shown and not followed, except in `name` itself. Does not wait.
+ * What a directory holds, sorted by name. Symbolic links are shown and not followed, except in `name` itself. Makes nothing: a root
+ * of one's own that nobody has made yet holds nothing. Does not wait.
  * @param name the directory's full name; `\` is the root
  * @throws AlpcError ERR_ALPC_NAME_INVALID, ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_OBJECT_TYPE_MISMATCH when it is no directory,
  *   ERR_ALPC_ACCESS_DENIED when the user may not read it, ERR_ALPC_INVALID_ARGUMENT
@@ -39,7 +40,8 @@ export interface TreeEntry extends DirectoryEntry {
  */
 export function listDirectory(name: string, options?: RootOptions): DirectoryEntry[] {
   const parsed = parseObjectName(name);
-  using root = openRoot(options);
+  using root = parsed.text === '\\' ? openRootToLook(options) : openRootToLookUp(options);
+  if (root === undefined) return [];
   using directory = openByName(root.fd, parsed, OPEN.read);
   const entries = naming(`'${parsed.text}'`, () => listOf(directory.fd)).filter((entry) => isObjectPart(entry.name));
   return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(({ name, kind }) => {

@@ -10,7 +10,7 @@ import { AlpcError } from '../base/errors.js';
 import { changeMode, fileKind, makeDirectory, makeLink, OPEN, openBeneath, pathOf, readLink, statOf } from '../platform/directory.js';
 import { naming, type ObjectType, openByName, openParent, typeMismatch, typeOf } from './lookup.js';
 import { leafOf, nameOf, type ObjectName, parseLinkTarget, parseObjectName, showLinkTarget } from './object-name.js';
-import { openRoot, type Root, type RootOptions } from './root.js';
+import { openRoot, openRootToLookUp, type Root, type RootOptions } from './root.js';
 
 export interface CreateDirectoryOptions extends RootOptions {
   /** Permission bits of each directory that is made, 0 to 0o1777, set exactly; left out, 0o755 less what the umask takes away. */
@@ -83,7 +83,7 @@ export function createSymbolicLink(name: string, target: string, options?: RootO
  */
 export function readSymbolicLink(name: string, options?: RootOptions): string {
   const parsed = parseObjectName(name);
-  using root = openRoot(options);
+  using root = openRootToLookUp(options);
   using link = openByName(root.fd, parsed, OPEN.link);
   const type = typeOf(fileKind(statOf(link.fd)));
   if (type !== 'SymbolicLink') throw typeMismatch(parsed, 'SymbolicLink', type);
@@ -97,7 +97,7 @@ export function readSymbolicLink(name: string, options?: RootOptions): string {
  */
 export function queryObject(name: string, options?: RootOptions): ObjectInformation {
   const parsed = parseObjectName(name);
-  using root = openRoot(options);
+  using root = openRootToLookUp(options);
   using object = openByName(root.fd, parsed, OPEN.link);
   const stat = statOf(object.fd);
   const information = {
@@ -118,7 +118,7 @@ export function queryObject(name: string, options?: RootOptions): ObjectInformat
  */
 export function resolveName(name: string, options?: RootOptions): string {
   const parsed = parseObjectName(name);
-  using root = openRoot(options);
+  using root = openRootToLookUp(options);
   using object = openByName(root.fd, parsed, OPEN.path);
   return naming(`'${parsed.text}'`, () => {
     const [top, path] = [pathOf(root.fd), pathOf(object.fd)];

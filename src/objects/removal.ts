@@ -12,7 +12,7 @@ import { LOCK_TIMEOUT, lockOrThrow, lockParent, removeLeftovers } from './locked
 import { lockDeadEvent } from './event-name.js';
 import { naming } from './lookup.js';
 import { leafOf, type ObjectName, parseObjectName } from './object-name.js';
-import { openRoot, type RootOptions } from './root.js';
+import { openRootToLookUp, type RootOptions } from './root.js';
 
 export interface RemoveOptions extends RootOptions {
   /** Remove a port's name even while its server lives, an event's even while somebody holds it: connections and holders stay, but nobody finds it any more. */
@@ -34,7 +34,7 @@ export function removeObject(name: string, options?: RemoveOptions): void {
   const { force = false, timeout = LOCK_TIMEOUT, root: path } = checkOptions(options, 'options', ['force', 'timeout', 'root']);
   checkBoolean(force, 'force');
   const deadline = deadlineAfter(checkTimeout(timeout));
-  using root = openRoot(path === undefined ? {} : { root: path });
+  using root = openRootToLookUp(path === undefined ? {} : { root: path });
   naming(`'${parsed.text}'`, () => runBlocking(removeSteps(root.fd, parsed, force, deadline)));
 }
 

@@ -5,8 +5,9 @@
  * `$XDG_RUNTIME_DIR/alpc`, `alpc-<uid>` in the system's temporary directory. What stands there is opened first and judged
  * by its descriptor, and everything else goes through that descriptor, so it cannot be exchanged in between.
  *
- * Invariants: nobody but the user and root can exchange what is in a root that was accepted; a root of one's own always
- * has the standard directories. It does not promise that two processes with different surroundings share a root.
+ * Invariants: nobody but the user and root can exchange what is in a root that was accepted; a root of one's own has the standard
+ * directories for whoever makes something in it. Who only looks makes nothing: neither a root that is missing nor what is missing in it.
+ * It does not promise that two processes with different surroundings share a root.
  */
 import { type BigIntStats, lstatSync, mkdirSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
@@ -60,14 +61,45 @@ export function namespaceRoot(options?: RootOptions): string {
   return root.path;
 }
 
-/** Opens the root, for as long as the caller keeps it. */
+/** Opens the root, for as long as the caller keeps it, for who makes something in it: it is made if it is missing. */
 export function openRoot(options?: RootOptions, surroundings: Surroundings = presentSurroundings()): Root {
-  return openTrusted(options, surroundings, true);
+  const candidate = choose(options, surroundings);
+  return about(candidate, () => {
+    using root = openTrusted(candidate, surroundings) ?? openMade(candidate, surroundings);
+    const stat = statOf(root.fd);
+    if (stat.uid === BigInt(surroundings.uid)) makeStandardDirectories(root.fd, Number(stat.mode) & 0o1777);
+    return new Root(root.take(), root.path);
+  });
 }
 
-/** The same for who only looks a name up: in a standard directory that is missing nothing would be found, so none is made. */
+/**
+ * The same for who only looks: nothing is made.
+ * @returns undefined when it is a root of one's own that nobody has made yet: nothing is in such a namespace
+ * @throws AlpcError as `namespaceRoot`, and ERR_ALPC_NAME_NOT_FOUND when there is none where `root` or `$ALPC_ROOT` says
+ */
+export function openRootToLook(options?: RootOptions, surroundings: Surroundings = presentSurroundings()): Root | undefined {
+  const candidate = choose(options, surroundings);
+  const root = about(candidate, () => openTrusted(candidate, surroundings));
+  if (root === undefined && candidate.rule === 'given') throw notThere(candidate.path);
+  return root;
+}
+
+/**
+ * The same for who looks for something in it, which is not there if the root is not.
+ * @throws AlpcError as `namespaceRoot`, and ERR_ALPC_NAME_NOT_FOUND when there is none
+ */
 export function openRootToLookUp(options?: RootOptions): Root {
-  return openTrusted(options, presentSurroundings(), false);
+  const root = openRootToLook(options);
+  if (root === undefined) throw notThere(findRoot(options).path);
+  return root;
+}
+
+/** Where the root is, or would be made. @throws AlpcError as `namespaceRoot` */
+export function findRoot(options?: RootOptions): { readonly path: string; readonly isThere: boolean } {
+  const surroundings = presentSurroundings();
+  const candidate = choose(options, surroundings);
+  using root = about(candidate, () => openTrusted(candidate, surroundings));
+  return { path: candidate.path, isThere: root !== undefined };
 }
 
 /**
@@ -76,23 +108,49 @@ export function openRootToLookUp(options?: RootOptions): Root {
  * @throws AlpcError ERR_ALPC_OBJECT_TYPE_MISMATCH when it is another one
  */
 export function checkFileSystem(device: bigint, options: RootOptions, what: string): void {
-  using root = openRootToLookUp(options);
+  using root = openRoot(options);
   if (factsOfDescriptor(root.fd).device !== device) throw new AlpcError('ERR_ALPC_OBJECT_TYPE_MISMATCH', `${what}: it is a file of another file system than the namespace's`);
 }
 
-function openTrusted(options: RootOptions | undefined, surroundings: Surroundings, complete: boolean): Root {
+function choose(options: RootOptions | undefined, surroundings: Surroundings): Candidate {
   const { root } = checkOptions(options, 'options', ['root']);
-  const { path, rule } = root === undefined ? chooseRoot(surroundings) : { path: checkPath(root, 'root'), rule: 'given' as const };
-  const what = `the namespace's root '${path}'`;
+  return root === undefined ? chooseRoot(surroundings) : { path: checkPath(root, 'root'), rule: 'given' };
+}
+
+/** Undefined when nothing stands there. */
+function openTrusted({ path, rule }: Candidate, { uid }: Surroundings): Root | undefined {
+  using directory = tryOpen(path);
+  if (directory === undefined) return undefined;
+  checkTrust(statOf(directory.fd), whatOf(path), rule, uid);
+  return new Root(directory.take(), path);
+}
+
+function openMade(candidate: Candidate, surroundings: Surroundings): Root {
+  const { path } = candidate;
   try {
-    using directory = openOrMake(path);
-    const stat = statOf(directory.fd);
-    checkTrust(stat, what, rule, surroundings.uid);
-    if (complete && stat.uid === BigInt(surroundings.uid)) makeStandardDirectories(directory.fd, Number(stat.mode) & 0o1777);
-    return new Root(directory.take(), path);
+    mkdirSync(path, { recursive: true, mode: 0o700 }); // content with what another process made a moment ago
   } catch (error) {
-    throw translate(error, what);
+    throw new SystemError('mkdir', (error as NodeJS.ErrnoException).code ?? String(error));
   }
+  const made = openTrusted(candidate, surroundings);
+  if (made === undefined) throw new SystemError('open', 'ENOENT'); // removed in the same moment
+  return made;
+}
+
+function about<T>({ path }: Candidate, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw translate(error, whatOf(path));
+  }
+}
+
+function whatOf(path: string): string {
+  return `the namespace's root '${path}'`;
+}
+
+function notThere(path: string): AlpcError {
+  return new AlpcError('ERR_ALPC_NAME_NOT_FOUND', `${whatOf(path)} is not there`);
 }
 
 function presentSurroundings(): Surroundings {
@@ -137,18 +195,13 @@ function isDirectoryOf(path: string, uid: number): boolean {
   }
 }
 
-function openOrMake(path: string): Descriptor {
+function tryOpen(path: string): Descriptor | undefined {
   try {
     return openAbsolute(path, OPEN.path);
   } catch (error) {
-    if (!hasErrno(error, 'ENOENT')) throw error;
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
   }
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 }); // content with what another process made a moment ago
-  } catch (error) {
-    throw new SystemError('mkdir', (error as NodeJS.ErrnoException).code ?? String(error));
-  }
-  return openAbsolute(path, OPEN.path);
 }
 
 function checkTrust(stat: BigIntStats, what: string, rule: Candidate['rule'], uid: number): void {

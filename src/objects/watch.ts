@@ -12,7 +12,7 @@ import { checkBoolean, checkOptions, checkSignal } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import type { ObjectType } from './lookup.js';
 import { joinName, parseObjectName } from './object-name.js';
-import type { RootOptions } from './root.js';
+import { openRoot, type RootOptions } from './root.js';
 import { WatchedDirectory } from './watched-directory.js';
 
 export interface WatchOptions extends RootOptions {
@@ -32,8 +32,9 @@ export interface NamespaceEvent {
 }
 
 /**
- * Watches a directory from now on; what it holds already is not told. Keeps the process alive until it is ended: by leaving
- * the loop, by `return()`, by `await using`, or by the signal.
+ * Watches a directory from now on; what it holds already is not told. A root that is missing is made, with its standard directories, as who
+ * serves would make it: so one may wait for the first of them. Keeps the process alive until it is ended: by leaving the loop, by
+ * `return()`, by `await using`, or by the signal.
  *
  *     for await (const { event, name } of watchDirectory('\\RPC Control', { signal })) console.log(event, name);
  *
@@ -44,12 +45,23 @@ export interface NamespaceEvent {
  * Windows: no counterpart; WinObj lists again.
  */
 export function watchDirectory(name: string, options?: WatchOptions): DirectoryWatch {
+  return watch(name, options, true);
+}
+
+/** The same for who changes nothing. @throws AlpcError ERR_ALPC_NAME_NOT_FOUND also when the root is missing */
+export function watchWithoutMaking(name: string, options: WatchOptions): DirectoryWatch {
+  return watch(name, options, false);
+}
+
+function watch(name: string, options: WatchOptions | undefined, makes: boolean): DirectoryWatch {
   const { text } = parseObjectName(name);
   const { signal, recursive = false, root } = checkOptions(options, 'options', ['signal', 'recursive', 'root']);
   checkBoolean(recursive, 'recursive');
   const checked = checkSignal(signal);
   checked?.throwIfAborted();
-  return new DirectoryWatch(text, recursive, root === undefined ? {} : { root }, checked);
+  const where: RootOptions = root === undefined ? {} : { root };
+  if (makes) openRoot(where)[Symbol.dispose]();
+  return new DirectoryWatch(text, recursive, where, checked);
 }
 
 interface Reader {

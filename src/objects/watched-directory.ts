@@ -11,7 +11,7 @@ import { descriptorPath, fileKind, hasErrno, listOf, OPEN, openAbsolute, openBen
 import { SystemError, translate } from '../platform/system.js';
 import { naming, type ObjectType, openByName, typeOf } from './lookup.js';
 import { isObjectPart, parseObjectName, pathOfName } from './object-name.js';
-import { openRoot, type RootOptions } from './root.js';
+import { openRootToLookUp, type RootOptions } from './root.js';
 
 /** What is remembered of an object: which one it is, and how it is. */
 interface Seen {
@@ -37,7 +37,7 @@ export class WatchedDirectory {
   /** @param stirred called when there is reason to look, or when watching has failed */
   constructor(readonly name: string, options: RootOptions, stirred: (failure?: { readonly error: unknown }) => void) {
     const what = `'${name}'`;
-    using root = openRoot(options);
+    using root = openRootToLookUp(options);
     using directory = openByName(root.fd, parseObjectName(name), OPEN.read);
     this.#root = root.path;
     this.#identity = identityOf(naming(what, () => statOf(directory.fd)));

@@ -103,7 +103,13 @@ test('of a server, and a client that has two connections', async (t) => {
     assert.match(out, new RegExp(`^(.*shown: process ${server.pid} of user ${process.geteuid!()} answered in .*\n){2}2 of 2 answered; `));
     const { microseconds, server: who } = await json<{ microseconds: number; server: { pid: number } }>('ping', NAME, '-c', '1');
     assert.ok(microseconds > 0 && who.pid === server.pid);
-    assert.equal((await alpc(['ping', '\\RPC Control\\none', '-c', '1'])).code, 3);
+    for (const [name, exit, why] of [['\\RPC Control\\none', 3, 'STATUS_OBJECT_NAME_NOT_FOUND'], ['\\RPC Control', 1, 'STATUS_OBJECT_TYPE_MISMATCH'], ['no root before it', 2, 'STATUS_OBJECT_NAME_INVALID']] as const) {
+      const failed = await alpc(['ping', name, '-i', '1']);
+      assert.deepEqual([failed.code, failed.out], [exit, ''], name);
+      assert.match(failed.errors, new RegExp(`^alpc: .*\\[${why}\\]\n$`), 'once, and on standard error');
+      const told = await alpc(['ping', name, '-i', '1', '--json']);
+      assert.deepEqual([told.code, told.errors, told.out.split('\n').length], [exit, failed.errors, 2]);
+    }
   });
 
   await t.test('a process that waits for one that is stopped is told by waits, and is no deadlock', async () => {
@@ -116,7 +122,8 @@ test('of a server, and a client that has two connections', async (t) => {
   });
 
   await t.test('ping ends with a code that says why there is no answer: nobody listens, or is stopped', async () => {
-    assert.equal((await alpc(['ping', NAME, '-c', '1', '-t', '100'])).code, 6);
+    const silent = await alpc(['ping', NAME, '-c', '2', '-i', '1', '-t', '100']);
+    assert.deepEqual([silent.code, silent.out, silent.errors.match(/^alpc: .*\[STATUS_TIMEOUT\]$/gm)?.length], [6, '', 2], 'it may answer the next time');
     await Promise.all([client.kill(), server.kill()]);
     assert.equal((await alpc(['ping', NAME, '-c', '1'])).code, 3);
   });

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
-import { connectPort, createDirectory, createEvent, createPort, createSymbolicLink, removeObject } from '../../src/index.js';
+import { connectPort, createDirectory, createEvent, createPort, createSymbolicLink, namespaceRoot, removeObject } from '../../src/index.js';
 import { EXPLORER_PORT, type ExplorerServer, type Graph, type ObjectDetails, type ObjectEvent, serveExplorer, type Tree } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -217,6 +217,7 @@ async function listen(server: ExplorerServer, query: string, onEvent: (event: st
 
 test('objects that come and go are told as they do, links with what they lead to', async (t) => {
   temporaryRoot(t, { leftovers: true });
+  namespaceRoot(); // makes the standard directories
   const server = await serve(t);
   const told: ObjectEvent[] = [];
   await listen(server, '', (event, data) => {
@@ -255,6 +256,43 @@ test('a port is told again and again, that it is gone once, and again when it is
   });
   assert.deepEqual(seen, ['there', 'gone', 'there']);
   assert.ok(graphs >= 3);
+});
+
+test('it makes nothing in a root that is there, and does not begin where the one that is given is not', async (t) => {
+  const root = temporaryRoot(t);
+  const server = await serve(t);
+  await listen(server, '?graph=1', (event) => event === 'graph');
+  for (const path of ['/api/info', '/api/tree', '/api/graph', '/api/waits', '/api/object?name=%5C']) await get(server, path);
+  assert.deepEqual(readdirSync(root), []);
+  const missing = join(root, 'missing');
+  await assert.rejects(serveExplorer({ root: missing }), { code: 'ERR_ALPC_NAME_NOT_FOUND', message: /is not there/ });
+  assert.equal(existsSync(missing), false);
+});
+
+test("a root of this user's own that nobody has made yet is shown as empty, and what is in it as soon as somebody makes it", { skip: existsSync('/run/alpc') && 'an administrator has made a root here' }, async (t) => {
+  temporaryRoot(t);
+  const runtime = mkdtempSync(join(tmpdir(), 'alpc-runtime-'));
+  const before = process.env['XDG_RUNTIME_DIR'];
+  delete process.env['ALPC_ROOT']; // temporaryRoot sets it back
+  process.env['XDG_RUNTIME_DIR'] = runtime;
+  atEnd(t, () => {
+    if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
+    else process.env['XDG_RUNTIME_DIR'] = before;
+    rmSync(runtime, { recursive: true });
+  });
+  const server = await serve(t);
+  const told: string[] = [];
+  await listen(server, '?graph=1', (event) => {
+    if (event === 'graph' && told.at(-1) === 'info') {
+      assert.deepEqual(readdirSync(runtime), []);
+      createDirectory('\\made');
+    }
+    if (told.at(-1) !== event) told.push(event);
+    return event === 'reload';
+  });
+  assert.deepEqual([told[0], told.includes('reload')], ['info', true]);
+  const { root, objects } = await get<Tree>(server, '/api/tree');
+  assert.deepEqual([root, objects.some(({ name }) => name === '\\made')], [join(runtime, 'alpc'), true]);
 });
 
 test('to close it ends its streams and frees its port', async (t) => {

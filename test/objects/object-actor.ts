@@ -3,7 +3,7 @@
  * (`at`, on the wall clock) that all wait for, so that they begin together.
  */
 import { AlpcError } from '../../src/base/errors.js';
-import { bindPortName, bindPortNameSync, type BoundPortName, checkAccess, createDirectory, createSecurityDescriptor, listDirectory, openPort, type TreeEntry, walkNamespace } from '../../src/objects/index.js';
+import { bindPortName, bindPortNameSync, type BoundPortName, checkAccess, createDirectory, createSecurityDescriptor, listDirectory, namespaceRoot, openPort, type TreeEntry, walkNamespace } from '../../src/objects/index.js';
 import { statOf } from '../../src/platform/directory.js';
 import { closeDescriptor } from '../../src/platform/system.js';
 import { obey, tell } from '../support/actor.js';
@@ -34,7 +34,7 @@ async function answer(at: number, action: () => Omit<Answer & { done: true }, 'd
 
 obey<Order>({
   ready: () => answer(0, () => ({})),
-  list: ({ name, root, at }) => answer(at, () => ({ listed: listDirectory(name, { root }).map((entry) => entry.name) })),
+  list: ({ name, root, at }) => answer(at, () => ({ listed: listDirectory(name, { root: namespaceRoot({ root }) }).map((entry) => entry.name) })),
   walk: ({ root }) => answer(0, () => ({ entries: [...walkNamespace({ root })] })),
   mkdir: ({ name, root, at, recursive }) =>
     answer(at, () => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { namespaceRoot, openRoot, STANDARD_DIRECTORIES, type Surroundings } from '../../src/objects/root.js';
+import { listDirectory, openPort, queryObject, readSymbolicLink, removeObject, resolveName, walkNamespace, watchDirectory } from '../../src/objects/index.js';
+import { namespaceRoot, openRoot, openRootToLook, STANDARD_DIRECTORIES, type Surroundings } from '../../src/objects/root.js';
+import { watchWithoutMaking } from '../../src/objects/watch.js';
 import { failsWith, isRoot, order, startObjectActor, testInRoot } from './support.js';
 import { withLedger } from '../support/ledger.js';
 
@@ -119,6 +121,43 @@ testInRoot('a root must be an absolute path, and an option that is not known is 
   assert.throws(() => namespaceRoot({ root: 'relative' }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'root' must be an absolute path/));
   assert.throws(() => namespaceRoot({ root: '/a\0b' }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'root'/));
   assert.throws(() => namespaceRoot({ rot: '/a' } as never), failsWith('ERR_ALPC_INVALID_ARGUMENT', /no option 'rot'/));
+});
+
+testInRoot('who only looks makes nothing: a given root that is missing is told, and in one that is there nothing is added', (root) => {
+  const looks: Record<string, () => unknown> = {
+    listDirectory: () => listDirectory('\\', { root }),
+    walkNamespace: () => [...walkNamespace({ root })],
+    queryObject: () => queryObject('\\x', { root }),
+    readSymbolicLink: () => readSymbolicLink('\\x', { root }),
+    resolveName: () => resolveName('\\x', { root }),
+    openPort: () => openPort('\\x', { root }),
+    removeObject: () => removeObject('\\x', { root }),
+    watchWithoutMaking: () => watchWithoutMaking('\\RPC Control', { root }),
+  };
+  for (const [name, look] of Object.entries(looks)) {
+    assert.throws(look, failsWith('ERR_ALPC_NAME_NOT_FOUND', /^the namespace's root '.*\/root' is not there/), name);
+    assert.equal(existsSync(root), false, name);
+  }
+  mkdirSync(root, { mode: 0o700 });
+  assert.deepEqual([listDirectory('\\', { root }), [...walkNamespace({ root })]], [[], []]);
+  for (const [name, look] of Object.entries(looks).slice(2)) assert.throws(look, failsWith('ERR_ALPC_NAME_NOT_FOUND'), name);
+  assert.deepEqual(readdirSync(root), []);
+});
+
+testInRoot("a root of one's own that nobody has made yet is none to who only looks, and one that is refused is refused all the same", (root) => {
+  const own = join(dirname(root), `alpc-${me}`);
+  assert.equal(openRootToLook({}, surroundings(root)), undefined);
+  assert.equal(existsSync(own), false);
+  assert.throws(() => openRootToLook({}, surroundings(root, { environment: { ALPC_ROOT: root } })), failsWith('ERR_ALPC_NAME_NOT_FOUND', /is not there/));
+  mkdirSync(own);
+  chmodSync(own, 0o777);
+  assert.throws(() => openRootToLook({}, surroundings(root)), failsWith('ERR_ALPC_ACCESS_DENIED', /lets others write/));
+});
+
+testInRoot('who watches makes the root, and so can wait for the first that is made in it', async (root) => {
+  await using watching = watchDirectory('\\RPC Control', { root });
+  mkdirSync(join(root, 'RPC Control', 'first'));
+  assert.equal((await watching.next()).value?.name, '\\RPC Control\\first');
 });
 
 testInRoot('a standard directory that was removed is back at the next use', (root) => {

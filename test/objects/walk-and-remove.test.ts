@@ -29,7 +29,7 @@ testInRoot('a walk gives every object with its full name, each directory before 
 });
 
 testInRoot('a walk that is broken off leaves nothing open, and one that begins nowhere fails', (root) => {
-  for (const { name } of walkNamespace({ root })) if (name === '\\Callback') break;
+  for (const { name } of walkNamespace({ root: namespaceRoot({ root }) })) if (name === '\\Callback') break;
   assert.throws(() => [...walkNamespace({ root, from: '\\none' })], failsWith('ERR_ALPC_NAME_NOT_FOUND', /'\\none'/));
 });
 

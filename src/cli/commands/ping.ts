@@ -1,7 +1,7 @@
 /** `alpc ping`: connects to a port and leaves again, to see whether its server answers and how fast. A server that asks is asked. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { AlpcError } from '../../base/errors.js';
+import { AlpcError, type AlpcErrorCode } from '../../base/errors.js';
 import { connectPort } from '../../ports/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { exitCodeOf, Exit } from '../exit-codes.js';
@@ -40,12 +40,17 @@ export function pingCommand(): Command {
       const { exit: _, ...told } = answer;
       if (out.json) out.value(told);
       else if (told.error === undefined) out.line(`${printable(port)}: process ${told.server!.pid} of user ${told.server!.uid} answered in ${microsecondsText(told.microseconds)}`);
-      else out.line(out.colour('red', printable(told.error.message)));
+      if (told.error === undefined) continue;
+      process.stderr.write(`alpc: ${printable(told.error.message)}\n`);
+      if (times.length === 0 && STAYS.includes(told.error.code)) break;
     }
     if (!out.json && times.length > 1) out.line(`${times.length} of ${count} answered; fastest ${microsecondsText(Math.min(...times))}, slowest ${microsecondsText(Math.max(...times))}`);
     return times.length > 0 ? Exit.done : exit;
   });
 }
+
+/** What is the same the next time, as long as nobody has ever answered; a server that did may come back. */
+const STAYS: readonly string[] = ['ERR_ALPC_NAME_NOT_FOUND', 'ERR_ALPC_NAME_INVALID', 'ERR_ALPC_OBJECT_TYPE_MISMATCH', 'ERR_ALPC_INVALID_ARGUMENT'] satisfies AlpcErrorCode[];
 
 async function pingOnce(port: string, sequence: number, options: { root?: string; timeout: number; signal: AbortSignal }): Promise<Answer & { exit?: number }> {
   const start = performance.now();

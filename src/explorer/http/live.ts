@@ -2,9 +2,12 @@
  * The stream of events: objects that come and go in the whole tree, and pictures of a port or of the whole, once in each interval. All
  * streams of a server share one snapshot in each interval, so that ten pages cost no more than one.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SSEStreamingApi } from 'hono/streaming';
 import { AlpcError } from '../../base/errors.js';
-import { readSymbolicLink, type RootOptions, watchDirectory } from '../../objects/index.js';
+import { readSymbolicLink, type RootOptions } from '../../objects/index.js';
+import { findRoot } from '../../objects/root.js';
+import { watchWithoutMaking } from '../../objects/watch.js';
 import { withPort } from '../inspect.js';
 import type { ExplorerInfo, ObjectEvent } from '../model.js';
 import { describeObject, withResolved } from '../objects.js';
@@ -99,7 +102,10 @@ function pictureOf(port: string, snapshots: Snapshots, where: RootOptions): unkn
   }
 }
 
-/** A watch may fail: too many directories for the system, a root that was made anew. Then the page asks for the tree again, and a new one begins. */
+/**
+ * A watch may fail: too many directories for the system, a root that is made anew, or not made yet. Once there is one the page asks for the tree
+ * again, and a new watch begins.
+ */
 async function tellObjects(tell: Tell, { where }: LiveOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -107,10 +113,8 @@ async function tellObjects(tell: Tell, { where }: LiveOptions, signal: AbortSign
     } catch (error) {
       if (signal.aborted) return;
       if (!AlpcError.is(error)) throw error;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, AGAIN_AFTER);
-        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-      });
+      do await sleep(AGAIN_AFTER, undefined, { signal }).catch(() => undefined);
+      while (!signal.aborted && !findRoot(where).isThere);
       if (!signal.aborted) await tell('reload', {});
     }
   }
@@ -124,7 +128,7 @@ async function watchOnce(tell: Tell, where: RootOptions, signal: AbortSignal): P
     void tell('objects', gathered.splice(0));
   };
   try {
-    for await (const { event, name, type } of watchDirectory('\\', { ...where, recursive: true, signal })) {
+    for await (const { event, name, type } of watchWithoutMaking('\\', { ...where, recursive: true, signal })) {
       gathered.push(event === 'removed' ? { event, name, type } : { event, ...describeEvent({ name, type }, where) });
       timer ??= setTimeout(flush, GATHERING);
     }

@@ -10,7 +10,8 @@ import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { checkInteger, checkOptions, checkSignal, checkString } from '../../base/arguments.js';
 import { AlpcError } from '../../base/errors.js';
-import { namespaceRoot, parseObjectName, type RootOptions } from '../../objects/index.js';
+import { parseObjectName, type RootOptions } from '../../objects/index.js';
+import { findRoot, openRootToLook } from '../../objects/root.js';
 import { libc } from '../../platform/system.js';
 import { Accounts } from '../describe.js';
 import { inspectTree, withPort } from '../inspect.js';
@@ -45,8 +46,8 @@ export interface ExplorerServer extends AsyncDisposable {
 }
 
 /**
- * Serves the explorer's page to this user, on 127.0.0.1.
- * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT; the error of `node:net` when it can't listen there
+ * Serves the explorer's page to this user, on 127.0.0.1. A root of this user's own that nobody has made yet is shown as empty until somebody does.
+ * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_NAME_NOT_FOUND when there is no root where `root` or `$ALPC_ROOT` says; the error of `node:net` when it can't listen there
  */
 export async function serveExplorer(options?: ExplorerOptions): Promise<ExplorerServer> {
   const given = checkOptions(options, 'options', ['root', 'port', 'interval', 'page', 'signal']);
@@ -56,6 +57,7 @@ export async function serveExplorer(options?: ExplorerOptions): Promise<Explorer
   if (port !== undefined) checkInteger(port, 'options.port', 0, 65_535);
   checkInteger(interval, 'options.interval', 50, 60_000);
   const where: RootOptions = given.root === undefined ? {} : { root: checkString(given.root, 'options.root') };
+  openRootToLook(where)?.[Symbol.dispose]();
   const token = randomBytes(32).toString('base64url');
   const ending = new AbortController();
   const app = makeApp({ where, interval, token, page, port: () => portOf(server), signal: ending.signal });
@@ -87,7 +89,7 @@ function makeApp({ where, interval, token, page, port, signal }: AppParts): Hono
   const files = readPage(page);
   const snapshots = new Snapshots(where, interval);
   const info = (): ExplorerInfo => ({
-    at: new Date().toISOString(), version: version(), root: namespaceRoot(where), host: hostname(),
+    at: new Date().toISOString(), version: version(), root: findRoot(where).path, host: hostname(),
     user: new Accounts().user(libc().geteuid()), pid: process.pid, intervalMilliseconds: interval,
   });
 
