@@ -1,6 +1,9 @@
 /** What the command says: text for people, or JSON for programs. Colours and the width of a terminal only where there is one. */
 import { styleText } from 'node:util';
+import { printable } from '../base/printable.js';
 import { type Colour, type Column, tableLines } from './table.js';
+
+export { printable };
 
 export class Output {
   readonly isTerminal: boolean;
@@ -55,6 +58,11 @@ export function microsecondsText(microseconds: number | undefined): string {
   if (microseconds === undefined) return '-';
   if (microseconds < 1000) return `${Number(microseconds.toPrecision(3))} us`;
   return microseconds < 1_000_000 ? `${Number((microseconds / 1000).toPrecision(3))} ms` : `${Number((microseconds / 1_000_000).toPrecision(3))} s`;
+}
+
+/** What is said beside whatever others may hide, "nobody waits" say; nothing where all could be looked into. */
+export function asFarAsSeen(hiddenProcesses: number): string | undefined {
+  return hiddenProcesses === 0 ? undefined : `as far as can be seen: ${hiddenProcesses} ${hiddenProcesses === 1 ? 'process' : 'processes'} can't be looked into`;
 }
 
 /** How long ago: 4 s, 3 min, 2 h, 5 d. */

@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { AlpcError } from '../base/errors.js';
 import { Exit, exitCodeOf } from './exit-codes.js';
-import { printable } from './printable.js';
+import { printable } from './output.js';
 import { makeProgram } from './program.js';
 
 /** @returns the exit code; writes to this process's standard output and standard error */

@@ -5,7 +5,7 @@
  * whole or not there: one that is cut is another figure. Width is counted in places of a terminal: some letters take two, some none.
  */
 import type { styleText } from 'node:util';
-import { printable } from './printable.js';
+import { printable } from '../base/printable.js';
 
 export type Colour = Parameters<typeof styleText>[0];
 

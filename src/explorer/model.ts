@@ -122,8 +122,10 @@ export interface PortDetails {
   connectionQuota?: Usage;
   /** Round trips of all connections together, as the clients measured them. */
   latency?: LatencyHistogram;
-  /** Threads that wait for a reply over this port. */
+  /** Threads that wait for a reply over this port, as far as can be seen: those of hidden processes are not among them. */
   waits: Wait[];
+  /** Processes that could not be looked at, whatever they have to do with. */
+  hiddenProcesses: number;
 }
 
 export interface PortAccess {
@@ -146,25 +148,29 @@ export interface AccessEntry {
   rights: string[];
 }
 
+/**
+ * Sums over the connections that could be looked at. While there are others (`hidden`) it is at least so much; a sum is missing when
+ * there are connections and none of them tells its figure.
+ */
 export interface PortTotals {
   connections: number;
   /** Connections whose memory could not be looked at. */
   hidden: number;
-  clientToServer: Traffic;
-  serverToClient: Traffic;
+  clientToServer?: Traffic;
+  serverToClient?: Traffic;
   /** Requests that wait for their reply, of both sides. */
-  pendingRequests: number;
+  pendingRequests?: number;
   /** Messages taken from the rings and not yet received by the program. */
-  queuedMessages: number;
+  queuedMessages?: number;
   /** Bytes in the rings that nobody has read yet. */
-  unreadBytes: number;
-  viewsOutstanding: number;
+  unreadBytes?: number;
+  viewsOutstanding?: number;
   /** Descriptors sent with messages that the receivers still hold for them. */
-  handlesOutstanding: number;
+  handlesOutstanding?: number;
   /** Doorbells rung: packets that wake a peer that sleeps. */
-  bellsRung: number;
+  bellsRung?: number;
   /** Replies that came when nobody waited for them any more. */
-  lateReplies: number;
+  lateReplies?: number;
 }
 
 export interface Traffic {
@@ -205,7 +211,8 @@ export interface ConnectionEnd {
 export interface OutboxInfo {
   state: 'open' | 'closed' | 'closed for a breach of the protocol' | 'closed for a quota';
   ownerPid: number;
-  ring: { bytes: number; unread: number };
+  /** `unread` is missing where the other side's memory could not be looked at: that says how far it has read. */
+  ring: { bytes: number; unread?: number };
   sent: Traffic;
   receivedMessages: number;
   /** Its own requests that wait for their reply. */
@@ -297,6 +304,7 @@ export interface GraphConnection {
   since?: string;
   clientToServer?: Traffic;
   serverToClient?: Traffic;
+  /** Of both sides. */
   pendingRequests?: number;
 }
 
@@ -306,6 +314,7 @@ export interface Graph {
   connections: GraphConnection[];
   waits: Wait[];
   cycles: Cycle[];
+  /** Processes that could not be looked at: what they wait for is not among `waits`. */
   hiddenProcesses: number;
 }
 

@@ -84,11 +84,12 @@ export function outboxInfo(own: ControlPage, peer: ControlPage | undefined): Out
   const count = (word: number): number => words[word]! >>> 0;
   const [released, done] = [peer?.words[Control.released], peer?.words[Control.handlesDone]];
   const [accepts, limit] = [words[Control.accepts]!, peer === undefined ? 0 : peer.words[Control.maxViews]! >>> 0];
+  const unread = peer === undefined ? undefined : unreadBytes(own, peer);
   const pending = count(Control.unansweredRequests) + count(Control.queuedMessages);
   return {
     state: STATES.get(words[Control.state]!) ?? 'open',
     ownerPid: own.ownerPid,
-    ring: { bytes: own.ringLength, unread: peer === undefined ? 0 : (unreadBytes(own, peer) ?? 0) },
+    ring: { bytes: own.ringLength, ...(unread === undefined ? {} : { unread }) },
     sent: { messages: count(Control.sentMessages), bytes: bytesSent(count(Control.sentKiB), count(Control.sentBytes)) },
     receivedMessages: count(Control.receivedMessages),
     pendingRequests: Math.max(0, (words[Control.requests]! - words[Control.settledRequests]!) | 0),

@@ -1,7 +1,7 @@
 /** Ports, connections and processes out of a snapshot, as the model tells them. */
 import { describeAccess } from './access.js';
 import { processInfo } from './describe.js';
-import type { ConnectionDetails, ConnectionEnd, Graph, GraphConnection, PortDetails, PortState, PortTotals, ProcessNode, Traffic, Wait } from './model.js';
+import type { ConnectionDetails, ConnectionEnd, Graph, GraphConnection, OutboxInfo, PortDetails, PortState, PortTotals, ProcessNode, Traffic, Wait } from './model.js';
 import { connectionLimit, histogramOf, latencyCounts, outboxInfo } from './pages.js';
 import type { Connection, End, Port, Snapshot } from './snapshot.js';
 import { waitsOf } from './waits.js';
@@ -24,6 +24,7 @@ export function portDetails(snapshot: Snapshot, name: string): PortDetails | und
     ...(limits.length === 0 ? {} : { connectionQuota: { used: connections.length, limit: Math.max(...limits) } }),
     ...(latency === undefined ? {} : { latency }),
     waits: waitsOf(snapshot).waits.filter((wait) => wait.port === name),
+    hiddenProcesses: snapshot.census.hidden.size,
   };
 }
 
@@ -75,8 +76,9 @@ function graphConnection({ id, port, client, server, since }: Connection): Graph
     ...(client.process === undefined ? {} : { client: client.process.pid }),
     ...(server.process === undefined ? {} : { server: server.process.pid }),
     ...(since === undefined ? {} : { since: since.toISOString() }),
-    ...(one === undefined ? {} : { clientToServer: one.sent, pendingRequests: one.pendingRequests + (other?.pendingRequests ?? 0) }),
+    ...(one === undefined ? {} : { clientToServer: one.sent }),
     ...(other === undefined ? {} : { serverToClient: other.sent }),
+    ...(one === undefined || other === undefined ? {} : { pendingRequests: one.pendingRequests + other.pendingRequests }),
   };
 }
 
@@ -102,20 +104,33 @@ function stateOf({ census }: Snapshot, port: Port): PortState {
 }
 
 function totalsOf(connections: readonly ConnectionDetails[]): PortTotals {
-  const sum = (of: (end: NonNullable<ConnectionEnd['outbox']>) => number, ends: readonly ('client' | 'server')[] = ['client', 'server']): number =>
-    connections.reduce((all, connection) => all + ends.reduce((both, end) => both + (connection[end].outbox === undefined ? 0 : of(connection[end].outbox)), 0), 0);
-  const traffic = (end: 'client' | 'server'): Traffic => ({ messages: sum(({ sent }) => sent.messages, [end]), bytes: sum(({ sent }) => sent.bytes, [end]) });
+  /** Of those that can be seen; undefined when there would be some, and none tells it. */
+  const sum = (of: (outbox: OutboxInfo) => number | undefined, ends: readonly ('client' | 'server')[] = ['client', 'server']): number | undefined => {
+    const told = connections.flatMap((connection) => ends.flatMap((end) => (connection[end].outbox && of(connection[end].outbox)) ?? []));
+    return told.length === 0 && connections.length > 0 ? undefined : told.reduce((all, each) => all + each, 0);
+  };
+  const traffic = (end: 'client' | 'server'): Traffic | undefined => {
+    const [messages, bytes] = [sum(({ sent }) => sent.messages, [end]), sum(({ sent }) => sent.bytes, [end])];
+    return messages === undefined || bytes === undefined ? undefined : { messages, bytes };
+  };
   return {
     connections: connections.length,
     hidden: connections.filter(({ client }) => client.outbox === undefined).length,
-    clientToServer: traffic('client'),
-    serverToClient: traffic('server'),
-    pendingRequests: sum(({ pendingRequests }) => pendingRequests),
-    queuedMessages: sum(({ queuedMessages }) => queuedMessages),
-    unreadBytes: sum(({ ring }) => ring.unread),
-    viewsOutstanding: sum(({ views }) => views?.used ?? 0),
-    handlesOutstanding: sum(({ handles }) => handles ?? 0),
-    bellsRung: sum(({ bellsRung }) => bellsRung),
-    lateReplies: sum(({ lateReplies }) => lateReplies),
+    ...known({
+      clientToServer: traffic('client'),
+      serverToClient: traffic('server'),
+      pendingRequests: sum(({ pendingRequests }) => pendingRequests),
+      queuedMessages: sum(({ queuedMessages }) => queuedMessages),
+      unreadBytes: sum(({ ring }) => ring.unread),
+      viewsOutstanding: sum(({ views }) => views?.used),
+      handlesOutstanding: sum(({ handles }) => handles),
+      bellsRung: sum(({ bellsRung }) => bellsRung),
+      lateReplies: sum(({ lateReplies }) => lateReplies),
+    }),
   };
+}
+
+/** Without what is not known: a key is missing then. */
+function known<T extends object>(figures: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(figures).filter(([, figure]) => figure !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

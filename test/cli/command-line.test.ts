@@ -10,7 +10,7 @@ import type { Tree } from '../../src/explorer/index.js';
 import { completionScript, SHELLS, visibleCommands } from '../../src/cli/completion.js';
 import { EXIT_CODES } from '../../src/cli/exit-codes.js';
 import { manPage } from '../../src/cli/man-page.js';
-import { printable } from '../../src/cli/printable.js';
+import { printable } from '../../src/cli/output.js';
 import { makeProgram } from '../../src/cli/program.js';
 import { startClient } from '../explorer/scene.js';
 import { atEnd } from '../support/at-end.js';

@@ -60,7 +60,7 @@ test('of a server, and a client that has two connections', async (t) => {
     assert.equal(code, 0);
     for (const line of [/^Type: +ALPC Port$/m, /^Permissions: +rw------- \(600\)$/m, new RegExp(`^Server: +${server.pid} \\(`, 'm'), /^Connections: +2 of 16384$/m, /^To the server: +3 messages, 30 B$/m, /^Latency: +median .* of \d+ calls$/m, new RegExp(`^\\d+ +${client.pid} .* 3 +3 +0 +0/0 `, 'm')]) assert.match(out, line);
     const details = await json<ObjectDetails>('show', NAME);
-    assert.deepEqual([details.port!.connections.map((connection) => connection.client.process!.pid), details.port!.totals.clientToServer.messages], [[client.pid, client.pid], 3]);
+    assert.deepEqual([details.port!.connections.map((connection) => connection.client.process!.pid), details.port!.totals.clientToServer!.messages], [[client.pid, client.pid], 3]);
   });
 
   await t.test('ps lists the processes and their ports', async () => {
@@ -131,7 +131,9 @@ test('of a server, and a client that has two connections', async (t) => {
 
 test('deadlocks names the processes that block each other, and its exit code says so', async (t) => {
   temporaryRoot(t, { leftovers: true });
-  assert.deepEqual([(await alpc(['deadlocks'])).code, (await alpc(['deadlocks'])).out], [0, 'no deadlocks\n']);
+  const none = await alpc(['deadlocks']);
+  assert.equal(none.code, 0);
+  assert.match(none.out, /^no deadlocks(?:, as far as can be seen: .*)?\n$/);
   const servers = await startCircle(t, ['\\RPC Control\\a', '\\RPC Control\\b', '\\RPC Control\\c']);
   await until(inspectWaits, ({ cycles }) => cycles.length > 0);
   const { code, out } = await alpc(['deadlocks']);

@@ -80,8 +80,8 @@ function parsed({ out, code, errors }: Ran): unknown {
 }
 
 /** In a pseudo-terminal of 24 rows; `keys` are typed when the screen has shown what stands before them. */
-export function inTerminal(args: readonly string[], keys: Keys = [], columns = 100): Promise<Ran> {
-  return terminal([process.execPath, MAIN, ...args], keys, {}, columns);
+export function inTerminal(args: readonly string[], keys: Keys = [], columns = 100, user?: number): Promise<Ran> {
+  return terminal([...(user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups']), process.execPath, MAIN, ...args], keys, {}, columns);
 }
 
 export type Keys = readonly (readonly [RegExp, string])[];

@@ -136,8 +136,8 @@ for (const [how, hang] of [['stopped by SIGSTOP', 'stop'], ['in an endless loop'
     assert.equal(port.server!.pid, server.pid);
     assert.equal(port.server!.state, hang === 'stop' ? 'stopped' : 'running');
     assert.deepEqual([port.connections.length, port.totals.hidden, port.totals.pendingRequests], [3, 0, 1]);
-    assert.ok(port.totals.unreadBytes > 0, 'the request lies in the ring');
-    assert.deepEqual([port.totals.clientToServer.messages, port.totals.serverToClient.messages], [6, 5]);
+    assert.ok(port.totals.unreadBytes! > 0, 'the request lies in the ring');
+    assert.deepEqual([port.totals.clientToServer!.messages, port.totals.serverToClient!.messages], [6, 5]);
     const [wait] = port.waits;
     assert.deepEqual([wait!.thread.pid, wait!.on?.pid, wait!.port, wait!.messageId], [client.pid, server.pid, NAME, 6]);
     assert.match(wait!.text, new RegExp(`^process ${client.pid} \\(.*\\), thread ${client.pid}, waits for the reply to message 6 on .*inspected, owned by process ${server.pid} \\(.*\\), since \\d+ s$`));
@@ -257,11 +257,19 @@ test("of another user's processes is shown what the kernel lets see, and it is n
   assert.match(connection.problem!, /may not look into/);
   assert.equal(port.totals.hidden, 1);
 
+  const { connections, hidden, ...sums } = port.totals;
+  assert.deepEqual([connections, hidden, sums, port.latency, port.waits], [1, 1, {}, undefined, []], 'what can not be seen is missing, never zero');
+  assert.ok(port.hiddenProcesses >= 2);
+
   const other = await seen('\\RPC Control\\theirs');
+  assert.deepEqual([other.totals.hidden, other.totals.clientToServer, other.totals.pendingRequests], [0, { messages: 0, bytes: 0 }, 0]);
   assert.deepEqual([other.state, other.server], ['listening', undefined]);
   assert.equal(only(other).client.process?.pid, looker.pid);
   const graph = (await looker.ask({ type: 'look', what: 'graph' }, 'seen')).seen as ReturnType<typeof inspectGraph>;
   assert.equal(graph.connections.length, 2);
   assert.ok(graph.hiddenProcesses >= 2);
   assert.ok(graph.processes.every(({ pid }) => pid !== theirs.pid && pid !== visitor.pid));
+  const figures = (name: string): unknown => graph.connections.filter(({ port }) => port === name).map(({ clientToServer, serverToClient, pendingRequests }) => [clientToServer, serverToClient, pendingRequests]);
+  assert.deepEqual(figures('\\RPC Control\\own'), [[undefined, undefined, undefined]]);
+  assert.deepEqual(figures('\\RPC Control\\theirs'), [[{ messages: 0, bytes: 0 }, { messages: 0, bytes: 0 }, 0]]);
 });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { inspectTree, type ObjectType, type TreeObject } from '../../explorer/index.js';
 import { listDirectory, parseObjectName, queryObject } from '../../objects/index.js';
 import { acts, type Context, subcommand } from '../context.js';
-import { printable } from '../printable.js';
+import { printable } from '../output.js';
 import type { Colour } from '../table.js';
 
 const ICONS: Record<ObjectType, string> = { Directory: '▸', 'ALPC Port': '⚙', Section: '▤', Event: '◈', SymbolicLink: '↪', Unknown: '?' };

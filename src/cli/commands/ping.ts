@@ -5,8 +5,7 @@ import { AlpcError, type AlpcErrorCode } from '../../base/errors.js';
 import { connectPort } from '../../ports/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { exitCodeOf, Exit } from '../exit-codes.js';
-import { microsecondsText } from '../output.js';
-import { printable } from '../printable.js';
+import { microsecondsText, printable } from '../output.js';
 
 interface PingOptions {
   readonly count: number;

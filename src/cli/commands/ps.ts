@@ -1,15 +1,14 @@
 /** `alpc ps`, `alpc waits` and `alpc deadlocks`: processes, and who waits for whom. */
 import type { Command } from 'commander';
-import { inspectProcesses, inspectWaits } from '../../explorer/index.js';
+import { inspectGraph, inspectWaits } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { Exit } from '../exit-codes.js';
-import { agoText } from '../output.js';
-import { printable } from '../printable.js';
+import { agoText, asFarAsSeen, printable } from '../output.js';
 import { account } from './show.js';
 
 export function psCommand(): Command {
   return acts(subcommand('ps', 'list the processes that have to do with ports'), ({ out, where }: Context) => {
-    const processes = inspectProcesses(where);
+    const { processes, hiddenProcesses } = inspectGraph(where);
     if (out.json) return out.value(processes);
     const lines = out.table(processes, [
       { title: 'PID', of: ({ pid }) => pid, right: true },
@@ -22,7 +21,7 @@ export function psCommand(): Command {
       { title: 'Ports', of: ({ ports }) => ports.join(', '), least: 16 },
       { title: 'Command', of: ({ command }) => command, least: 16, spare: 1 },
     ]);
-    for (const line of lines) out.line(line);
+    for (const line of [...lines, asFarAsSeen(hiddenProcesses)]) if (line !== undefined) out.line(line);
   });
 }
 
@@ -31,20 +30,28 @@ export function waitsCommand(): Command {
     const graph = inspectWaits(where);
     if (out.json) return out.value(graph);
     for (const { text } of graph.waits) out.line(printable(text));
-    if (graph.waits.length === 0) out.line('nobody waits');
     for (const { text } of graph.cycles) out.line(out.colour('red', `deadlock: ${printable(text)}`));
+    const limits = asFarAsSeen(graph.hiddenProcesses);
+    if (graph.waits.length === 0) out.line(limits === undefined ? 'nobody waits' : `nobody waits, ${limits}`);
+    else if (limits !== undefined) out.line(limits);
   });
 }
 
 export function deadlocksCommand(): Command {
   return acts(subcommand('deadlocks', 'find threads that wait for each other; the exit code tells whether there are any'), ({ out, where }: Context) => {
     const { at, cycles, hiddenProcesses } = inspectWaits(where);
-    if (out.json) out.value({ at, cycles, hiddenProcesses });
-    else if (cycles.length === 0) out.line('no deadlocks');
-    for (const { text, waits } of out.json ? [] : cycles) {
+    const exit = cycles.length > 0 ? Exit.found : Exit.done;
+    if (out.json) {
+      out.value({ at, cycles, hiddenProcesses });
+      return exit;
+    }
+    for (const { text, waits } of cycles) {
       out.line(out.colour('red', `deadlock: ${printable(text)}`));
       for (const wait of waits) out.line(`  ${printable(wait.text)}`);
     }
-    return cycles.length > 0 ? Exit.found : Exit.done;
+    const limits = asFarAsSeen(hiddenProcesses);
+    if (cycles.length === 0) out.line(limits === undefined ? 'no deadlocks' : `no deadlocks, ${limits}`);
+    else if (limits !== undefined) out.line(limits);
+    return exit;
   });
 }

@@ -5,7 +5,7 @@ import { inspectTree, type ObjectType } from '../../explorer/index.js';
 import { parseObjectName, removeObject } from '../../objects/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { exitCodeOf, Exit } from '../exit-codes.js';
-import { printable } from '../printable.js';
+import { printable } from '../output.js';
 
 interface RmOptions {
   readonly force?: boolean;

@@ -1,9 +1,8 @@
 /** `alpc show`: all that can be told of one object, a port's connections among it. */
 import type { Command } from 'commander';
-import { type AccessEntry, type ConnectionDetails, type ConnectionEnd, inspectObject, type ObjectDetails, type OutboxInfo, type PortDetails, type Usage } from '../../explorer/index.js';
+import { type AccessEntry, type ConnectionDetails, type ConnectionEnd, inspectObject, type ObjectDetails, type OutboxInfo, type PortDetails, type PortTotals, type Usage } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
-import { agoText, bytesText, microsecondsText, type Output } from '../output.js';
-import { printable } from '../printable.js';
+import { agoText, asFarAsSeen, bytesText, microsecondsText, type Output, printable } from '../output.js';
 
 export function showCommand(): Command {
   const command = subcommand('show', 'show everything about an object; of a port its connections, queues, waits and latency').argument('<object>', 'its full name');
@@ -37,7 +36,8 @@ function showObject(out: Output, details: ObjectDetails): void {
 }
 
 function showPort(out: Output, port: PortDetails): void {
-  const { totals, backlog, latency, connectionQuota } = port;
+  const { totals, backlog, latency, connectionQuota, hiddenProcesses } = port;
+  const told = toldOf(totals);
   out.line();
   pairs(out, [
     ['State', port.state],
@@ -46,16 +46,31 @@ function showPort(out: Output, port: PortDetails): void {
     ['Lets in', port.access && (port.access.allow.map(accessText).join('; ') || 'nobody')],
     ['Keeps out', port.access && (port.access.deny.map(accessText).join('; ') || undefined)],
     ['Connections', `${totals.connections}${connectionQuota === undefined ? '' : ` of ${connectionQuota.limit}`}${totals.hidden === 0 ? '' : `, ${totals.hidden} that can not be looked into`}`],
-    ['To the server', `${totals.clientToServer.messages} messages, ${bytesText(totals.clientToServer.bytes)}`],
-    ['From the server', `${totals.serverToClient.messages} messages, ${bytesText(totals.serverToClient.bytes)}`],
-    ['Queues', `${totals.pendingRequests} requests wait for replies, ${totals.queuedMessages} messages read ahead, ${bytesText(totals.unreadBytes)} unread`],
-    ['Lent', `${totals.viewsOutstanding} views, ${totals.handlesOutstanding} handles`],
-    ['Doorbells', `${totals.bellsRung} rung`],
-    ['Late replies', totals.lateReplies === 0 ? undefined : totals.lateReplies],
+    ['To the server', told([totals.clientToServer?.messages, 'messages'], [bytes(totals.clientToServer?.bytes)])],
+    ['From the server', told([totals.serverToClient?.messages, 'messages'], [bytes(totals.serverToClient?.bytes)])],
+    ['Queues', told([totals.pendingRequests, 'requests wait for replies'], [totals.queuedMessages, 'messages read ahead'], [bytes(totals.unreadBytes), 'unread'])],
+    ['Lent', told([totals.viewsOutstanding, 'views'], [totals.handlesOutstanding, 'handles'])],
+    ['Doorbells', told([totals.bellsRung, 'rung'])],
+    ['Late replies', totals.lateReplies === 0 ? undefined : told([totals.lateReplies])],
     ['Latency', latency && `median ${microsecondsText(latency.medianMicroseconds)}, 99% ${microsecondsText(latency.p99Microseconds)}, of ${latency.count} calls`],
   ]);
   if (port.connections.length > 0) showConnections(out, port.connections);
   for (const { text } of port.waits) out.line(out.colour('yellow', printable(text)));
+  const limits = asFarAsSeen(hiddenProcesses);
+  if (totals.hidden > 0 && limits !== undefined) out.line(limits);
+}
+
+/** Tells figures: those that could be seen of no connection are not visible, those that could not be seen of all are told as the least. */
+function toldOf({ hidden }: PortTotals): (...figures: readonly (readonly [string | number | undefined, string?])[]) => string {
+  return (...figures) => {
+    const seen = figures.filter(([figure]) => figure !== undefined);
+    if (seen.length === 0) return 'not visible';
+    return `${hidden > 0 ? 'at least ' : ''}${seen.map(([figure, what]) => `${figure}${what === undefined ? '' : ` ${what}`}`).join(', ')}`;
+  };
+}
+
+function bytes(count: number | undefined): string | undefined {
+  return count === undefined ? undefined : bytesText(count);
 }
 
 function accessText({ user, group, executable, session, label, rights }: AccessEntry): string {
@@ -78,7 +93,7 @@ function showConnections(out: Output, connections: readonly ConnectionDetails[])
     { title: 'Sent', of: ({ client }) => client.outbox?.sent.messages, right: true },
     { title: 'Received', of: ({ server }) => server.outbox?.sent.messages, right: true, spare: 1 },
     { title: 'Pending', of: ({ client }) => client.outbox?.pendingRequests, right: true },
-    { title: 'Unread', of: ({ client, server }) => client.outbox && `${client.outbox.ring.unread}/${server.outbox?.ring.unread ?? '-'}`, right: true, spare: 2 },
+    { title: 'Unread', of: ({ client, server }) => client.outbox && `${client.outbox.ring.unread ?? '-'}/${server.outbox?.ring.unread ?? '-'}`, right: true, spare: 2 },
     { title: 'Asleep', of: ({ client, server }) => client.outbox && `${client.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}/${server.outbox === undefined ? '-' : server.outbox.sleepsFor.length > 0 ? 'yes' : 'no'}`, spare: 5 },
     { title: 'Median', of: ({ latency }) => latency && microsecondsText(latency.medianMicroseconds), right: true, spare: 4 },
     { title: 'Command', of: ({ client, problem }) => `${client.process?.command ?? ''}${problem === undefined ? '' : ` [${problem}]`}` },

@@ -5,9 +5,9 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
-import { inspectGraph, type Graph, inspectTree } from '../../explorer/index.js';
+import { type Graph, type GraphConnection, inspectGraph, inspectTree } from '../../explorer/index.js';
 import { acts, type Context, subcommand } from '../context.js';
-import { bytesText, type Output } from '../output.js';
+import { asFarAsSeen, bytesText, type Output } from '../output.js';
 import type { Column } from '../table.js';
 import { integer } from './ping.js';
 
@@ -21,20 +21,23 @@ export interface TopRow {
   readonly port: string;
   readonly pid: number | undefined;
   readonly connections: number;
-  readonly messagesPerSecond: number;
-  readonly bytesPerSecond: number;
-  readonly pending: number;
-  readonly waiting: number;
+  /** Of the connections those that can't be looked into: what goes on there is in none of the figures. */
+  readonly hidden: number;
+  /** Undefined, as the next three, when none of the connections can be looked into. */
+  readonly messagesPerSecond: number | undefined;
+  readonly bytesPerSecond: number | undefined;
+  readonly pending: number | undefined;
+  readonly waiting: number | undefined;
   readonly command: string | undefined;
 }
 
-/** By the key that chooses it. */
+/** By the key that chooses it. What is not known comes last. */
 const SORTS = {
-  messages: { key: 'm', of: (row: TopRow) => -row.messagesPerSecond },
-  bytes: { key: 'b', of: (row: TopRow) => -row.bytesPerSecond },
+  messages: { key: 'm', of: (row: TopRow) => -(row.messagesPerSecond ?? -1) },
+  bytes: { key: 'b', of: (row: TopRow) => -(row.bytesPerSecond ?? -1) },
   connections: { key: 'c', of: (row: TopRow) => -row.connections },
-  pending: { key: 'p', of: (row: TopRow) => -row.pending },
-  waiting: { key: 'w', of: (row: TopRow) => -row.waiting },
+  pending: { key: 'p', of: (row: TopRow) => -(row.pending ?? -1) },
+  waiting: { key: 'w', of: (row: TopRow) => -(row.waiting ?? -1) },
   name: { key: 'n', of: (row: TopRow) => row.port },
 } as const;
 type SortKey = keyof typeof SORTS;
@@ -53,19 +56,20 @@ export function topCommand(): Command {
       const now = look(where);
       const rows = rowsOf(before, now);
       before = now;
-      if (screen !== undefined) screen.show(rows);
-      else if (out.json) out.value({ at: now.graph.at, ports: sorted(rows, sort) });
-      else for (const line of [...out.table(sorted(rows, sort), columnsFor(sort)), '']) out.line(line);
+      const limits = rows.some(({ hidden }) => hidden > 0) ? asFarAsSeen(now.graph.hiddenProcesses) : undefined;
+      if (screen !== undefined) screen.show(rows, limits);
+      else if (out.json) out.value({ at: now.graph.at, ports: sorted(rows, sort), hiddenProcesses: now.graph.hiddenProcesses });
+      else for (const line of [...out.table(sorted(rows, sort), columnsFor(sort)), ...(limits === undefined ? [] : [limits]), '']) out.line(line);
     }
   });
 }
 
 const COLUMNS: readonly (Column<TopRow> & { readonly sort?: SortKey })[] = [
-  { title: 'Messages/s', of: (row) => Math.round(row.messagesPerSecond), right: true, sort: 'messages' },
-  { title: 'Bytes/s', of: (row) => bytesText(row.bytesPerSecond), right: true, sort: 'bytes', spare: 1 },
+  { title: 'Messages/s', of: (row) => row.messagesPerSecond && Math.round(row.messagesPerSecond), right: true, sort: 'messages' },
+  { title: 'Bytes/s', of: (row) => (row.bytesPerSecond === undefined ? undefined : bytesText(row.bytesPerSecond)), right: true, sort: 'bytes', spare: 1 },
   { title: 'Connections', of: (row) => row.connections, right: true, sort: 'connections', spare: 4 },
   { title: 'Pending', of: (row) => row.pending, right: true, sort: 'pending', spare: 3 },
-  { title: 'Waiting', of: (row) => row.waiting, right: true, sort: 'waiting', colour: (row) => (row.waiting > 0 ? 'yellow' : undefined) },
+  { title: 'Waiting', of: (row) => row.waiting, right: true, sort: 'waiting', colour: (row) => ((row.waiting ?? 0) > 0 ? 'yellow' : undefined) },
   { title: 'Server', of: (row) => row.pid, right: true, spare: 2 },
   { title: 'Port', of: (row) => row.port, colour: () => 'green', least: 20 },
   { title: 'Command', of: (row) => row.command, spare: 5 },
@@ -92,17 +96,25 @@ function rowsOf(before: Look, now: Look): TopRow[] {
   return now.ports.map((port) => {
     const server = now.graph.processes.find(({ ports }) => ports.includes(port));
     const connections = now.graph.connections.filter((connection) => connection.port === port);
-    const rate = (of: 'messages' | 'bytes'): number =>
-      connections.reduce((sum, connection) => {
-        const earlier = old.get(connection.id);
-        const grown = (['clientToServer', 'serverToClient'] as const).reduce((both, way) => both + Math.max(0, (connection[way]?.[of] ?? 0) - (earlier?.[way]?.[of] ?? 0)), 0);
-        return sum + grown / seconds;
-      }, 0);
+    const seen = connections.filter(({ clientToServer, serverToClient }) => clientToServer !== undefined || serverToClient !== undefined);
+    const isAnySeen = seen.length > 0 || connections.length === 0;
+    const rate = (of: 'messages' | 'bytes'): number => seen.reduce((sum, connection) => sum + grown(connection, old.get(connection.id), of) / seconds, 0);
     return {
-      port, pid: server?.pid, command: server?.command, connections: connections.length, messagesPerSecond: rate('messages'), bytesPerSecond: rate('bytes'),
-      pending: connections.reduce((sum, { pendingRequests = 0 }) => sum + pendingRequests, 0), waiting: now.graph.waits.filter((wait) => wait.port === port).length,
+      port, pid: server?.pid, command: server?.command, connections: connections.length, hidden: connections.length - seen.length,
+      messagesPerSecond: isAnySeen ? rate('messages') : undefined,
+      bytesPerSecond: isAnySeen ? rate('bytes') : undefined,
+      pending: isAnySeen ? seen.reduce((sum, { pendingRequests = 0 }) => sum + pendingRequests, 0) : undefined,
+      waiting: isAnySeen ? now.graph.waits.filter((wait) => wait.port === port).length : undefined,
     };
   });
+}
+
+/** What went both ways since the earlier picture. A connection that is in none is new: all of it is since then. */
+function grown(connection: GraphConnection, earlier: GraphConnection | undefined, of: 'messages' | 'bytes'): number {
+  return (['clientToServer', 'serverToClient'] as const).reduce((both, way) => {
+    const [now, then] = [connection[way], earlier === undefined ? { messages: 0, bytes: 0 } : earlier[way]];
+    return both + (now === undefined || then === undefined ? 0 : Math.max(0, now[of] - then[of]));
+  }, 0);
 }
 
 function sorted(rows: readonly TopRow[], by: SortKey): TopRow[] {
@@ -116,6 +128,8 @@ class Screen implements Disposable {
   readonly #end: () => void;
   #sort: SortKey;
   #rows: readonly TopRow[] | undefined;
+  /** What is said of what can't be seen. */
+  #limits: string | undefined;
   readonly #onKey = (data: Buffer): void => this.#key(data.toString());
 
   constructor(out: Output, sort: SortKey, end: () => void) {
@@ -128,8 +142,9 @@ class Screen implements Disposable {
     this.#draw();
   }
 
-  show(rows: readonly TopRow[]): void {
+  show(rows: readonly TopRow[], limits: string | undefined): void {
     this.#rows = rows;
+    this.#limits = limits;
     this.#draw();
   }
 
@@ -148,10 +163,13 @@ class Screen implements Disposable {
   }
 
   #draw(): void {
-    const lines = this.#rows === undefined ? ['looking…'] : this.#out.table(sorted(this.#rows, this.#sort), columnsFor(this.#sort)).slice(0, this.#out.height - 2);
-    const help = `sorted by ${this.#sort}   ${Object.entries(SORTS).map(([name, { key }]) => `${key} ${name}`).join('  ')}  q quit`.slice(0, this.#out.width);
-    const empty = Array.from({ length: Math.max(0, this.#out.height - 1 - lines.length) }, () => '');
-    this.#out.write(`\u001B[H${[...lines, ...empty, this.#out.colour('inverse', help)].map((line) => `${line}\u001B[K`).join('\r\n')}`);
+    const { width, height } = this.#out;
+    const lines = this.#rows === undefined ? ['looking…'] : this.#out.table(sorted(this.#rows, this.#sort), columnsFor(this.#sort));
+    const help = `sorted by ${this.#sort}   ${Object.entries(SORTS).map(([name, { key }]) => `${key} ${name}`).join('  ')}  q quit`;
+    const foot = [...(this.#limits === undefined ? [] : [this.#limits.slice(0, width)]), this.#out.colour('inverse', help.slice(0, width))];
+    const room = Math.max(0, height - foot.length);
+    const body = Array.from({ length: room }, (_, i) => (i < room - 1 ? (lines[i] ?? '') : '')); // a line free above the foot
+    this.#out.write(`\u001B[H${[...body, ...foot].map((line) => `${line}\u001B[K`).join('\r\n')}`);
   }
 }
 

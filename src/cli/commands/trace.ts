@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import { PerfettoWriter, type ProcessInfo, trace, type TraceEvent } from '../../explorer/index.js';
 import { processFacts } from '../../platform/processes.js';
 import { acts, type Context, subcommand } from '../context.js';
-import { printable } from '../printable.js';
+import { printable } from '../output.js';
 import { checkThere } from './ls.js';
 import { integer } from './ping.js';
 
