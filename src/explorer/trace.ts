@@ -6,7 +6,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkInteger, checkOptions, checkSignal } from '../base/arguments.js';
-import { parseObjectName, type RootOptions } from '../objects/index.js';
+import { AlpcError } from '../base/errors.js';
+import { parseObjectName, queryObject, resolveName, type RootOptions } from '../objects/index.js';
+import { typeMismatch } from '../objects/lookup.js';
 import { readMemoryFile } from './census.js';
 import type { TraceEvent } from './model.js';
 import { readWaitPage } from './pages.js';
@@ -14,7 +16,7 @@ import { type Connection, type Snapshot, takeSnapshot, type Thread } from './sna
 import { TappedRing } from './tapped-ring.js';
 
 export interface TraceOptions extends RootOptions {
-  /** The full name of a port; left out, all of them. */
+  /** The full name of a port, or of a link to one; left out, all of them. It need not be there yet. */
   port?: string;
   /** Ends the trace. */
   signal?: AbortSignal;
@@ -27,7 +29,8 @@ const CENSUS_EVERY = 250;
 
 /**
  * Traces from now on, until the loop is left or the signal is aborted. Connections that there are already are told as `connect` first.
- * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_NAME_INVALID, ERR_ALPC_NAME_NOT_FOUND when there is no root where `root` or `$ALPC_ROOT` says
+ * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_NAME_INVALID, ERR_ALPC_NAME_NOT_FOUND when there is no root where `root` or `$ALPC_ROOT` says,
+ *   ERR_ALPC_OBJECT_TYPE_MISMATCH when something else than a port stands there, ERR_ALPC_ACCESS_DENIED
  */
 export async function* trace(options?: TraceOptions): AsyncGenerator<TraceEvent, void, undefined> {
   const { port, signal, interval = 5, root } = checkOptions(options, 'options', ['port', 'signal', 'interval', 'root']);
@@ -39,6 +42,17 @@ export async function* trace(options?: TraceOptions): AsyncGenerator<TraceEvent,
     yield* tap.look();
     await sleep(interval, undefined, checked === undefined ? {} : { signal: checked }).catch(() => undefined);
   }
+}
+
+/**
+ * The port that a name leads to, links followed.
+ * @throws AlpcError ERR_ALPC_NAME_NOT_FOUND, ERR_ALPC_OBJECT_TYPE_MISMATCH, ERR_ALPC_NAME_INVALID, ERR_ALPC_ACCESS_DENIED
+ */
+export function resolvePort(name: string, where: RootOptions): string {
+  const resolved = resolveName(name, where);
+  const { type } = queryObject(resolved, where);
+  if (type !== 'ALPC Port') throw typeMismatch(parseObjectName(name), 'ALPC Port', type);
+  return resolved;
 }
 
 class Tap implements Disposable {
@@ -71,7 +85,8 @@ class Tap implements Disposable {
 
   #join(snapshot: Snapshot, events: TraceEvent[]): void {
     this.#takenAt = performance.now();
-    const connections = snapshot.connections.filter(({ port }) => this.#port === undefined || port === this.#port);
+    const wanted = this.#wanted();
+    const connections = snapshot.connections.filter(({ port }) => wanted === undefined || port === wanted);
     this.#byOutbox = new Map(connections.flatMap((connection) => (connection.client.outbox === undefined ? [] : [[connection.client.outbox.file.inode, connection] as const])));
     for (const connection of connections) {
       const known = this.#connections.get(connection.id);
@@ -81,6 +96,17 @@ class Tap implements Disposable {
       } else known.join(connection);
     }
     for (const thread of snapshot.threads.values()) if (!this.#threads.has(thread.key)) this.#threads.set(thread.key, new TappedThread(thread));
+  }
+
+  /** Looked up anew each time: it may come, or be a link that is made to lead to another. */
+  #wanted(): string | undefined {
+    if (this.#port === undefined) return undefined;
+    try {
+      return resolvePort(this.#port, this.#where);
+    } catch (error) {
+      if (AlpcError.is(error) && error.code === 'ERR_ALPC_NAME_NOT_FOUND') return this.#port;
+      throw error;
+    }
   }
 
   #part(snapshot: Snapshot, events: TraceEvent[]): void {

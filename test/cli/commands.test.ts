@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -46,6 +46,10 @@ test('tree draws the namespace, or what is below a directory', async (t) => {
   assert.equal(out, '\\\n├─ ▸ BaseNamedObjects\n├─ ▸ Callback\n├─ ▸ RPC Control\n│  └─ ⚙ shown\n├─ ▸ Sessions\n└─ ↪ z -> \\RPC Control\n');
   assert.equal((await alpc(['tree', '\\RPC Control'])).out, '\\RPC Control\n└─ ⚙ shown\n');
   assert.deepEqual((await json<Tree>('tree', '/RPC Control')).objects, [{ name: NAME, type: 'ALPC Port' }]);
+  assert.equal((await alpc(['tree', '\\z'])).out, '\\z -> \\RPC Control\n└─ ⚙ shown\n', 'a link is followed, as ls does');
+  assert.deepEqual((await json<Tree>('tree', '/z')).objects, [{ name: NAME, type: 'ALPC Port' }]);
+  const none = await alpc(['tree', NAME]);
+  assert.deepEqual([none.code, none.out, /STATUS_OBJECT_TYPE_MISMATCH/.test(none.errors)], [1, '', true]);
 });
 
 /** Looked at one after the other: while they talk, while the server is stopped, and when it is dead. */
@@ -95,6 +99,21 @@ test('of a server, and a client that has two connections', async (t) => {
     assert.equal(shown.code, 0);
     assert.match(shown.out, /^\d\d:\d\d:\d\d\.\d{3}  connect /);
     assert.doesNotMatch(JSON.stringify(drawn) + (await lines).out + shown.out, /SECRET/);
+  });
+
+  await t.test('trace follows a link to its port, and what leads to no port is an error, before there is a file', async (each) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'alpc-trace-')), 'trace');
+    atEnd(each, () => rmSync(join(file, '..'), { recursive: true }));
+    createSymbolicLink('\\to it', NAME);
+    createSymbolicLink('\\to nothing', 'none');
+    const { code, out } = await alpc(['trace', '\\to it', '-d', '300']);
+    assert.equal(code, 0);
+    assert.match(out, / connect +\d+ client  \\RPC Control\\shown/);
+    for (const [name, exit, why] of [['\\RPC Control', 1, 'STATUS_OBJECT_TYPE_MISMATCH'], ['\\to nothing', 3, 'STATUS_OBJECT_NAME_NOT_FOUND']] as const) {
+      const failed = await alpc(['trace', name, '-d', '300', '-o', file]);
+      assert.deepEqual([failed.code, failed.out, existsSync(file)], [exit, '', false], name);
+      assert.match(failed.errors, new RegExp(`^alpc: .*\\[${why}\\]\n$`));
+    }
   });
 
   await t.test('ping tells who answered and how fast', async () => {
@@ -199,7 +218,13 @@ test('rm removes what is stale, and a living port only by force', async (t) => {
   assert.deepEqual([living.code, /server lives/.test(living.errors)], [1, true]);
   assert.deepEqual(await json('rm', '--stale'), { removed: [], failed: [] });
   await other.kill();
-  assert.deepEqual(await json('rm', '--stale'), { removed: ['\\BaseNamedObjects\\left', '\\RPC Control\\dead'], failed: [] });
+  createSymbolicLink('\\link', '\\BaseNamedObjects');
+  const some = await alpc(['rm', '--stale', '\\nope', NAME, '\\link']);
+  assert.deepEqual([some.code, some.out], [1, 'removed \\BaseNamedObjects\\left\n'], 'a directory that is not there is told, and a link to one followed');
+  assert.match(some.errors, /^alpc: '\\nope'.*STATUS_OBJECT_NAME_NOT_FOUND\]\nalpc: .*shown.*STATUS_OBJECT_TYPE_MISMATCH\]\n$/);
+  const none = await alpc(['rm', '--stale', '\\nope', '--json']);
+  assert.deepEqual([none.code, (JSON.parse(none.out) as { failed: { code: string }[] }).failed.map(({ code }) => code)], [3, ['ERR_ALPC_NAME_NOT_FOUND']]);
+  assert.deepEqual(await json('rm', '--stale'), { removed: ['\\RPC Control\\dead'], failed: [] });
   assert.deepEqual([(await alpc(['rm', '--force', NAME])).out, (await alpc(['rm', NAME])).code, (await alpc(['rm'])).code], [`removed ${NAME}\n`, 3, 2]);
 });
 

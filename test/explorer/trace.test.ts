@@ -1,7 +1,7 @@
 /** The live trace: what happens is told, in an order in which it can have happened, without payloads, and in a form that Perfetto opens. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { connectPort, createPort } from '../../src/index.js';
+import { connectPort, createPort, createSymbolicLink } from '../../src/index.js';
 import { PerfettoWriter, trace, type TraceEvent } from '../../src/explorer/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -38,6 +38,23 @@ test('a call is told as sent and received, its reply as sent and received, each 
   }
   assert.doesNotMatch(JSON.stringify(seen), /SECRET|an answer/);
   await client.until('done');
+});
+
+test('a link is followed to its port, also one that is made while the trace runs; what is no port is an error', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  await startServer(t, NAME);
+  await startClient(t, NAME);
+  createSymbolicLink('\\link', NAME);
+  for (const name of ['\\link', '\\late']) {
+    let told: TraceEvent | undefined;
+    setTimeout(() => name === '\\late' && createSymbolicLink(name, 'link'), 100);
+    for await (const event of trace({ port: name, signal: AbortSignal.timeout(10_000), interval: 2 })) {
+      told = event;
+      break;
+    }
+    assert.deepEqual([told?.event, told?.port], ['connect', NAME], name);
+  }
+  for (const port of ['\\RPC Control', '\\']) await assert.rejects(async () => trace({ port }).next(), { code: 'ERR_ALPC_OBJECT_TYPE_MISMATCH', message: /of type Directory, not ALPC Port/ });
 });
 
 test('a thread that blocks is told to wait, and a client that goes to wait no more, and to disconnect', async (t) => {

@@ -1,7 +1,7 @@
 /** `alpc ls` and `alpc tree`: what is in the namespace. */
 import type { Command } from 'commander';
 import { inspectTree, type ObjectType, type TreeObject } from '../../explorer/index.js';
-import { listDirectory, parseObjectName, queryObject } from '../../objects/index.js';
+import { listDirectory, parseObjectName, resolveName, type RootOptions } from '../../objects/index.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { printable } from '../output.js';
 import type { Colour } from '../table.js';
@@ -26,15 +26,23 @@ export function lsCommand(): Command {
 export function treeCommand(): Command {
   const command = subcommand('tree', 'show the whole namespace, or what is below a directory').argument('[directory]', 'its full name', '\\');
   return acts(command, ({ out, where }: Context, _options: object, from: string) => {
-    const top = parseObjectName(from).text;
-    if (top !== '\\') listDirectory(top, where); // a wrong name is told
+    const top = resolveDirectory(from, where);
     const whole = inspectTree(where);
     const prefix = top === '\\' ? '\\' : `${top}\\`;
     const objects = whole.objects.filter(({ name }) => name.startsWith(prefix));
     if (out.json) return out.value({ ...whole, objects });
-    out.line(printable(top));
+    const { text } = parseObjectName(from);
+    out.line(printable(text === top ? top : `${text} -> ${top}`));
     for (const line of treeLines(objects, prefix)) out.line(`${line.lead}${out.colour(COLOURS[line.object.type], `${ICONS[line.object.type]} ${line.text}`)}${line.more}`);
   });
+}
+
+/** The directory that a name leads to, links followed; throws when it is none, or can't be read. */
+export function resolveDirectory(name: string, where: RootOptions): string {
+  const { text } = parseObjectName(name);
+  const top = text === '\\' ? text : resolveName(text, where);
+  listDirectory(top, where);
+  return top;
 }
 
 interface TreeLine {
@@ -66,9 +74,4 @@ export function namesCommand(): Command {
     if (out.json) return out.value(names.map(({ name }) => name));
     for (const { name } of names) if (printable(name) === name) out.line(name.replaceAll('\\', '/'));
   });
-}
-
-/** Whether there is such an object; throws when not. */
-export function checkThere(name: string, { where }: Context): void {
-  if (parseObjectName(name).text !== '\\') queryObject(name, where);
 }

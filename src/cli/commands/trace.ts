@@ -4,10 +4,10 @@ import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
 import { PerfettoWriter, type ProcessInfo, trace, type TraceEvent } from '../../explorer/index.js';
+import { resolvePort } from '../../explorer/trace.js';
 import { processFacts } from '../../platform/processes.js';
 import { acts, type Context, subcommand } from '../context.js';
 import { printable } from '../output.js';
-import { checkThere } from './ls.js';
 import { integer } from './ping.js';
 
 interface TraceOptions {
@@ -19,14 +19,13 @@ interface TraceOptions {
 
 export function traceCommand(): Command {
   const command = subcommand('trace', 'tell what happens on ports as it happens: connects, messages, waits; never a payload')
-    .argument('[port]', 'the full name of one port')
+    .argument('[port]', 'the full name of one port, or of a link to one')
     .addOption(new Option('--format <format>', 'text, JSON lines, or a file for ui.perfetto.dev').choices(['text', 'json', 'perfetto']).default('text'))
     .option('-o, --output <file>', 'write to a file')
     .option('-d, --duration <ms>', 'end after so many milliseconds', integer(1))
     .option('-i, --interval <ms>', 'milliseconds between two looks', integer(1), 5);
-  return acts(command, async (context: Context, options: TraceOptions, port: string | undefined) => {
-    if (port !== undefined) checkThere(port, context);
-    const { out, where, signal, end } = context;
+  return acts(command, async ({ out, where, signal, end }: Context, options: TraceOptions, port: string | undefined) => {
+    if (port !== undefined) resolvePort(port, where); // a wrong name is told before there is a file
     const format = out.json && options.format === 'text' ? 'json' : options.format;
     const timer = options.duration === undefined ? undefined : setTimeout(end, options.duration);
     const stream = options.output === undefined ? process.stdout : createWriteStream(options.output);
