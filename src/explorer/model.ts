@@ -236,7 +236,7 @@ export interface OutboxInfo {
 
 /** Counts of calls by their time, four places to a doubling. Cumulative since the connection began: take the difference of two for what happened between. */
 export interface LatencyHistogram {
-  /** At least one call in so many was measured; each stands for those before it. */
+  /** At least one call in so many was measured, more of slow ones; each stands for those before it. */
   sampledOneIn: number;
   /** Calls, about. */
   count: number;

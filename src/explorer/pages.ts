@@ -2,7 +2,7 @@
  * Reading what processes say of themselves: the control page of an outbox, the wait page of a thread. Both are claims. They are
  * copies by the time they come here; what is impossible is told in words, what is merely false can't be told from the truth.
  */
-import { acceptBit, Accepts, Control, HANDLE_KINDS, type HandleKind, LATENCY_PLACES, LATENCY_STEPS, MAGIC, OutboxState, PROTOCOL_VERSION, WaitPageWords } from '../memory/layout.js';
+import { acceptBit, Accepts, Control, HANDLE_KINDS, type HandleKind, LATENCY_ONE_IN, LATENCY_PLACES, LATENCY_STEPS, MAGIC, OutboxState, PROTOCOL_VERSION, WaitPageWords } from '../memory/layout.js';
 import { isRingLength } from '../memory/outbox.js';
 import { pageSize } from '../platform/descriptors.js';
 import type { LatencyHistogram, OutboxInfo } from './model.js';
@@ -125,7 +125,7 @@ export function histogramOf(all: readonly (readonly number[])[]): LatencyHistogr
   const buckets = counts.slice(first, last + 1).map((count, i) => ({ upToMicroseconds: upTo(first + i), count }));
   const count = counts.reduce((sum, each) => sum + each, 0);
   const [median, p99] = [quantile(counts, count * 0.5), quantile(counts, count * 0.99)];
-  return { sampledOneIn: 16, count, buckets, ...(median === undefined ? {} : { medianMicroseconds: median }), ...(p99 === undefined ? {} : { p99Microseconds: p99 }) };
+  return { sampledOneIn: LATENCY_ONE_IN, count, buckets, ...(median === undefined ? {} : { medianMicroseconds: median }), ...(p99 === undefined ? {} : { p99Microseconds: p99 }) };
 }
 
 const STATES = new Map<number, OutboxInfo['state']>([

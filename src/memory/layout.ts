@@ -215,6 +215,8 @@ export const MAX_VIEWS = 512;
 /** Places in the row of `latencies`, and how many of them double the time. */
 export const LATENCY_PLACES = 96;
 export const LATENCY_STEPS = 4;
+/** Of so many calls at least one is measured, as many as a connection may have under way by default: quick ones must not hide the slow ones that follow. */
+export const LATENCY_ONE_IN = 64;
 
 /** The wait page of a thread: whether it is blocked, on whom, for which message. */
 export const WAIT_PAGE_FIELDS = [

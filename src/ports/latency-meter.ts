@@ -6,7 +6,7 @@
  * time: calls that begin meanwhile are of those that the next one stands for. A call that comes to nothing is not counted.
  */
 import { performance } from 'node:perf_hooks';
-import { Control, LATENCY_PLACES, LATENCY_STEPS } from '../memory/layout.js';
+import { Control, LATENCY_ONE_IN, LATENCY_PLACES, LATENCY_STEPS } from '../memory/layout.js';
 
 /** Words that only this side writes: those of its outbox, whatever they are at the time. */
 export interface Figures {
@@ -18,8 +18,6 @@ export const UNSEEN: Figures = { words: new Int32Array(1024) };
 
 /** Microseconds of calls, one after the other, that one of them is measured for: two looks at a clock take a tenth of one. */
 const ONE_EACH = 64;
-/** Calls that one stands for, at most, as many as a connection may have under way by default: quick ones must not hide the slow ones that follow. */
-const ONE_IN_AT_MOST = 64;
 
 /** Further than calls get while one is measured; one that never ends is forgotten after so many. */
 const WHILE_MEASURED = 2 ** 30;
@@ -62,7 +60,7 @@ export class LatencyMeter {
     const microseconds = (performance.now() - this.#since) * 1000;
     const calls = (this.#id - this.#counted) | 0;
     this.#counted = this.#id;
-    this.#next = (this.#id + Math.max(1, Math.min(ONE_IN_AT_MOST, Math.floor(ONE_EACH / microseconds)))) | 0;
+    this.#next = (this.#id + Math.max(1, Math.min(LATENCY_ONE_IN, Math.floor(ONE_EACH / microseconds)))) | 0;
     this.#id = 0;
     const { words } = this.#figures;
     const place = Control.latencies + placeOf(microseconds);
