@@ -111,6 +111,7 @@ test('--root says which namespace', async (t) => {
 
 test('colours and indented JSON come on a terminal only, and not where NO_COLOR is set', async (t) => {
   temporaryRoot(t);
+  createDirectory('\\here');
   const escape = '\u001B[';
   assert.ok(!(await alpc(['ls'])).out.includes(escape));
   assert.ok((await inTerminal(['ls'])).out.includes(escape));
