@@ -173,6 +173,7 @@ test('of objects that stay as they are', { skip }, async (t) => {
 
 test('objects appear and disappear while one looks, in list and tree', { skip }, async (t) => {
   temporaryRoot(t, { leftovers: true });
+  createDirectory('\\RPC Control', { recursive: true });
   const { page } = await browser.open(t, (await serve(t)).link);
   await branch(page, 'RPC Control').click();
   await page.getByText('This directory is empty.').waitFor();
