@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -267,6 +267,28 @@ test('it makes nothing in a root that is there, and does not begin where the one
   const missing = join(root, 'missing');
   await assert.rejects(serveExplorer({ root: missing }), { code: 'ERR_ALPC_NAME_NOT_FOUND', message: /is not there/ });
   assert.equal(existsSync(missing), false);
+});
+
+test('a root that goes away while it is looked at ends nothing, and is shown again when it is back', async (t) => {
+  const root = temporaryRoot(t);
+  createDirectory('\\made');
+  const server = await serve(t);
+  let [isBack, status, graphs] = [false, 0, 0];
+  await listen(server, `?graph=1&port=${encodeURIComponent('\\made')}`, (event) => {
+    if (event === 'graph' && graphs++ === 0) {
+      renameSync(root, `${root}-elsewhere`);
+      setTimeout(() => {
+        void ask(server, '/api/tree').then((answer) => {
+          status = answer.status;
+          renameSync(`${root}-elsewhere`, root);
+          isBack = true;
+        });
+      }, 300);
+    }
+    return isBack && event === 'reload';
+  });
+  assert.equal(status, 404);
+  assert.ok((await get<Tree>(server, '/api/tree')).objects.some(({ name }) => name === '\\made'));
 });
 
 test("a root of this user's own that nobody has made yet is shown as empty, and what is in it as soon as somebody makes it", { skip: existsSync('/run/alpc') && 'an administrator has made a root here' }, async (t) => {

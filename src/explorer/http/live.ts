@@ -9,7 +9,7 @@ import { readSymbolicLink, type RootOptions } from '../../objects/index.js';
 import { findRoot } from '../../objects/root.js';
 import { watchWithoutMaking } from '../../objects/watch.js';
 import { withPort } from '../inspect.js';
-import type { ExplorerInfo, ObjectEvent } from '../model.js';
+import type { ExplorerInfo, ObjectDetails, ObjectEvent } from '../model.js';
 import { describeObject, withResolved } from '../objects.js';
 import { graphOf } from '../ports.js';
 import { type Snapshot, takeSnapshot } from '../snapshot.js';
@@ -83,9 +83,10 @@ async function tellPictures(tell: Tell, { port, graph, snapshots, where }: LiveO
   if (state.busy || (port === undefined && !graph)) return; // a page that reads slowly gets fewer pictures, not a heap of them
   state.busy = true;
   try {
-    if (graph) await tell('graph', graphOf(snapshots.recent));
+    const whole = graph ? ifThere(() => graphOf(snapshots.recent)) : undefined;
+    if (whole !== undefined) await tell('graph', whole);
     if (port === undefined) return;
-    const picture = pictureOf(port, snapshots, where);
+    const picture = ifThere(() => pictureOf(port, snapshots, where));
     if (picture !== undefined || !state.gone) await tell('port', picture ?? { name: port, gone: true });
     state.gone = picture === undefined;
   } finally {
@@ -93,9 +94,15 @@ async function tellPictures(tell: Tell, { port, graph, snapshots, where }: LiveO
   }
 }
 
-function pictureOf(port: string, snapshots: Snapshots, where: RootOptions): unknown {
+function pictureOf(name: string, snapshots: Snapshots, where: RootOptions): ObjectDetails {
+  const details = describeObject(name, where);
+  return details.type === 'ALPC Port' ? withPort(details, snapshots.recent) : details;
+}
+
+/** Undefined when it is gone, or the whole root is: that ends no stream, for it may come back. */
+function ifThere<T>(look: () => T): T | undefined {
   try {
-    return withPort(describeObject(port, where), snapshots.recent);
+    return look();
   } catch (error) {
     if (AlpcError.is(error)) return undefined;
     throw error;
@@ -114,7 +121,7 @@ async function tellObjects(tell: Tell, { where }: LiveOptions, signal: AbortSign
       if (signal.aborted) return;
       if (!AlpcError.is(error)) throw error;
       do await sleep(AGAIN_AFTER, undefined, { signal }).catch(() => undefined);
-      while (!signal.aborted && !findRoot(where).isThere);
+      while (!signal.aborted && ifThere(() => findRoot(where).isThere) !== true);
       if (!signal.aborted) await tell('reload', {});
     }
   }
