@@ -3,6 +3,9 @@
  * command lines are chosen by others, so what would move a terminal's cursor is spelt out.
  */
 import { styleText } from 'node:util';
+import { printable } from '../base/printable.js';
+
+export { printable };
 
 export type Colour = Parameters<typeof styleText>[0];
 
@@ -67,11 +70,6 @@ export class Output {
     };
     return [lay(columns.map(({ title }) => title)), ...cells.map((line, i) => lay(line, rows[i]))];
   }
-}
-
-/** Text that a terminal only shows. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Surrogate}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 
 export function bytesText(bytes: number): string {
