@@ -3,6 +3,8 @@
  * later. Only what came is placed: beside a process that it is connected with.
  */
 import cytoscape from 'cytoscape';
+import { printable } from '../../../src/base/printable.js';
+import { leafOf } from '../../logic/names.js';
 import type { Picture, PictureEdge, PictureNode } from '../../logic/picture.js';
 
 export interface Chosen {
@@ -121,7 +123,7 @@ function classesOf({ isServer, isStuck, waiting, pid }: PictureNode): string {
 }
 
 function edgeData({ id, source, target, width, port, connections }: PictureEdge): Record<string, unknown> {
-  const name = port?.slice(port.lastIndexOf('\\') + 1) ?? '';
+  const name = port === undefined ? '' : printable(leafOf(port));
   return { id, source, target, width, label: connections > 1 ? `${name} ×${connections}` : name };
 }
 

@@ -1,5 +1,6 @@
 /** Small parts that several tabs are made of: facts in two columns, figures in tiles, a bar that fills, a table of processes. */
 import type { ComponentChildren } from 'preact';
+import { printable } from '../../../src/base/printable.js';
 import type { ProcessInfo, Usage } from '../../../src/explorer/model.js';
 import { formatAccount, formatCount, formatTime } from '../../logic/format.js';
 
@@ -21,6 +22,11 @@ export function Tiles({ tiles }: { tiles: readonly { title: string; value: strin
   );
 }
 
+/** A figure. What is undefined could not be seen, which is not nothing. */
+export function seen(value: number | undefined, format: (value: number) => string = formatCount): string {
+  return value === undefined ? 'not visible' : format(value);
+}
+
 export function Meter({ usage, label, format = formatCount }: { usage: Usage | undefined; label: string; format?: (value: number) => string }) {
   if (usage === undefined) return <span class="unknown">not visible</span>;
   const share = usage.limit === 0 ? 0 : Math.min(1, usage.used / usage.limit);
@@ -40,7 +46,7 @@ export function Processes({ processes, caption }: { processes: readonly ProcessI
         <thead><tr><th scope="col" class="number">Process</th><th scope="col">Command</th><th scope="col">User</th><th scope="col">State</th><th scope="col">Started</th></tr></thead>
         <tbody>
           {processes.map(({ pid, command, user, state, started }) => (
-            <tr key={pid}><td class="number">{pid}</td><td class="command" title={command}>{command}</td><td>{formatAccount(user)}</td><td><State state={state} /></td><td>{formatTime(started)}</td></tr>
+            <tr key={pid}><td class="number">{pid}</td><td class="command" title={printable(command)}>{printable(command)}</td><td>{formatAccount(user)}</td><td><State state={state} /></td><td>{formatTime(started)}</td></tr>
           ))}
         </tbody>
       </table>

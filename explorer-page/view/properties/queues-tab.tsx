@@ -1,6 +1,7 @@
 /** Where messages are at this moment: in the rings, taken and not received, asked and not answered; for the port, then for each connection. */
-import { formatBytes, formatCount, formatProcess, formatRate } from '../../logic/format.js';
-import { Meter, Tiles } from './parts.js';
+import type { Traffic } from '../../../src/explorer/model.js';
+import { formatBytes, formatCount, formatProcess, formatRate, plural } from '../../logic/format.js';
+import { Meter, seen, Tiles } from './parts.js';
 import type { PortTabProps } from './properties-dialog.js';
 
 /** So many connections are listed, those with the most to do first. */
@@ -8,7 +9,9 @@ const MOST = 100;
 
 export function QueuesTab({ port, rates }: PortTabProps) {
   const { totals, backlog, connections } = port;
-  const rate = (perSecond: number | undefined): string | undefined => (perSecond === undefined ? undefined : formatRate(perSecond));
+  const rate = (traffic: Traffic | undefined, perSecond: number | undefined): string | undefined => (traffic === undefined || perSecond === undefined ? undefined : formatRate(perSecond));
+  const bytes = totals.clientToServer === undefined || totals.serverToClient === undefined ? undefined : totals.clientToServer.bytes + totals.serverToClient.bytes;
+  const [hidden, all] = [totals.hidden ?? 0, totals.connections ?? 0];
   const busy = connections
     .map(({ id, client, server }) => ({ id, client, server, load: loadOf(client.outbox) + loadOf(server.outbox) }))
     .toSorted((a, b) => b.load - a.load)
@@ -17,19 +20,20 @@ export function QueuesTab({ port, rates }: PortTabProps) {
     <>
       <Tiles
         tiles={[
-          { title: 'Client to server', value: formatCount(totals.clientToServer.messages), note: rate(rates.clientToServer) },
-          { title: 'Server to client', value: formatCount(totals.serverToClient.messages), note: rate(rates.serverToClient) },
-          { title: 'Bytes', value: formatBytes(totals.clientToServer.bytes + totals.serverToClient.bytes), note: rates.bytesPerSecond === undefined ? undefined : `${formatBytes(Math.round(rates.bytesPerSecond))}/s` },
-          { title: 'Pending requests', value: formatCount(totals.pendingRequests) },
-          { title: 'Taken, not received', value: formatCount(totals.queuedMessages) },
-          { title: 'Unread in rings', value: formatBytes(totals.unreadBytes) },
-          { title: 'Views outstanding', value: formatCount(totals.viewsOutstanding) },
-          { title: 'Handles outstanding', value: formatCount(totals.handlesOutstanding) },
-          { title: 'Bells rung', value: formatCount(totals.bellsRung) },
-          { title: 'Waiting to connect', value: backlog === undefined ? 'not visible' : formatCount(backlog.waiting), note: backlog === undefined ? undefined : `at most ${formatCount(backlog.limit)}`, isBad: (backlog?.waiting ?? 0) > 0 },
+          { title: 'Client to server', value: seen(totals.clientToServer?.messages), note: rate(totals.clientToServer, rates.clientToServer) },
+          { title: 'Server to client', value: seen(totals.serverToClient?.messages), note: rate(totals.serverToClient, rates.serverToClient) },
+          { title: 'Bytes', value: seen(bytes, formatBytes), note: bytes === undefined || rates.bytesPerSecond === undefined ? undefined : `${formatBytes(Math.round(rates.bytesPerSecond))}/s` },
+          { title: 'Pending requests', value: seen(totals.pendingRequests) },
+          { title: 'Taken, not received', value: seen(totals.queuedMessages) },
+          { title: 'Unread in rings', value: seen(totals.unreadBytes, formatBytes) },
+          { title: 'Views outstanding', value: seen(totals.viewsOutstanding) },
+          { title: 'Handles outstanding', value: seen(totals.handlesOutstanding) },
+          { title: 'Bells rung', value: seen(totals.bellsRung) },
+          { title: 'Waiting to connect', value: seen(backlog?.waiting), note: backlog === undefined ? undefined : `at most ${formatCount(backlog.limit)}`, isBad: (backlog?.waiting ?? 0) > 0 },
         ]}
       />
-      {busy.length === 0 ? <p class="remark">No connection.</p> : (
+      {hidden === 0 ? null : <p class="remark">{hidden === all ? 'What is in these connections' : `What is in ${formatCount(hidden)} of ${plural(all, 'connection')}`} can't be looked at, and is not counted here.</p>}
+      {busy.length === 0 ? <p class="remark">{totals.connections === 0 ? 'No connection.' : 'No connection can be seen.'}</p> : (
         <div class="scrolling" tabIndex={0} role="region" aria-label="Queues of connections">
           <table class="table">
             <caption>{connections.length > MOST ? `The ${MOST} connections with the most in their queues, of ${formatCount(connections.length)}` : 'Connections'}</caption>
@@ -39,12 +43,12 @@ export function QueuesTab({ port, rates }: PortTabProps) {
             <tbody>
               {busy.map(({ id, client, server }) => (
                 <tr key={id}>
-                  <td class="command" title={client.process?.command}>{client.process === undefined ? `socket ${client.socket}` : formatProcess(client.process)}</td>
+                  <td class="command" title={client.process === undefined ? undefined : formatProcess(client.process)}>{client.process === undefined ? `socket ${client.socket}` : formatProcess(client.process)}</td>
                   <td><Meter usage={usageOf(client.outbox)} label="Unread from the client" format={formatBytes} /></td>
                   <td><Meter usage={usageOf(server.outbox)} label="Unread from the server" format={formatBytes} /></td>
-                  <td class="number">{client.outbox === undefined ? '' : formatCount(client.outbox.pendingRequests)}</td>
-                  <td class="number">{server.outbox === undefined ? '' : formatCount(server.outbox.queuedMessages)}</td>
-                  <td class="number">{client.outbox === undefined ? '' : formatCount(client.outbox.queuedMessages)}</td>
+                  <td class="number">{seen(client.outbox?.pendingRequests)}</td>
+                  <td class="number">{seen(server.outbox?.queuedMessages)}</td>
+                  <td class="number">{seen(client.outbox?.queuedMessages)}</td>
                 </tr>
               ))}
             </tbody>

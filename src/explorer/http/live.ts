@@ -40,7 +40,7 @@ export interface LiveOptions {
   readonly where: RootOptions;
   readonly snapshots: Snapshots;
   readonly info: ExplorerInfo;
-  /** Full names of what is asked for. */
+  /** The full name of the object that is asked for: a port, or anything else. */
   readonly port: string | undefined;
   readonly graph: boolean;
 }
@@ -92,7 +92,8 @@ async function tellPictures(tell: Tell, { port, graph, snapshots, where }: LiveO
 
 function pictureOf(port: string, snapshots: Snapshots, where: RootOptions): unknown {
   try {
-    return withPort(describeObject(port, where), snapshots.recent);
+    const details = describeObject(port, where);
+    return details.type === 'ALPC Port' ? withPort(details, snapshots.recent) : details;
   } catch (error) {
     if (AlpcError.is(error)) return undefined;
     throw error;
