@@ -209,7 +209,11 @@ export class Explorer {
 
   /** The address bar has changed: Back, Forward, or by hand. */
   onHash(): void {
-    if (this.isLoaded.value) this.#goThere();
+    if (!this.isLoaded.value) return;
+    batch(() => {
+      this.clearSearch();
+      this.#goThere();
+    });
   }
 
   clearSearch(): void {
@@ -221,8 +225,7 @@ export class Explorer {
     const { path, isGraph } = readHash(location.hash);
     const wanted = path ?? this.settings.data.path;
     batch(() => {
-      this.view.value = isGraph ? 'graph' : 'objects';
-      this.clearSearch();
+      this.view.value = isGraph && !this.isSearching.value ? 'graph' : 'objects'; // who has begun to search while the tree was on its way goes on
       this.#show(this.#namespace.nearest(wanted), this.#namespace.get(wanted)?.type === 'Directory' ? undefined : wanted);
     });
     this.#remember('replace');

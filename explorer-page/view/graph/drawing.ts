@@ -12,13 +12,21 @@ export interface Chosen {
   edge?: string;
 }
 
+/** Around everything, when all of it is shown. */
+const PADDING = 24;
+/** So many times as large as nodes letters may become, for where much is shown small: they keep their size on the screen until then. */
+const LARGEST_LETTERS = 2.2;
+
 export class Drawing {
   readonly #graph: cytoscape.Core;
   #isFirst = true;
+  #colour: (name: string) => string = () => '';
+  #letters = 1;
 
   constructor(place: HTMLElement, onChosen: (chosen: Chosen) => void) {
     this.#graph = cytoscape({ container: place, minZoom: 0.1, maxZoom: 3, selectionType: 'single', boxSelectionEnabled: false });
     this.#graph.on('select', (event) => onChosen(event.target.isNode() ? { node: event.target.id() as string } : { edge: event.target.id() as string }));
+    this.#graph.on('zoom', () => this.#scaleLetters());
     this.#graph.on('unselect', () => this.#graph.$(':selected').empty() && onChosen({}));
   }
 
@@ -55,13 +63,15 @@ export class Drawing {
     if (many === 0) return;
     if (fromTheStart) graph.nodes().forEach((node, index) => void node.position(onCircle(index, many)));
     graph.layout({
-      name: 'cose', animate: false, randomize: false, fit: isFirst, padding: 48, componentSpacing: 50, nodeOverlap: 20, gravity: 1.2,
+      name: 'cose', animate: false, randomize: false, fit: false, componentSpacing: 50, nodeOverlap: 20, gravity: 1.2,
       nodeRepulsion: () => 9000, idealEdgeLength: () => 96, edgeElasticity: () => 120, numIter: many > 80 ? 250 : 800, nodeDimensionsIncludeLabels: true,
     }).run();
+    if (isFirst) this.fit();
   }
 
+  /** Shows all. Letters grow where it gets smaller, and so need more room in turn. */
   fit(): void {
-    this.#graph.fit(undefined, 48);
+    for (let turn = 0; turn < 4; turn++) this.#graph.fit(undefined, PADDING);
   }
 
   zoom(factor: number): void {
@@ -86,7 +96,8 @@ export class Drawing {
   /** Takes the colours of the page as they are now. */
   paint(place: HTMLElement): void {
     const style = getComputedStyle(place);
-    this.#graph.style(styleOf((name) => style.getPropertyValue(name).trim()));
+    this.#colour = (name) => style.getPropertyValue(name).trim();
+    this.#graph.style(styleOf(this.#colour, this.#letters));
   }
 
   resize(): void {
@@ -95,6 +106,13 @@ export class Drawing {
 
   destroy(): void {
     this.#graph.destroy();
+  }
+
+  #scaleLetters(): void {
+    const letters = Math.max(1, Math.min(LARGEST_LETTERS, 1 / this.#graph.zoom()));
+    if (Math.abs(letters - this.#letters) < 0.02) return;
+    this.#letters = letters;
+    this.#graph.style(styleOf(this.#colour, letters));
   }
 
   #placeFor(id: string, index: number, many: number, edges: readonly PictureEdge[]): cytoscape.Position {
@@ -131,15 +149,15 @@ function edgeClasses({ isWaiting, isInCycle }: PictureEdge): string {
   return [isWaiting ? 'waiting' : '', isInCycle ? 'cycle' : ''].filter(Boolean).join(' ');
 }
 
-function styleOf(colour: (name: string) => string): cytoscape.StylesheetJson {
-  const text = { color: colour('--text'), 'text-outline-color': colour('--panel'), 'text-outline-width': 2, 'font-size': 12, 'font-family': 'system-ui, sans-serif', 'min-zoomed-font-size': 7 };
+function styleOf(colour: (name: string) => string, letters: number): cytoscape.StylesheetJson {
+  const text = { color: colour('--text'), 'text-outline-color': colour('--panel'), 'text-outline-width': 2 * letters, 'font-size': 12 * letters, 'font-family': 'system-ui, sans-serif', 'min-zoomed-font-size': 7 };
   return [
     { selector: 'node', style: { ...text, label: 'data(label)', 'text-wrap': 'wrap', 'text-valign': 'bottom', 'text-margin-y': 5, width: 'data(size)', height: 'data(size)', 'background-color': colour('--node'), 'border-width': 2, 'border-color': colour('--node-edge') } },
     { selector: 'node.server', style: { shape: 'octagon', 'background-color': colour('--accent-soft'), 'border-color': colour('--accent') } },
     { selector: 'node.hidden-process', style: { 'border-style': 'dashed' } },
     { selector: 'node.waiting', style: { 'border-color': colour('--bad') } },
     { selector: 'node.stuck', style: { 'border-color': colour('--bad'), 'border-width': 5 } },
-    { selector: 'edge', style: { ...text, color: colour('--text-2'), 'font-size': 11, label: 'data(label)', 'text-rotation': 'autorotate', width: 'data(width)', 'curve-style': 'bezier', 'control-point-step-size': 36, 'line-color': colour('--edge'), 'target-arrow-color': colour('--edge'), 'target-arrow-shape': 'triangle', 'arrow-scale': 0.9, 'min-zoomed-font-size': 8 } },
+    { selector: 'edge', style: { ...text, color: colour('--text-2'), 'font-size': 11 * letters, label: 'data(label)', 'text-rotation': 'autorotate', width: 'data(width)', 'curve-style': 'bezier', 'control-point-step-size': 36, 'line-color': colour('--edge'), 'target-arrow-color': colour('--edge'), 'target-arrow-shape': 'triangle', 'arrow-scale': 0.9, 'min-zoomed-font-size': 8 } },
     { selector: 'edge.waiting', style: { 'line-color': colour('--bad'), 'target-arrow-color': colour('--bad'), color: colour('--bad-text'), 'line-style': 'dashed', 'z-index': 2 } },
     { selector: 'edge.cycle', style: { 'line-style': 'solid', 'underlay-color': colour('--bad'), 'underlay-opacity': 0.25, 'underlay-padding': 6, 'z-index': 3 } },
     { selector: ':selected', style: { 'overlay-color': colour('--accent'), 'overlay-opacity': 0.2, 'overlay-padding': 6 } },
