@@ -14,8 +14,10 @@ export interface Chosen {
 
 /** Around everything, when all of it is shown. */
 const PADDING = 24;
-/** So many times as large as nodes letters may become, for where much is shown small: they keep their size on the screen until then. */
-const LARGEST_LETTERS = 2.2;
+/** Where all is shown small, letters keep their size on the screen until they are so many times as large as usual beside the nodes. Of many nodes the labels would hide each other. */
+const LARGEST_OF_FEW = 4;
+const LARGEST_OF_MANY = 1.8;
+const FEW = 40;
 
 export class Drawing {
   readonly #graph: cytoscape.Core;
@@ -63,7 +65,7 @@ export class Drawing {
     if (many === 0) return;
     if (fromTheStart) graph.nodes().forEach((node, index) => void node.position(onCircle(index, many)));
     graph.layout({
-      name: 'cose', animate: false, randomize: false, fit: false, componentSpacing: 50, nodeOverlap: 20, gravity: 1.2,
+      name: 'cose', animate: false, randomize: false, fit: false, componentSpacing: 80, nodeOverlap: 20, gravity: 1.2,
       nodeRepulsion: () => 9000, idealEdgeLength: () => 96, edgeElasticity: () => 120, numIter: many > 80 ? 250 : 800, nodeDimensionsIncludeLabels: true,
     }).run();
     if (isFirst) this.fit();
@@ -109,7 +111,8 @@ export class Drawing {
   }
 
   #scaleLetters(): void {
-    const letters = Math.max(1, Math.min(LARGEST_LETTERS, 1 / this.#graph.zoom()));
+    const largest = this.#graph.nodes().length > FEW ? LARGEST_OF_MANY : LARGEST_OF_FEW;
+    const letters = Math.max(1, Math.min(largest, 1 / this.#graph.zoom()));
     if (Math.abs(letters - this.#letters) < 0.02) return;
     this.#letters = letters;
     this.#graph.style(styleOf(this.#colour, letters));
