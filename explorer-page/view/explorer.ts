@@ -83,8 +83,12 @@ export class Explorer {
 
   // ---- with the server -------------------------------------------------------------------------------------------------
 
-  /** Listens until `signal` ends it. */
+  /**
+   * Listens until `signal` ends it. The tree is asked for at once, for there to be something to see, and again when the server says that it watches: only what is asked
+   * for then lacks nothing. To watch ten thousand directories takes longer than to list them.
+   */
   async listen(abort: AbortSignal): Promise<void> {
+    void this.#load();
     await this.api.listen({}, { onEvent: (event) => this.#onEvent(event), onState: (state) => (this.link.value = state), signal: abort });
   }
 
@@ -97,6 +101,12 @@ export class Explorer {
   #load(): Promise<boolean> {
     this.#loading ??= this.#loadOnce().finally(() => (this.#loading = undefined));
     return this.#loading;
+  }
+
+  /** Not what is on its way already: it may have been asked for too early. */
+  async #loadAgain(): Promise<void> {
+    await this.#loading;
+    await this.#load();
   }
 
   async #loadOnce(): Promise<boolean> {
@@ -116,7 +126,7 @@ export class Explorer {
   #onEvent(event: LiveEvent): void {
     if (event.event === 'info') {
       this.info.value = event.data;
-      void this.#load();
+      void this.#loadAgain();
     } else if (event.event === 'reload') {
       void this.#load();
     } else if (event.event === 'objects') {
