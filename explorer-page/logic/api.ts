@@ -14,6 +14,8 @@ export type LiveEvent =
   | { event: 'reload'; data: Record<string, never> };
 
 export interface Topics {
+  /** What comes and goes in the whole tree. */
+  objects?: boolean;
   /** The full name of an object: `port` events, of a port or of anything else. */
   object?: string;
   graph?: boolean;
@@ -52,8 +54,9 @@ export class Api {
   object = (name: string): Promise<ObjectDetails> => this.#ask<ObjectDetails>(`/api/object?name=${encodeURIComponent(name)}`);
 
   /** One stream, until it ends or fails. */
-  async *events({ object, graph }: Topics, signal: AbortSignal): AsyncGenerator<LiveEvent> {
+  async *events({ objects, object, graph }: Topics, signal: AbortSignal): AsyncGenerator<LiveEvent> {
     const query = new URLSearchParams();
+    if (objects !== true) query.set('objects', '0');
     if (object !== undefined) query.set('port', object);
     if (graph === true) query.set('graph', '1');
     const silence = new AbortController();

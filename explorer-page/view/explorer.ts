@@ -89,7 +89,7 @@ export class Explorer {
    */
   async listen(abort: AbortSignal): Promise<void> {
     void this.#load();
-    await this.api.listen({}, { onEvent: (event) => this.#onEvent(event), onState: (state) => (this.link.value = state), signal: abort });
+    await this.api.listen({ objects: true }, { onEvent: (event) => this.#onEvent(event), onState: (state) => (this.link.value = state), signal: abort });
   }
 
   /** Asks for the whole tree once more, for somebody who wants to hear that it is done. */

@@ -257,6 +257,25 @@ test('a port is told again and again, that it is gone once, and again when it is
   assert.ok(graphs >= 3);
 });
 
+test('an object of any type is told as it changes, and no other to a stream that asks for none', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  createDirectory('\\counted');
+  const server = await serve(t);
+  const counts: (number | undefined)[] = [];
+  const others: string[] = [];
+  await listen(server, `?port=${encodeURIComponent('\\counted')}&objects=0`, (event, data) => {
+    if (event !== 'port') {
+      others.push(event);
+      return false;
+    }
+    const { directory } = data as ObjectDetails;
+    if (counts.at(-1) !== directory?.objects) counts.push(directory?.objects);
+    if (counts.length < 3) createDirectory(`\\counted\\${counts.length}`, { recursive: true });
+    return counts.length === 3;
+  });
+  assert.deepEqual([counts, others], [[0, 1, 2], ['info']]);
+});
+
 test('to close it ends its streams and frees its port', async (t) => {
   temporaryRoot(t);
   const server = await serveExplorer({ interval: 50 });
