@@ -137,3 +137,31 @@ test('F5 where nobody answers says so, and does not say that it has refreshed', 
     assert.ok(!(await page.evaluate<string[]>('said')).includes('Refreshed.'));
   }
 });
+
+test('properties that nobody brings up to date any more say so', { skip }, async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const server = await serve(t);
+  const { page } = await browser.open(t, server.link, { isRefused: true }); // it complains that nobody answers
+  await isLive(page);
+  await showProperties(page, 'Callback');
+  await server.close();
+  await page.getByRole('dialog').getByText('The server does not answer.').waitFor();
+  await tells(() => fact(page, 'Contents'), /^0 objects/);
+});
+
+test('the tree is shown before the server watches, and what came in between is not missed', { skip }, async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const { page } = await browser.open(t, (await serve(t)).link);
+  let go = (): void => undefined;
+  const isTime = new Promise<void>((resolve) => (go = resolve));
+  await page.route('**/api/events*', async (route) => {
+    await isTime;
+    await route.continue();
+  });
+  await page.reload();
+  await line(page, 'Callback').waitFor();
+  await page.locator('.link.connecting').waitFor();
+  createDirectory('\\meanwhile');
+  go();
+  await line(page, 'meanwhile').waitFor();
+});
