@@ -98,7 +98,7 @@ function End({ title, end: { process, user, socket, outbox } }: { title: string;
             ['Channel', <span key="channel" class={outbox.state === 'open' ? '' : 'state-bad'}>{outbox.state}</span>],
             ['Sent', `${plural(outbox.sent.messages, 'message')}, ${formatBytes(outbox.sent.bytes)}`],
             ['Received', plural(outbox.receivedMessages, 'message')],
-            ['Unread in ring', <Meter key="ring" usage={{ used: outbox.ring.unread, limit: outbox.ring.bytes }} label={`${title}: unread bytes`} format={formatBytes} />],
+            ['Unread in ring', <Meter key="ring" usage={outbox.ring.unread === undefined ? undefined : { used: outbox.ring.unread, limit: outbox.ring.bytes }} label={`${title}: unread bytes`} format={formatBytes} />],
             ['Waits for replies', formatCount(outbox.pendingRequests)],
             ['Owes replies', formatCount(outbox.unansweredRequests)],
             ['Taken, not received', formatCount(outbox.queuedMessages)],

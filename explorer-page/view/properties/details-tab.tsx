@@ -26,7 +26,7 @@ export function DetailsTab({ explorer, details }: TabProps) {
       <Facts
         facts={[
           ['Name', <code key="name">{printable(leafOf(name))}</code>], ['Full name', <code key="full">{printable(name)}</code>], ['Type', type], ['Description', DESCRIPTIONS[type]], ...ofType(explorer, details),
-          ['Owner', formatAccount(owner)], ['Created', formatTime(created)], ['References', formatCount(references)],
+          ['Owner', formatAccount(owner)], ['Created', created && formatTime(created)], ['References', formatCount(references)],
           ['Handles', holdersComplete ? formatCount(handles) : `${formatCount(handles)} visible, there may be more`], ['On disk', <code key="path">{printable(path)}</code>],
         ]}
       />

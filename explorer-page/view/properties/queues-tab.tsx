@@ -62,9 +62,9 @@ export function QueuesTab({ port, rates }: PortTabProps) {
 type Outbox = PortTabProps['port']['connections'][number]['client']['outbox'];
 
 function usageOf(outbox: Outbox): { used: number; limit: number } | undefined {
-  return outbox === undefined ? undefined : { used: outbox.ring.unread, limit: outbox.ring.bytes };
+  return outbox?.ring.unread === undefined ? undefined : { used: outbox.ring.unread, limit: outbox.ring.bytes };
 }
 
 function loadOf(outbox: Outbox): number {
-  return outbox === undefined ? 0 : outbox.ring.unread + outbox.pendingRequests + outbox.queuedMessages;
+  return outbox === undefined ? 0 : (outbox.ring.unread ?? 0) + outbox.pendingRequests + outbox.queuedMessages;
 }
