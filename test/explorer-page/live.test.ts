@@ -15,6 +15,13 @@ const skip = noBrowser;
 const browser = withBrowser();
 withLedger({ except: ['resources'], whole: true }); // Node keeps a timer for its servers' connections
 
+/** Looking makes nothing: so there is something in it to look at. */
+function rootWithDirectories(t: TestContext): string {
+  const root = temporaryRoot(t, { leftovers: true });
+  createDirectory('\\Callback', { recursive: true });
+  return root;
+}
+
 async function serve(t: TestContext, interval = 250): Promise<ExplorerServer> {
   const server = await serveExplorer({ interval, port: 0 });
   atEnd(t, () => server.close());
@@ -33,7 +40,7 @@ function fact(page: Page, name: string): Promise<string> {
 }
 
 test('a link leads somewhere as soon as its target comes, nowhere when it goes, and who leads in a circle is told so', { skip }, async (t) => {
-  const root = temporaryRoot(t, { leftovers: true });
+  const root = rootWithDirectories(t);
   createSymbolicLink('\\link', 'later');
   symlinkSync('round', join(root, 'round'));
   const { page } = await browser.open(t, (await serve(t)).link);
@@ -122,7 +129,7 @@ test('between two pictures a change of the object and F5 bring the properties up
 });
 
 test('F5 where nobody answers says so, and does not say that it has refreshed', { skip }, async (t) => {
-  temporaryRoot(t, { leftovers: true });
+  rootWithDirectories(t);
   const server = await serve(t);
   const { page } = await browser.open(t, server.link, { isRefused: true }); // it complains that nobody answers
   await isLive(page);
@@ -139,7 +146,7 @@ test('F5 where nobody answers says so, and does not say that it has refreshed', 
 });
 
 test('properties that nobody brings up to date any more say so', { skip }, async (t) => {
-  temporaryRoot(t, { leftovers: true });
+  rootWithDirectories(t);
   const server = await serve(t);
   const { page } = await browser.open(t, server.link, { isRefused: true }); // it complains that nobody answers
   await isLive(page);
@@ -150,7 +157,7 @@ test('properties that nobody brings up to date any more say so', { skip }, async
 });
 
 test('the tree is shown before the server watches, and what came in between is not missed', { skip }, async (t) => {
-  temporaryRoot(t, { leftovers: true });
+  rootWithDirectories(t);
   const { page } = await browser.open(t, (await serve(t)).link);
   let go = (): void => undefined;
   const isTime = new Promise<void>((resolve) => (go = resolve));

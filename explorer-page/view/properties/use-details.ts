@@ -1,6 +1,6 @@
 /**
- * What is known of one object while its properties are open: a stream of its own brings a picture in each interval, and what the page hears of the object in between (it
- * changed, it came back; the whole tree was asked for once more) has it asked for at once. An object that goes while it is looked at stays as it was last.
+ * What is known of one object while its properties are open: a stream of its own brings a picture in each interval, beginning at once. It begins anew with what the page hears of the
+ * object in between: it changed, it came back, the whole tree was asked for once more. An object that goes while it is looked at stays as it was last.
  */
 import { type ReadonlySignal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
@@ -37,18 +37,16 @@ export function useDetails(explorer: Explorer, name: string): LiveDetails {
     problem.value = undefined;
     details.value = found;
   };
-  const fail = (error: unknown): void => {
-    if (error instanceof ApiError && error.status === 404 && details.peek() !== undefined) isGone.value = true;
-    else problem.value = error instanceof ApiError ? error.message : SILENT;
-  };
   useEffect(() => {
-    if (object === undefined && details.peek() !== undefined) return undefined; // gone: the stream says so, and when it is back
     let isWanted = true;
-    explorer.api.object(name).then((found) => isWanted && take(found), (error: unknown) => isWanted && fail(error));
+    const fail = (error: unknown): void => {
+      problem.value = error instanceof ApiError ? error.message : SILENT; // the stream would not say why
+    };
+    explorer.api.object(name).then((found) => isWanted && take(found), (error: unknown) => isWanted && details.peek() === undefined && fail(error));
     return () => {
       isWanted = false;
     };
-  }, [explorer, name, object]);
+  }, [explorer, name]);
   useEffect(() => {
     const ending = new AbortController();
     void explorer.api.listen({ object: name }, {
@@ -61,6 +59,6 @@ export function useDetails(explorer: Explorer, name: string): LiveDetails {
       },
     });
     return () => ending.abort();
-  }, [explorer, name]);
+  }, [explorer, name, object]);
   return { details, problem, isGone, history: history.current, rates: rates.current };
 }
