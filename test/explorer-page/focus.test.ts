@@ -45,7 +45,7 @@ test('the focus', { skip }, async (t) => {
       await route.continue();
     });
     await page.reload();
-    await page.keyboard.press('Control+f');
+    await page.locator('#search').click(); // the keys of the whole page may not be listened to yet
     await page.keyboard.type('spo');
     isWanted();
     await page.locator('mark').first().waitFor();
