@@ -14,7 +14,10 @@ export type LiveEvent =
   | { event: 'reload'; data: Record<string, never> };
 
 export interface Topics {
-  port?: string;
+  /** What comes and goes in the whole tree. */
+  objects?: boolean;
+  /** The full name of an object: `port` events, of a port or of anything else. */
+  object?: string;
   graph?: boolean;
 }
 
@@ -51,9 +54,10 @@ export class Api {
   object = (name: string): Promise<ObjectDetails> => this.#ask<ObjectDetails>(`/api/object?name=${encodeURIComponent(name)}`);
 
   /** One stream, until it ends or fails. */
-  async *events({ port, graph }: Topics, signal: AbortSignal): AsyncGenerator<LiveEvent> {
+  async *events({ objects, object, graph }: Topics, signal: AbortSignal): AsyncGenerator<LiveEvent> {
     const query = new URLSearchParams();
-    if (port !== undefined) query.set('port', port);
+    if (objects !== true) query.set('objects', '0');
+    if (object !== undefined) query.set('port', object);
     if (graph === true) query.set('graph', '1');
     const silence = new AbortController();
     const response = await this.#fetch(`/api/events?${query.toString()}`, AbortSignal.any([signal, silence.signal]));

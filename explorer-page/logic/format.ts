@@ -1,4 +1,5 @@
-/** Numbers, sizes and times in a few characters that a person reads at a glance. English, as the whole page is; times of day are local. */
+/** Numbers, sizes and times in a few characters that a person reads at a glance. English, as the whole page is; times of day are local. Names and commands, which others chose, as printable.ts shows them. */
+import { printable } from '../../src/base/printable.js';
 import type { Account, ProcessInfo } from '../../src/explorer/model.js';
 
 const COUNT = new Intl.NumberFormat('en');
@@ -48,11 +49,11 @@ export function formatTime(iso: string): string {
 }
 
 export function formatAccount({ id, name }: Account): string {
-  return name === undefined ? String(id) : `${name} (${id})`;
+  return name === undefined ? String(id) : `${printable(name)} (${id})`;
 }
 
 export function formatProcess({ pid, command }: Pick<ProcessInfo, 'pid' | 'command'>): string {
-  return `${pid} ${command}`;
+  return `${pid} ${printable(command)}`;
 }
 
 /** What an error code of the tree means, in words. */

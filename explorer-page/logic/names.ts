@@ -16,6 +16,11 @@ export function leafOf(name: string): string {
   return name === ROOT ? ROOT : name.slice(name.lastIndexOf('\\') + 1);
 }
 
+/** The full name of what is called `part` in a directory. */
+export function joinName(directory: string, part: string): string {
+  return directory === ROOT ? `\\${part}` : `${directory}\\${part}`;
+}
+
 /** The way to an object, from the root, without the object itself. */
 export function ancestorsOf(name: string): string[] {
   const way: string[] = [];

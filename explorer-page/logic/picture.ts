@@ -5,6 +5,7 @@
  *
  * Traffic is what passed since the picture before. For the first picture, and a connection that was not in the one before, it is the mean since the connection began.
  */
+import { printable } from '../../src/base/printable.js';
 import type { Graph, GraphConnection, ProcessInfo, Wait } from '../../src/explorer/model.js';
 
 export interface PictureNode {
@@ -29,8 +30,9 @@ export interface PictureEdge {
   target: string;
   port?: string;
   connections: number;
-  messagesPerSecond: number;
-  bytesPerSecond: number;
+  /** Of the connections whose traffic can be seen; undefined where it can of none. */
+  messagesPerSecond: number | undefined;
+  bytesPerSecond: number | undefined;
   width: number;
   isWaiting: boolean;
   isInCycle: boolean;
@@ -50,7 +52,7 @@ export function pictureOf(graph: Graph, earlier?: Graph): Picture {
   const cyclePids = new Set(graph.cycles.flatMap(({ waits }) => waits.map(({ thread }) => thread.pid)));
   const cycleConnections = new Set(graph.cycles.flatMap(({ waits }) => waits.flatMap(({ connection }) => (connection === undefined ? [] : [connection]))));
   const nodes = new Map<string, PictureNode>(graph.processes.map((process) => [String(process.pid), {
-    id: String(process.pid), label: `${shortCommand(process.command)}\n${process.pid}`, pid: process.pid, command: process.command, state: process.state,
+    id: String(process.pid), label: `${printable(shortCommand(process.command))}\n${process.pid}`, pid: process.pid, command: process.command, state: process.state,
     ports: process.ports, waiting: process.waiting, isStuck: process.state === 'stopped' || cyclePids.has(process.pid), isServer: process.ports.length > 0 || process.asServer > 0,
   }]));
   const nodeOf = (pid: number | undefined, end: 'client' | 'server'): string => {
@@ -65,14 +67,14 @@ export function pictureOf(graph: Graph, earlier?: Graph): Picture {
   for (const connection of graph.connections) {
     const [source, target] = [nodeOf(connection.client, 'client'), nodeOf(connection.server, 'server')];
     const id = `${source}>${target}:${connection.port}`;
-    const edge = edges.get(id) ?? { id, source, target, port: connection.port, connections: 0, messagesPerSecond: 0, bytesPerSecond: 0, width: NARROWEST, isWaiting: false, isInCycle: false };
-    const { messages, bytes } = rateOf(connection, before.get(connection.id), seconds, graph.at);
+    const edge = edges.get(id) ?? { id, source, target, port: connection.port, connections: 0, messagesPerSecond: undefined, bytesPerSecond: undefined, width: NARROWEST, isWaiting: false, isInCycle: false };
+    const rate = rateOf(connection, before.get(connection.id), seconds, graph.at);
     edges.set(id, {
-      ...edge, connections: edge.connections + 1, messagesPerSecond: edge.messagesPerSecond + messages, bytesPerSecond: edge.bytesPerSecond + bytes,
+      ...edge, connections: edge.connections + 1, messagesPerSecond: sumOf(edge.messagesPerSecond, rate?.messages), bytesPerSecond: sumOf(edge.bytesPerSecond, rate?.bytes),
       isWaiting: edge.isWaiting || waitsByConnection.has(connection.id), isInCycle: edge.isInCycle || cycleConnections.has(connection.id),
     });
   }
-  for (const edge of edges.values()) edge.width = widthOf(edge.messagesPerSecond);
+  for (const edge of edges.values()) edge.width = widthOf(edge.messagesPerSecond ?? 0);
 
   const shown = new Set(graph.connections.map(({ id }) => id));
   for (const wait of graph.waits) {
@@ -80,7 +82,7 @@ export function pictureOf(graph: Graph, earlier?: Graph): Picture {
     const [source, target] = [nodeOf(wait.thread.pid, 'client'), nodeOf(wait.on.pid, 'server')];
     const id = `wait:${source}>${target}`;
     const isInCycle = cycleWaits.has(keyOf(wait)) || (edges.get(id)?.isInCycle ?? false);
-    edges.set(id, { id, source, target, connections: 0, messagesPerSecond: 0, bytesPerSecond: 0, width: NARROWEST, isWaiting: true, isInCycle });
+    edges.set(id, { id, source, target, connections: 0, messagesPerSecond: undefined, bytesPerSecond: undefined, width: NARROWEST, isWaiting: true, isInCycle });
   }
   return { nodes: [...nodes.values()], edges: [...edges.values()] };
 }
@@ -97,11 +99,16 @@ export function shortCommand(command: string): string {
   return script ?? program;
 }
 
-function rateOf(now: GraphConnection, before: GraphConnection | undefined, seconds: number, at: string): { messages: number; bytes: number } {
+function rateOf(now: GraphConnection, before: GraphConnection | undefined, seconds: number, at: string): { messages: number; bytes: number } | undefined {
+  if (now.clientToServer === undefined && now.serverToClient === undefined) return undefined;
   const span = before === undefined ? (now.since === undefined ? 0 : (Date.parse(at) - Date.parse(now.since)) / 1000) : seconds;
   if (!(span > 0)) return { messages: 0, bytes: 0 };
   const total = (of: GraphConnection | undefined, what: 'messages' | 'bytes'): number => (of?.clientToServer?.[what] ?? 0) + (of?.serverToClient?.[what] ?? 0);
   return { messages: Math.max(0, total(now, 'messages') - total(before, 'messages')) / span, bytes: Math.max(0, total(now, 'bytes') - total(before, 'bytes')) / span };
+}
+
+function sumOf(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined ? other : one + (other ?? 0);
 }
 
 function keyOf({ thread, connection, event }: Wait): string {

@@ -101,7 +101,7 @@ function onGlobalKey(event: KeyboardEvent, explorer: Explorer): void {
   const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
   if (event.key === 'F5' && isPlain && !event.shiftKey) {
     event.preventDefault();
-    void explorer.refresh().then(() => explorer.say('Refreshed.'));
+    void explorer.refresh();
   } else if (event.key.toLowerCase() === 'f' && (event.ctrlKey || event.metaKey) && !event.altKey && explorer.properties.value === undefined) {
     event.preventDefault();
     const field = document.getElementById('search');

@@ -1,7 +1,9 @@
 /** The tree of directories, left. It is one stop of the tabulator key; within it the arrows lead, and what they reach is shown on the right. */
 import { useEffect, useRef } from 'preact/hooks';
+import { printable } from '../../src/base/printable.js';
 import { moveInTree } from '../logic/tree-rows.js';
 import type { Explorer } from './explorer.js';
+import { focusMain } from './focus.js';
 import { Icon } from './icons.js';
 import { useVirtual } from './virtual.js';
 
@@ -22,7 +24,7 @@ export function DirectoryTree({ explorer }: { explorer: Explorer }) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === 'Enter') {
       event.preventDefault();
-      document.getElementById('objects')?.focus();
+      focusMain();
       return;
     }
     const move = moveInTree(rows, here, event.key, Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / HEIGHT) - 1));
@@ -41,7 +43,7 @@ export function DirectoryTree({ explorer }: { explorer: Explorer }) {
             if (row === undefined) return null;
             return (
               <div
-                key={row.name} id={`tree-${index}`} role="treeitem" class={`tree-row ${index === at ? 'chosen' : ''}`} title={row.unreadable === undefined ? row.name : `${row.name}: not readable`}
+                key={row.name} id={`tree-${index}`} role="treeitem" class={`tree-row ${index === at ? 'chosen' : ''}`} title={row.unreadable === undefined ? printable(row.name) : `${printable(row.name)}: not readable`}
                 aria-level={row.level} aria-setsize={row.siblings} aria-posinset={row.position} aria-selected={index === at} aria-expanded={row.hasChildren ? row.isOpen : undefined}
                 style={{ transform: `translateY(${start}px)`, paddingInlineStart: `${4 + (row.level - 1) * INDENT}px` }}
                 onClick={() => explorer.go(row.name)} onDblClick={() => explorer.setOpen(row.name, !row.isOpen)}
@@ -54,7 +56,7 @@ export function DirectoryTree({ explorer }: { explorer: Explorer }) {
                   }}
                 />
                 <Icon name="Directory" />
-                <span class="label">{row.label}</span>
+                <span class="label">{printable(row.label)}</span>
                 {row.unreadable === undefined ? null : <span class="tag">no access</span>}
               </div>
             );

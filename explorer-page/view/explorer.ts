@@ -4,9 +4,11 @@
  * burst of ten thousand objects must not sort the list ten thousand times.
  */
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals';
-import type { ExplorerInfo, ObjectEvent, ObjectType, TreeObject } from '../../src/explorer/model.js';
+import { printable } from '../../src/base/printable.js';
+import type { ExplorerInfo, Graph, ObjectEvent, ObjectType, TreeObject } from '../../src/explorer/model.js';
 import { type Api, ApiError, type LinkState, type LiveEvent } from '../logic/api.js';
 import { type ListRow, listRows, rowOf, type Sorting } from '../logic/list-rows.js';
+import { leadOf } from '../logic/links.js';
 import { readHash, writeHash } from '../logic/location.js';
 import { leafOf, parentOf, ROOT } from '../logic/names.js';
 import { Namespace } from '../logic/namespace.js';
@@ -41,6 +43,8 @@ export class Explorer {
   readonly link = signal<LinkState>('connecting');
   readonly info = signal<ExplorerInfo | undefined>(undefined);
   readonly isLoaded = signal(false);
+  /** The picture of the whole as it came last, while it is shown. */
+  readonly graph = signal<Graph | undefined>(undefined);
   /** What has just happened, for whoever hears the page, and shown for a while. */
   readonly notice = signal('');
 
@@ -53,7 +57,7 @@ export class Explorer {
   readonly #freshSince = new Map<string, number>();
   #namespace = new Namespace();
   #missed: ObjectEvent[] = [];
-  #isLoading = false;
+  #loading: Promise<boolean> | undefined;
   #bump: ReturnType<typeof setTimeout> | undefined;
   #quiet: ReturnType<typeof setTimeout> | undefined;
 
@@ -79,37 +83,54 @@ export class Explorer {
 
   // ---- with the server -------------------------------------------------------------------------------------------------
 
-  /** Listens until `signal` ends it. */
+  /**
+   * Listens until `signal` ends it. The tree is asked for at once, for there to be something to see, and again when the server says that it watches: only what is asked
+   * for then lacks nothing. To watch ten thousand directories takes longer than to list them.
+   */
   async listen(abort: AbortSignal): Promise<void> {
-    await this.api.listen({}, { onEvent: (event) => this.#onEvent(event), onState: (state) => (this.link.value = state), signal: abort });
+    void this.#load();
+    await this.api.listen({ objects: true }, { onEvent: (event) => this.#onEvent(event), onState: (state) => (this.link.value = state), signal: abort });
   }
 
-  /** Asks for the whole tree once more. */
+  /** Asks for the whole tree once more, for somebody who wants to hear that it is done. */
   async refresh(): Promise<void> {
-    if (this.#isLoading) return;
-    this.#isLoading = true;
+    if (await this.#load()) this.say('Refreshed.');
+  }
+
+  /** @returns whether the tree is as the server has it; where it is not, the reason has been said */
+  #load(): Promise<boolean> {
+    this.#loading ??= this.#loadOnce().finally(() => (this.#loading = undefined));
+    return this.#loading;
+  }
+
+  /** Not what is on its way already: it may have been asked for too early. */
+  async #loadAgain(): Promise<void> {
+    await this.#loading;
+    await this.#load();
+  }
+
+  async #loadOnce(): Promise<boolean> {
     this.#missed = [];
     try {
       const tree = await this.api.tree();
       this.#namespace = new Namespace(tree);
       this.#namespace.apply(this.#missed);
       this.#afterLoad();
+      return true;
     } catch (error) {
       this.say(error instanceof ApiError ? error.message : 'The server does not answer.');
-    } finally {
-      this.#isLoading = false;
-      this.#missed = [];
+      return false;
     }
   }
 
   #onEvent(event: LiveEvent): void {
     if (event.event === 'info') {
       this.info.value = event.data;
-      void this.refresh();
+      void this.#loadAgain();
     } else if (event.event === 'reload') {
-      void this.refresh();
+      void this.#load();
     } else if (event.event === 'objects') {
-      if (this.#isLoading) this.#missed.push(...event.data);
+      if (this.#loading !== undefined) this.#missed.push(...event.data);
       this.#namespace.apply(event.data);
       const now = performance.now();
       for (const [name, since] of this.#freshSince) if (now - since > FRESH) this.#freshSince.delete(name);
@@ -163,6 +184,7 @@ export class Explorer {
 
   /** To the directory around this one, with this one chosen there. */
   up(): void {
+    if (this.view.value === 'graph') return; // there is nothing above the whole
     const from = this.here.value;
     const parent = parentOf(from);
     if (parent === undefined) return;
@@ -180,20 +202,28 @@ export class Explorer {
     else this.properties.value = object.name;
   }
 
-  goToTarget({ name, target, resolved }: TreeObject): void {
-    if (resolved === undefined) this.say(`${name} leads to ${target ?? 'nothing'}, and there is no such object.`);
-    else this.go(resolved);
+  goToTarget(link: TreeObject): void {
+    const lead = leadOf(this.#namespace, link);
+    if ('to' in lead) this.go(lead.to);
+    else this.say(`${link.name} leads to ${link.target ?? 'nothing'}, ${lead.problem === 'nowhere' ? 'and there is no such object' : 'in a circle'}.`);
   }
 
   showView(view: ViewName): void {
     if (this.view.value === view) return;
-    this.view.value = view;
+    batch(() => {
+      this.view.value = view;
+      this.clearSearch(); // the picture shows the whole, and who comes back from it comes back to a directory
+    });
     this.#remember('push');
   }
 
   /** The address bar has changed: Back, Forward, or by hand. */
   onHash(): void {
-    if (this.isLoaded.value) this.#goThere();
+    if (!this.isLoaded.value) return;
+    batch(() => {
+      this.clearSearch();
+      this.#goThere();
+    });
   }
 
   clearSearch(): void {
@@ -205,8 +235,7 @@ export class Explorer {
     const { path, isGraph } = readHash(location.hash);
     const wanted = path ?? this.settings.data.path;
     batch(() => {
-      this.view.value = isGraph ? 'graph' : 'objects';
-      this.clearSearch();
+      this.view.value = isGraph && !this.isSearching.value ? 'graph' : 'objects'; // who has begun to search while the tree was on its way goes on
       this.#show(this.#namespace.nearest(wanted), this.#namespace.get(wanted)?.type === 'Directory' ? undefined : wanted);
     });
     this.#remember('replace');
@@ -277,7 +306,7 @@ export class Explorer {
 
   say(text: string): void {
     clearTimeout(this.#quiet);
-    this.notice.value = text;
+    this.notice.value = printable(text);
     this.#quiet = setTimeout(() => (this.notice.value = ''), 6000);
   }
 

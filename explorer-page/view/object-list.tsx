@@ -4,12 +4,15 @@
  */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { printable } from '../../src/base/printable.js';
 import type { TreeObject } from '../../src/explorer/model.js';
 import { type Column, type ListRow, moveInList, typeAhead } from '../logic/list-rows.js';
 import { formatCount, formatProblem } from '../logic/format.js';
+import { leadOf } from '../logic/links.js';
 import { leafOf, parentOf } from '../logic/names.js';
 import { marked } from '../logic/search.js';
 import type { Explorer } from './explorer.js';
+import { focusMain, focusMainFromNowhere, LIST } from './focus.js';
 import { Icon } from './icons.js';
 import { ObjectMenu } from './object-menu.js';
 import { useVirtual } from './virtual.js';
@@ -36,6 +39,11 @@ export function ObjectList({ explorer }: { explorer: Explorer }) {
   useEffect(() => {
     if (chosen < 0) virtual.scrollToOffset(0);
   }, [virtual, explorer.here.value, explorer.searchText.value, explorer.searchType.value]);
+
+  const isLoaded = explorer.isLoaded.value;
+  useEffect(() => {
+    if (isLoaded) focusMainFromNowhere();
+  }, [isLoaded]);
 
   const objectAt = (index: number): TreeObject | undefined => {
     const row = rows[index];
@@ -81,7 +89,7 @@ export function ObjectList({ explorer }: { explorer: Explorer }) {
   return (
     <div class="list-part">
       <div
-        class={`list ${isSearching ? 'searching' : ''}`} role="grid" id="objects" tabIndex={0} aria-label={isSearching ? 'Found objects' : `Objects in ${explorer.here.value}`}
+        class={`list ${isSearching ? 'searching' : ''}`} role="grid" id={LIST} tabIndex={0} aria-label={isSearching ? 'Found objects' : `Objects in ${printable(explorer.here.value)}`}
         aria-rowcount={rows.length + 1} aria-colcount={columns.length} aria-activedescendant={chosen < 0 ? undefined : `row-${chosen}`} onKeyDown={onKeyDown}
       >
         <div role="row" class="columns" aria-rowindex={1}>
@@ -105,7 +113,7 @@ export function ObjectList({ explorer }: { explorer: Explorer }) {
           explorer={explorer} {...menu.value}
           onClose={() => {
             menu.value = undefined;
-            document.getElementById('objects')?.focus();
+            focusMain();
           }}
         />
       )}
@@ -151,6 +159,9 @@ interface ObjectLineProps {
 }
 
 function ObjectLine({ row: { object, name }, index, start, isChosen, isSearching, explorer, onMenu }: ObjectLineProps) {
+  const fullName = printable(object.name);
+  const lead = object.type === 'SymbolicLink' ? leadOf(explorer.namespace, object) : undefined;
+  const problem = lead !== undefined && 'problem' in lead ? lead.problem : undefined;
   return (
     <div
       id={`row-${index}`} role="row" class={`line ${isChosen ? 'chosen' : ''} ${explorer.isFresh(object.name) ? 'fresh' : ''}`} aria-rowindex={index + 2} aria-selected={isChosen}
@@ -161,23 +172,25 @@ function ObjectLine({ row: { object, name }, index, start, isChosen, isSearching
         onMenu(object, event.clientX, event.clientY);
       }}
     >
-      <div role="gridcell" class="cell name" title={object.name}><Icon name={object.type} /><span class="label">{isSearching ? <Marked text={name} found={explorer.searchText.value} /> : name}</span></div>
+      <div role="gridcell" class="cell name" title={fullName}><Icon name={object.type} /><span class="label">{isSearching ? <Marked text={name} found={explorer.searchText.value} /> : printable(name)}</span></div>
       <div role="gridcell" class="cell type">{object.type}</div>
-      {isSearching ? <div role="gridcell" class="cell directory" title={object.name}>{parentOf(object.name)}</div> : null}
-      <div role="gridcell" class={`cell target ${object.type === 'SymbolicLink' && object.resolved === undefined ? 'broken' : ''}`} title={object.target}>{targetText(object)}</div>
+      {isSearching ? <div role="gridcell" class="cell directory" title={fullName}>{printable(parentOf(object.name)!)}</div> : null}
+      <div role="gridcell" class={`cell target ${problem === undefined ? '' : 'broken'}`} title={object.target === undefined ? undefined : printable(object.target)}>{targetText(object, problem)}</div>
     </div>
   );
 }
 
 function Marked({ text, found }: { text: string; found: string }) {
   const parts = marked(text, found);
-  return parts === undefined ? <>{text}</> : <>{parts[0]}<mark>{parts[1]}</mark>{parts[2]}</>;
+  if (parts === undefined) return <>{printable(text)}</>;
+  const [before, mark, after] = parts.map(printable);
+  return <>{before}<mark>{mark}</mark>{after}</>;
 }
 
-function targetText({ type, target, resolved, unreadable }: TreeObject): string {
+function targetText({ target, unreadable }: TreeObject, problem: string | undefined): string {
   if (unreadable !== undefined) return formatProblem(unreadable);
   if (target === undefined) return '';
-  return type === 'SymbolicLink' && resolved === undefined ? `${target} (leads nowhere)` : target;
+  return `${printable(target)}${problem === undefined ? '' : ` (leads ${problem})`}`;
 }
 
 function emptyText(explorer: Explorer, isSearching: boolean): string {

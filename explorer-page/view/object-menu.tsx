@@ -1,5 +1,6 @@
 /** What can be done with an object: the menu of the right mouse button and of the menu key. Nothing here changes the namespace. */
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { printable } from '../../src/base/printable.js';
 import type { TreeObject } from '../../src/explorer/model.js';
 import { leafOf } from '../logic/names.js';
 import type { Explorer } from './explorer.js';
@@ -40,7 +41,7 @@ export function ObjectMenu({ explorer, object, x, y, onClose }: { explorer: Expl
     event.preventDefault();
   };
   return (
-    <div ref={menu} class="menu" role="menu" aria-label={leafOf(object.name)} onKeyDown={onKeyDown}>
+    <div ref={menu} class="menu" role="menu" aria-label={printable(leafOf(object.name))} onKeyDown={onKeyDown}>
       {actionsOf(explorer, object).map(({ text, keys, icon, run }) => (
         <button
           key={text} type="button" role="menuitem" tabIndex={-1}

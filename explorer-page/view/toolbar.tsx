@@ -1,9 +1,12 @@
 /** The bar above: where one has been, where one is, what can be done with what is chosen, and the search over the whole tree. */
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { printable } from '../../src/base/printable.js';
 import type { ObjectType, TreeObject } from '../../src/explorer/model.js';
 import { TYPES } from '../logic/list-rows.js';
 import { ancestorsOf, leafOf, ROOT } from '../logic/names.js';
 import type { Theme } from '../logic/settings.js';
 import type { Explorer } from './explorer.js';
+import { focusMain } from './focus.js';
 import { Icon, type IconName } from './icons.js';
 
 const NEXT_THEME: Readonly<Record<Theme, Theme>> = { system: 'dark', dark: 'light', light: 'system' };
@@ -20,7 +23,7 @@ export function Toolbar({ explorer }: { explorer: Explorer }) {
       <div class="bar-group">
         <Tool icon="back" text="Back" keys="Alt+Left" onClick={() => history.back()} />
         <Tool icon="up" text="Up" keys="Backspace" isDisabled={isGraph || explorer.here.value === ROOT} onClick={() => explorer.up()} />
-        <Tool icon="refresh" text="Refresh" keys="F5" onClick={() => void explorer.refresh().then(() => explorer.say('Refreshed.'))} />
+        <Tool icon="refresh" text="Refresh" keys="F5" onClick={() => void explorer.refresh()} />
       </div>
       <Address explorer={explorer} />
       <div class="bar-group">
@@ -40,8 +43,12 @@ export function Toolbar({ explorer }: { explorer: Explorer }) {
 }
 
 function Tool({ icon, text, keys, isDisabled = false, isPressed, onClick }: { icon: IconName; text: string; keys?: string; isDisabled?: boolean; isPressed?: boolean; onClick: () => void }) {
+  const button = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => {
+    if (isDisabled && document.activeElement === button.current) focusMain();
+  }, [isDisabled]);
   return (
-    <button type="button" class="tool" title={keys === undefined ? text : `${text} (${keys})`} aria-label={text} aria-pressed={isPressed} disabled={isDisabled} onClick={onClick}>
+    <button ref={button} type="button" class="tool" title={keys === undefined ? text : `${text} (${keys})`} aria-label={text} aria-pressed={isPressed} disabled={isDisabled} onClick={onClick}>
       <Icon name={icon} />
     </button>
   );
@@ -57,7 +64,7 @@ function Address({ explorer }: { explorer: Explorer }) {
       <Icon name="Directory" />
       <ol>
         {[...ancestorsOf(here), here].map((name) => (
-          <li key={name}><button type="button" aria-current={name === here ? 'location' : undefined} title={name} onClick={() => explorer.go(name)}>{leafOf(name)}</button></li>
+          <li key={name}><button type="button" aria-current={name === here ? 'location' : undefined} title={printable(name)} onClick={() => explorer.go(name)}>{printable(leafOf(name))}</button></li>
         ))}
       </ol>
     </nav>
@@ -99,5 +106,5 @@ function SearchFields({ explorer }: { explorer: Explorer }) {
 function toResults(explorer: Explorer): void {
   const first = explorer.rows.value.find((row) => row.kind === 'object');
   if (first?.kind === 'object') explorer.chosen.value = first.object.name;
-  document.getElementById('objects')?.focus();
+  focusMain();
 }

@@ -20,7 +20,7 @@ export interface TreeObject {
   type: ObjectType;
   /** Of a symbolic link: where it leads, as it was said when it was made (absolute, or relative to its directory). */
   target?: string;
-  /** Of a symbolic link that leads to an object of the namespace: the full name of that object. */
+  /** Of a symbolic link that leads to an object of the namespace: the full name of that object, as it was when this was told. Nothing is told of the link when its target comes or goes. */
   resolved?: string;
   /** Of a directory whose contents are not shown: why, an error code such as `ERR_ALPC_ACCESS_DENIED`. */
   unreadable?: string;

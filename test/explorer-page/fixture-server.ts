@@ -29,6 +29,8 @@ export interface FixtureOptions {
   interval?: number;
   /** Whether objects come and go of themselves. */
   lively?: boolean;
+  /** What there is instead of the fixture. */
+  change?: (fixture: Fixture) => Fixture;
 }
 
 export interface FixtureServer extends AsyncDisposable {
@@ -42,8 +44,8 @@ export function readFixture(): Fixture {
   return JSON.parse(readFileSync(fileURLToPath(new URL('../../../test/explorer/fixture.json', import.meta.url)), 'utf8')) as Fixture;
 }
 
-export async function serveFixture({ port = 0, objects = 0, interval = 1000, lively = false }: FixtureOptions = {}): Promise<FixtureServer> {
-  const fixture = readFixture();
+export async function serveFixture({ port = 0, objects = 0, interval = 1000, lively = false, change = (fixture) => fixture }: FixtureOptions = {}): Promise<FixtureServer> {
+  const fixture = change(readFixture());
   const tree = new Map(fixture.tree.objects.map((object) => [object.name, object]));
   for (let index = 0; index < objects; index++) add(tree, { name: `\\BaseNamedObjects\\${['Worker', 'cache', 'Queue', 'session'][index % 4]}-${index}`, type: (['Section', 'Event', 'ALPC Port', 'Event'] as const)[index % 4]! });
   const scene: Scene = { fixture, tree, begun: Date.now(), listeners: new Set() };
@@ -140,7 +142,7 @@ function detailsNow(scene: Scene, name: string): ObjectDetails | undefined {
   if (object === undefined) return undefined;
   const known = scene.fixture.objects[name];
   if (known === undefined) {
-    const { holders: _, port: __, directory: ___, ...common } = scene.fixture.objects['\\RPC Control\\spooler']!;
+    const { holders: _, port: __, directory: ___, ...common } = Object.values(scene.fixture.objects)[0]!; // as the first is
     return { ...common, ...object, at, path: `${scene.fixture.tree.root}${name.replaceAll('\\', '/')}`, holders: [], handles: 0 };
   }
   if (known.port === undefined) return { ...known, at };

@@ -33,7 +33,7 @@ test('who listens hears of objects and pictures until they stop listening', asyn
   const api = new Api(FIXTURE_TOKEN, server.url.slice(0, -1));
   const ending = new AbortController();
   const heard = new Set<LiveEvent['event']>();
-  await api.listen({ port: '\\RPC Control\\spooler', graph: true }, {
+  await api.listen({ objects: true, object: '\\RPC Control\\spooler', graph: true }, {
     signal: ending.signal,
     onEvent: ({ event }) => {
       if (event === 'info') server.tell([{ event: 'created', name: '\\new', type: 'Event' }]);

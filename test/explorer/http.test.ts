@@ -317,6 +317,25 @@ test("a root of this user's own that nobody has made yet is shown as empty, and 
   assert.deepEqual([root, objects.some(({ name }) => name === '\\made')], [join(runtime, 'alpc'), true]);
 });
 
+test('an object of any type is told as it changes, and no other to a stream that asks for none', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  createDirectory('\\counted');
+  const server = await serve(t);
+  const counts: (number | undefined)[] = [];
+  const others: string[] = [];
+  await listen(server, `?port=${encodeURIComponent('\\counted')}&objects=0`, (event, data) => {
+    if (event !== 'port') {
+      others.push(event);
+      return false;
+    }
+    const { directory } = data as ObjectDetails;
+    if (counts.at(-1) !== directory?.objects) counts.push(directory?.objects);
+    if (counts.length < 3) createDirectory(`\\counted\\${counts.length}`, { recursive: true });
+    return counts.length === 3;
+  });
+  assert.deepEqual([counts, others], [[0, 1, 2], ['info']]);
+});
+
 test('to close it ends its streams and frees its port', async (t) => {
   temporaryRoot(t);
   const server = await serveExplorer({ interval: 50 });

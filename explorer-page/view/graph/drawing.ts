@@ -3,6 +3,8 @@
  * later. Only what came is placed: beside a process that it is connected with.
  */
 import cytoscape from 'cytoscape';
+import { printable } from '../../../src/base/printable.js';
+import { leafOf } from '../../logic/names.js';
 import type { Picture, PictureEdge, PictureNode } from '../../logic/picture.js';
 
 export interface Chosen {
@@ -10,13 +12,23 @@ export interface Chosen {
   edge?: string;
 }
 
+/** Around everything, when all of it is shown. */
+const PADDING = 24;
+/** Where all is shown small, letters keep their size on the screen until they are so many times as large as usual beside the nodes. Of many nodes the labels would hide each other. */
+const LARGEST_OF_FEW = 4;
+const LARGEST_OF_MANY = 1.8;
+const FEW = 40;
+
 export class Drawing {
   readonly #graph: cytoscape.Core;
   #isFirst = true;
+  #colour: (name: string) => string = () => '';
+  #letters = 1;
 
   constructor(place: HTMLElement, onChosen: (chosen: Chosen) => void) {
     this.#graph = cytoscape({ container: place, minZoom: 0.1, maxZoom: 3, selectionType: 'single', boxSelectionEnabled: false });
     this.#graph.on('select', (event) => onChosen(event.target.isNode() ? { node: event.target.id() as string } : { edge: event.target.id() as string }));
+    this.#graph.on('zoom', () => this.#scaleLetters());
     this.#graph.on('unselect', () => this.#graph.$(':selected').empty() && onChosen({}));
   }
 
@@ -53,13 +65,15 @@ export class Drawing {
     if (many === 0) return;
     if (fromTheStart) graph.nodes().forEach((node, index) => void node.position(onCircle(index, many)));
     graph.layout({
-      name: 'cose', animate: false, randomize: false, fit: isFirst, padding: 48, componentSpacing: 50, nodeOverlap: 20, gravity: 1.2,
+      name: 'cose', animate: false, randomize: false, fit: false, componentSpacing: 80, nodeOverlap: 20, gravity: 1.2,
       nodeRepulsion: () => 9000, idealEdgeLength: () => 96, edgeElasticity: () => 120, numIter: many > 80 ? 250 : 800, nodeDimensionsIncludeLabels: true,
     }).run();
+    if (isFirst) this.fit();
   }
 
+  /** Shows all. Letters grow where it gets smaller, and so need more room in turn. */
   fit(): void {
-    this.#graph.fit(undefined, 48);
+    for (let turn = 0; turn < 4; turn++) this.#graph.fit(undefined, PADDING);
   }
 
   zoom(factor: number): void {
@@ -84,7 +98,8 @@ export class Drawing {
   /** Takes the colours of the page as they are now. */
   paint(place: HTMLElement): void {
     const style = getComputedStyle(place);
-    this.#graph.style(styleOf((name) => style.getPropertyValue(name).trim()));
+    this.#colour = (name) => style.getPropertyValue(name).trim();
+    this.#graph.style(styleOf(this.#colour, this.#letters));
   }
 
   resize(): void {
@@ -93,6 +108,14 @@ export class Drawing {
 
   destroy(): void {
     this.#graph.destroy();
+  }
+
+  #scaleLetters(): void {
+    const largest = this.#graph.nodes().length > FEW ? LARGEST_OF_MANY : LARGEST_OF_FEW;
+    const letters = Math.max(1, Math.min(largest, 1 / this.#graph.zoom()));
+    if (Math.abs(letters - this.#letters) < 0.02) return;
+    this.#letters = letters;
+    this.#graph.style(styleOf(this.#colour, letters));
   }
 
   #placeFor(id: string, index: number, many: number, edges: readonly PictureEdge[]): cytoscape.Position {
@@ -121,7 +144,7 @@ function classesOf({ isServer, isStuck, waiting, pid }: PictureNode): string {
 }
 
 function edgeData({ id, source, target, width, port, connections }: PictureEdge): Record<string, unknown> {
-  const name = port?.slice(port.lastIndexOf('\\') + 1) ?? '';
+  const name = port === undefined ? '' : printable(leafOf(port));
   return { id, source, target, width, label: connections > 1 ? `${name} ×${connections}` : name };
 }
 
@@ -129,15 +152,15 @@ function edgeClasses({ isWaiting, isInCycle }: PictureEdge): string {
   return [isWaiting ? 'waiting' : '', isInCycle ? 'cycle' : ''].filter(Boolean).join(' ');
 }
 
-function styleOf(colour: (name: string) => string): cytoscape.StylesheetJson {
-  const text = { color: colour('--text'), 'text-outline-color': colour('--panel'), 'text-outline-width': 2, 'font-size': 12, 'font-family': 'system-ui, sans-serif', 'min-zoomed-font-size': 7 };
+function styleOf(colour: (name: string) => string, letters: number): cytoscape.StylesheetJson {
+  const text = { color: colour('--text'), 'text-outline-color': colour('--panel'), 'text-outline-width': 2 * letters, 'font-size': 12 * letters, 'font-family': 'system-ui, sans-serif', 'min-zoomed-font-size': 7 };
   return [
     { selector: 'node', style: { ...text, label: 'data(label)', 'text-wrap': 'wrap', 'text-valign': 'bottom', 'text-margin-y': 5, width: 'data(size)', height: 'data(size)', 'background-color': colour('--node'), 'border-width': 2, 'border-color': colour('--node-edge') } },
     { selector: 'node.server', style: { shape: 'octagon', 'background-color': colour('--accent-soft'), 'border-color': colour('--accent') } },
     { selector: 'node.hidden-process', style: { 'border-style': 'dashed' } },
     { selector: 'node.waiting', style: { 'border-color': colour('--bad') } },
     { selector: 'node.stuck', style: { 'border-color': colour('--bad'), 'border-width': 5 } },
-    { selector: 'edge', style: { ...text, color: colour('--text-2'), 'font-size': 11, label: 'data(label)', 'text-rotation': 'autorotate', width: 'data(width)', 'curve-style': 'bezier', 'control-point-step-size': 36, 'line-color': colour('--edge'), 'target-arrow-color': colour('--edge'), 'target-arrow-shape': 'triangle', 'arrow-scale': 0.9, 'min-zoomed-font-size': 8 } },
+    { selector: 'edge', style: { ...text, color: colour('--text-2'), 'font-size': 11 * letters, label: 'data(label)', 'text-rotation': 'autorotate', width: 'data(width)', 'curve-style': 'bezier', 'control-point-step-size': 36, 'line-color': colour('--edge'), 'target-arrow-color': colour('--edge'), 'target-arrow-shape': 'triangle', 'arrow-scale': 0.9, 'min-zoomed-font-size': 8 } },
     { selector: 'edge.waiting', style: { 'line-color': colour('--bad'), 'target-arrow-color': colour('--bad'), color: colour('--bad-text'), 'line-style': 'dashed', 'z-index': 2 } },
     { selector: 'edge.cycle', style: { 'line-style': 'solid', 'underlay-color': colour('--bad'), 'underlay-opacity': 0.25, 'underlay-padding': 6, 'z-index': 3 } },
     { selector: ':selected', style: { 'overlay-color': colour('--accent'), 'overlay-opacity': 0.2, 'overlay-padding': 6 } },

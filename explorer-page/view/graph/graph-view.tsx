@@ -4,10 +4,12 @@
  */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { printable } from '../../../src/base/printable.js';
 import type { Graph } from '../../../src/explorer/model.js';
 import { formatBytes, formatCount, formatRate, plural } from '../../logic/format.js';
 import { type Picture, type PictureEdge, pictureOf, shortCommand } from '../../logic/picture.js';
 import type { Explorer } from '../explorer.js';
+import { focusMainFromNowhere, PICTURE } from '../focus.js';
 import { Icon } from '../icons.js';
 import { State } from '../properties/parts.js';
 import { type Chosen, Drawing } from './drawing.js';
@@ -34,11 +36,14 @@ export function GraphView({ explorer }: { explorer: Explorer }) {
         if (event !== 'graph') return;
         const picture = pictureOf(data, seen.peek()?.graph);
         seen.value = { graph: data, picture };
+        explorer.graph.value = data;
         drawn.show(picture);
       },
     });
+    focusMainFromNowhere();
     return () => {
       ending.abort();
+      explorer.graph.value = undefined;
       sizes.disconnect();
       drawn.destroy();
     };
@@ -60,20 +65,22 @@ export function GraphView({ explorer }: { explorer: Explorer }) {
   return (
     <div class="graph">
       <div class="graph-picture">
+        <div
+          ref={place} class="graph-place" id={PICTURE} tabIndex={0} role="application" aria-roledescription="picture" aria-label={`Processes and connections${found === undefined ? '' : `: ${plural(found.graph.processes.length, 'process', 'processes')}, ${plural(found.graph.connections.length, 'connection')}, ${plural(found.graph.waits.length, 'wait')}`}. Arrow keys move, plus and minus zoom, zero shows all. The list beside it tells the same.`}
+          onKeyDown={onKeyDown}
+        />
+        {/* Cytoscape would put a style element of this id into the page, which the policy forbids; graph.css says all there is to say. */}
+        <span id="__________cytoscape_stylesheet" hidden />
+        {found !== undefined && found.picture.nodes.length === 0 ? <p class="empty">No process holds a port or a connection.</p> : null}
+      </div>
+      <div class="graph-foot">
+        <Legend />
         <div class="graph-tools">
           <button type="button" class="tool" title="Larger (+)" aria-label="Larger" onClick={() => drawing.current?.zoom(1.25)}>+</button>
           <button type="button" class="tool" title="Smaller (-)" aria-label="Smaller" onClick={() => drawing.current?.zoom(0.8)}>−</button>
           <button type="button" class="tool wide" title="Show all (0)" onClick={() => drawing.current?.fit()}>Fit</button>
           <button type="button" class="tool wide" onClick={() => drawing.current?.arrange(true)}>Arrange</button>
         </div>
-        <div
-          ref={place} class="graph-place" tabIndex={0} role="application" aria-roledescription="picture" aria-label={`Processes and connections${found === undefined ? '' : `: ${plural(found.graph.processes.length, 'process', 'processes')}, ${plural(found.graph.connections.length, 'connection')}, ${plural(found.graph.waits.length, 'wait')}`}. Arrow keys move, plus and minus zoom, zero shows all. The list beside it tells the same.`}
-          onKeyDown={onKeyDown}
-        />
-        {/* Cytoscape would put a style element of this id into the page, which the policy forbids; graph.css says all there is to say. */}
-        <span id="__________cytoscape_stylesheet" hidden />
-        <Legend />
-        {found !== undefined && found.picture.nodes.length === 0 ? <p class="empty">No process holds a port or a connection.</p> : null}
       </div>
       <aside class="graph-side" aria-label="The whole in words">
         {found === undefined ? <p class="placeholder">Loading …</p> : <Words explorer={explorer} graph={found.graph} picture={found.picture} chosen={chosen.value} onChoose={(id) => drawing.current?.choose(id)} />}
@@ -102,20 +109,20 @@ function Words({ explorer, graph, picture, chosen, onChoose }: { explorer: Explo
       {graph.cycles.length === 0 ? null : (
         <section class="cycles" role="alert">
           <h2>{plural(graph.cycles.length, 'deadlock')}</h2>
-          <ul>{graph.cycles.map(({ text, threads }) => <li key={threads.join()}>{text}</li>)}</ul>
+          <ul>{graph.cycles.map(({ text, threads }) => <li key={threads.join()}>{printable(text)}</li>)}</ul>
         </section>
       )}
       <section>
         <h2>Waits{graph.waits.length === 0 ? '' : ` (${formatCount(graph.waits.length)})`}</h2>
-        {graph.waits.length === 0 ? <p class="remark">Nobody waits.</p> : <ul class="waits">{graph.waits.slice(0, 100).map((wait) => <li key={`${wait.thread.key} ${wait.connection ?? ''}`}>{wait.text}</li>)}</ul>}
+        {graph.waits.length === 0 ? <p class="remark">{graph.hiddenProcesses === 0 ? 'Nobody waits.' : 'No wait can be seen.'}</p> : <ul class="waits">{graph.waits.slice(0, 100).map((wait) => <li key={`${wait.thread.key} ${wait.connection ?? ''}`}>{printable(wait.text)}</li>)}</ul>}
       </section>
       <section>
         <h2>Processes</h2>
         <ul class="processes">
           {picture.nodes.map(({ id, label, pid, command, ports, waiting, isStuck }) => (
             <li key={id}>
-              <button type="button" aria-pressed={chosen.node === id} title={command} onClick={() => onChoose(chosen.node === id ? undefined : id)}>
-                <b>{pid ?? ''}</b> {command === undefined ? label : shortCommand(command)}
+              <button type="button" aria-pressed={chosen.node === id} title={command === undefined ? undefined : printable(command)} onClick={() => onChoose(chosen.node === id ? undefined : id)}>
+                <b>{pid ?? ''}</b> {command === undefined ? label.replace('\n', ': ') : printable(shortCommand(command))}
                 <small>{[ports.length > 0 ? plural(ports.length, 'port') : '', waiting > 0 ? 'waits' : '', isStuck ? 'stuck' : ''].filter(Boolean).join(', ')}</small>
               </button>
             </li>
@@ -136,7 +143,7 @@ function ChosenPart({ explorer, picture, chosen }: { explorer: Explorer; picture
       {node === undefined ? null : (
         <>
           <h2>{node.pid === undefined ? 'Processes that are not visible' : `Process ${node.pid}`}</h2>
-          {node.command === undefined ? null : <p><code>{node.command}</code></p>}
+          {node.command === undefined ? null : <p><code>{printable(node.command)}</code></p>}
           {node.state === undefined ? null : <p>It is <State state={node.state} />{node.waiting === 0 ? '.' : `, and ${plural(node.waiting, 'thread')} of it ${node.waiting === 1 ? 'waits' : 'wait'}.`}</p>}
           {node.ports.map((port) => <PortButton key={port} explorer={explorer} port={port} />)}
         </>
@@ -150,12 +157,12 @@ function EdgeWords({ explorer, edge: { source, target, port, connections, messag
   return (
     <div class={`edge-words ${isWaiting ? 'waiting' : ''}`}>
       <p>{source} → {target}{connections > 1 ? `, ${plural(connections, 'connection')}` : ''}{isInCycle ? ', deadlock' : isWaiting ? ', waits' : ''}</p>
-      {port === undefined ? null : <p>{formatRate(messagesPerSecond)} messages, {formatBytes(Math.round(bytesPerSecond))}/s</p>}
+      {port === undefined ? null : <p>{messagesPerSecond === undefined || bytesPerSecond === undefined ? 'Its traffic is not visible' : `${formatRate(messagesPerSecond)} messages, ${formatBytes(Math.round(bytesPerSecond))}/s`}</p>}
       {port === undefined ? null : <PortButton explorer={explorer} port={port} />}
     </div>
   );
 }
 
 function PortButton({ explorer, port }: { explorer: Explorer; port: string }) {
-  return <button type="button" class="link-button port-button" title={`Properties of ${port}`} onClick={() => (explorer.properties.value = port)}><Icon name="ALPC Port" />{port}</button>;
+  return <button type="button" class="link-button port-button" title={`Properties of ${printable(port)}`} onClick={() => (explorer.properties.value = port)}><Icon name="ALPC Port" />{printable(port)}</button>;
 }

@@ -1,10 +1,11 @@
 /** A port's connections with both ends. The table says who and how much; of the one that is chosen, everything is shown below. */
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { printable } from '../../../src/base/printable.js';
 import type { ConnectionDetails, ConnectionEnd } from '../../../src/explorer/model.js';
 import { formatAccount, formatBytes, formatCount, formatMicroseconds, formatProcess, formatSpan, formatTime, plural } from '../../logic/format.js';
 import { useVirtual } from '../virtual.js';
-import { Facts, Meter, State } from './parts.js';
+import { Facts, Meter, seen, State } from './parts.js';
 import type { PortTabProps } from './properties-dialog.js';
 
 const HEIGHT = 28;
@@ -30,7 +31,7 @@ export function ConnectionsTab({ port }: PortTabProps) {
   };
   return (
     <>
-      <p class="summary">{plural(totals.connections, 'connection')}{totals.hidden === 0 ? '' : `, of ${formatCount(totals.hidden)} the memory can't be looked at`}</p>
+      <p class="summary">{totals.connections === undefined ? 'Connections are not visible' : plural(totals.connections, 'connection')}{(totals.hidden ?? 0) === 0 ? '' : `, of ${formatCount(totals.hidden)} the memory can't be looked at`}</p>
       {connections.length === 0 ? null : (
         <div class="connections" role="grid" aria-label="Connections" aria-rowcount={connections.length + 1} tabIndex={0} aria-activedescendant={`connection-${at}`} onKeyDown={onKeyDown}>
           <div role="row" class="connections-head" aria-rowindex={1}>
@@ -56,12 +57,12 @@ function Line({ connection: { client, server, since }, index, start, isChosen, a
   const pending = (client.outbox?.pendingRequests ?? 0) + (server.outbox?.pendingRequests ?? 0);
   return (
     <div id={`connection-${index}`} role="row" class={isChosen ? 'chosen' : ''} aria-rowindex={index + 2} aria-selected={isChosen} style={{ transform: `translateY(${start}px)` }} onClick={onChoose}>
-      <div role="gridcell" title={client.process?.command}>{client.process === undefined ? 'not visible' : formatProcess(client.process)}</div>
+      <div role="gridcell" title={client.process === undefined ? undefined : formatProcess(client.process)}>{client.process === undefined ? 'not visible' : formatProcess(client.process)}</div>
       <div role="gridcell">{user === undefined ? '' : formatAccount(user)}</div>
       <div role="gridcell" class="number">{since === undefined ? '' : formatSpan(Date.parse(at) - Date.parse(since))}</div>
-      <div role="gridcell" class="number">{client.outbox === undefined ? '' : formatCount(client.outbox.sent.messages)}</div>
-      <div role="gridcell" class="number">{server.outbox === undefined ? '' : formatCount(server.outbox.sent.messages)}</div>
-      <div role="gridcell" class={`number ${pending > 0 ? 'some' : ''}`}>{client.outbox === undefined && server.outbox === undefined ? '' : formatCount(pending)}</div>
+      <div role="gridcell" class="number">{seen(client.outbox?.sent.messages)}</div>
+      <div role="gridcell" class="number">{seen(server.outbox?.sent.messages)}</div>
+      <div role="gridcell" class={`number ${pending > 0 ? 'some' : ''}`}>{client.outbox === undefined && server.outbox === undefined ? 'not visible' : formatCount(pending)}</div>
     </div>
   );
 }
@@ -70,7 +71,7 @@ function Connection({ connection: { id, since, client, server, latency, problem 
   return (
     <section class="connection" aria-label={`Connection ${id}`}>
       <h2>Connection {id}<small>{since === undefined ? '' : ` since ${formatTime(since)}`}{latency?.medianMicroseconds === undefined ? '' : `, median round trip ${formatMicroseconds(latency.medianMicroseconds)}`}</small></h2>
-      {problem === undefined ? null : <p class="remark">{problem}</p>}
+      {problem === undefined ? null : <p class="remark">{printable(problem)}</p>}
       <div class="ends">
         <End title="Client" end={client} />
         <End title="Server" end={server} />
@@ -85,7 +86,7 @@ function End({ title, end: { process, user, socket, outbox } }: { title: string;
       <h3>{title}</h3>
       <Facts
         facts={[
-          ['Process', process === undefined ? 'not visible' : <span key="process" title={process.command}>{formatProcess(process)}</span>],
+          ['Process', process === undefined ? 'not visible' : <span key="process" title={printable(process.command)}>{formatProcess(process)}</span>],
           ['User', process === undefined ? (user === undefined ? undefined : formatAccount(user)) : formatAccount(process.user)],
           ['Process is', process === undefined ? undefined : <State key="state" state={process.state} />],
           ['Socket', String(socket)],

@@ -1,11 +1,13 @@
 /** What every object has, then what its type has. */
 import type { ComponentChildren } from 'preact';
+import { printable } from '../../../src/base/printable.js';
 import type { ObjectDetails, ObjectType } from '../../../src/explorer/model.js';
 import { formatAccount, formatBytes, formatCount, formatProblem, formatProcess, formatTime, plural } from '../../logic/format.js';
+import { leadOf } from '../../logic/links.js';
 import { TYPES } from '../../logic/list-rows.js';
 import { leafOf } from '../../logic/names.js';
 import type { Explorer } from '../explorer.js';
-import { Facts, Meter, Processes } from './parts.js';
+import { Facts, Meter, Processes, seen } from './parts.js';
 import type { TabProps } from './properties-dialog.js';
 
 const DESCRIPTIONS: Readonly<Record<ObjectType, string>> = {
@@ -23,9 +25,9 @@ export function DetailsTab({ explorer, details }: TabProps) {
     <>
       <Facts
         facts={[
-          ['Name', <code key="name">{leafOf(name)}</code>], ['Full name', <code key="full">{name}</code>], ['Type', type], ['Description', DESCRIPTIONS[type]], ...ofType(explorer, details),
+          ['Name', <code key="name">{printable(leafOf(name))}</code>], ['Full name', <code key="full">{printable(name)}</code>], ['Type', type], ['Description', DESCRIPTIONS[type]], ...ofType(explorer, details),
           ['Owner', formatAccount(owner)], ['Created', created && formatTime(created)], ['References', formatCount(references)],
-          ['Handles', holdersComplete ? formatCount(handles) : `${formatCount(handles)} visible, there may be more`], ['On disk', <code key="path">{path}</code>],
+          ['Handles', holdersComplete ? formatCount(handles) : `${formatCount(handles)} visible, there may be more`], ['On disk', <code key="path">{printable(path)}</code>],
         ]}
       />
       {holders.length === 0 ? <p class="remark">{holdersComplete ? 'No process has it open.' : 'No process that can be seen has it open.'}</p> : <Processes processes={holders} caption="Processes that have it open" />}
@@ -33,19 +35,26 @@ export function DetailsTab({ explorer, details }: TabProps) {
   );
 }
 
-function ofType(explorer: Explorer, { port, directory, section, event, target, resolved }: ObjectDetails): (readonly [string, ComponentChildren | undefined])[] {
+function ofType(explorer: Explorer, details: ObjectDetails): (readonly [string, ComponentChildren | undefined])[] {
+  const { port, directory, section, event, target } = details;
   return [
     ...(port === undefined ? [] : [
       ['State', <span key="state" class={`port-state ${port.state}`}>{port.state === 'dead' ? 'dead: the server has gone and left the name' : port.state}</span>],
       ['Server', port.server === undefined ? 'not visible' : formatProcess(port.server)],
-      ['Connections', <Meter key="quota" usage={port.connectionQuota ?? undefined} label="Connections" />],
+      ['Connections', port.connectionQuota === undefined ? seen(port.totals.connections) : <Meter key="quota" usage={port.connectionQuota} label="Connections" />],
       ['Waiting to connect', port.backlog === undefined ? undefined : <Meter key="backlog" usage={{ used: port.backlog.waiting, limit: port.backlog.limit }} label="Waiting to connect" />],
     ] as const),
     ...(directory === undefined ? [] : [['Contents', directory.unreadable === undefined ? contentsOf(directory) : formatProblem(directory.unreadable)]] as const),
     ...(section === undefined ? [] : [['Size', `${formatBytes(section.bytes)} (${plural(section.bytes, 'byte')})`]] as const),
     ...(event === undefined ? [] : [['Kind', event.kind === undefined ? 'not visible' : `${event.kind} event`], ['Signaled', event.signaled === undefined ? 'not visible' : event.signaled ? 'yes' : 'no']] as const),
-    ...(target === undefined ? [] : [['Target', <code key="target">{target}</code>], ['Leads to', resolved === undefined ? 'no object' : <GoTo key="go" explorer={explorer} name={resolved} />]] as const),
+    ...(target === undefined ? [] : [['Target', <code key="target">{printable(target)}</code>], ['Leads to', <LeadsTo key="lead" explorer={explorer} link={details} />]] as const),
   ];
+}
+
+function LeadsTo({ explorer, link }: { explorer: Explorer; link: ObjectDetails }) {
+  const lead = leadOf(explorer.namespace, link);
+  if ('to' in lead) return <GoTo explorer={explorer} name={lead.to} />;
+  return <>{lead.problem === 'nowhere' ? 'no object' : 'no object, it leads in a circle'}</>;
 }
 
 function GoTo({ explorer, name }: { explorer: Explorer; name: string }) {
@@ -57,7 +66,7 @@ function GoTo({ explorer, name }: { explorer: Explorer; name: string }) {
         explorer.go(name);
       }}
     >
-      {name}
+      {printable(name)}
     </button>
   );
 }

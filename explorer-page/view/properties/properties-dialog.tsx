@@ -1,23 +1,24 @@
 /**
- * The properties of one object, with the tabs that it has. Those of a port are live: a stream of its own brings a picture each second, for
- * as long as the dialog is open, and the line of latency is drawn from these pictures. An object that goes while it is looked at stays
- * on show as it was last, and the dialog says so.
+ * The properties of one object, with the tabs that it has. They are live for as long as the dialog is open (use-details.ts), and of a port the line of latency is
+ * drawn from the pictures that come. An object that goes while it is looked at stays on show as it was last, and the dialog says so.
  */
 import { useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { printable } from '../../../src/base/printable.js';
 import type { ObjectDetails, PortDetails } from '../../../src/explorer/model.js';
-import { ApiError } from '../../logic/api.js';
-import { LatencyHistory } from '../../logic/latency.js';
+import type { LatencyHistory } from '../../logic/latency.js';
 import { leafOf } from '../../logic/names.js';
-import { type Rates, RatesOfPort } from '../../logic/rates.js';
+import type { Rates } from '../../logic/rates.js';
 import type { Explorer } from '../explorer.js';
+import { focusMain } from '../focus.js';
 import { Icon } from '../icons.js';
 import { ConnectionsTab } from './connections-tab.js';
 import { DetailsTab } from './details-tab.js';
 import { LatencyTab } from './latency-tab.js';
 import { QueuesTab } from './queues-tab.js';
 import { SecurityTab } from './security-tab.js';
+import { useDetails } from './use-details.js';
 import { WaitsTab } from './waits-tab.js';
 
 export interface TabProps {
@@ -44,17 +45,13 @@ const TABS: readonly Tab[] = [
   { title: 'Connections', Part: ConnectionsTab, isOfPorts: true, count: ({ port }) => port?.totals.connections },
   { title: 'Queues', Part: QueuesTab, isOfPorts: true },
   { title: 'Latency', Part: LatencyTab, isOfPorts: true },
-  { title: 'Waits', Part: WaitsTab, isOfPorts: true, count: ({ port }) => port?.waits.length },
+  { title: 'Waits', Part: WaitsTab, isOfPorts: true, count: ({ port }) => port?.waits?.length },
 ];
 
 export function PropertiesDialog({ explorer, name }: { explorer: Explorer; name: string }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const details = useSignal<ObjectDetails | undefined>(undefined);
-  const problem = useSignal<string | undefined>(undefined);
-  const isGone = useSignal(false);
+  const { details, problem, isGone, history, rates } = useDetails(explorer, name);
   const at = useSignal(0);
-  const history = useRef(new LatencyHistory());
-  const rates = useRef(new RatesOfPort());
 
   const isLeft = useRef(false);
   // All of it at once: 'close' comes some tasks after the dialog has closed, and keys pressed in between are meant for the page behind.
@@ -63,33 +60,12 @@ export function PropertiesDialog({ explorer, name }: { explorer: Explorer; name:
     isLeft.current = true;
     dialog.current!.close();
     explorer.properties.value = undefined;
-    document.getElementById('objects')?.focus();
-  };
-  const take = (found: ObjectDetails): void => {
-    history.current.push(found.at, found.port?.latency);
-    rates.current.push(found.port);
-    isGone.value = false;
-    details.value = found;
+    focusMain();
   };
   useEffect(() => {
     dialog.current!.showModal();
     dialog.current!.querySelector<HTMLElement>('[role=tab]')?.focus();
-    const ending = new AbortController();
-    explorer.api.object(name).then((found) => {
-      if (ending.signal.aborted) return;
-      take(found);
-      if (found.type !== 'ALPC Port') return;
-      void explorer.api.listen({ port: name }, {
-        signal: ending.signal,
-        onEvent: ({ event, data }) => {
-          if (event !== 'port') return;
-          if ('gone' in data) isGone.value = true;
-          else take(data);
-        },
-      });
-    }, (error: unknown) => (problem.value = error instanceof ApiError ? error.message : 'The server does not answer.'));
-    return () => ending.abort();
-  }, [explorer, name]);
+  }, []);
 
   const found = details.value;
   const type = found?.type ?? explorer.namespace.get(name)?.type ?? 'Unknown';
@@ -110,8 +86,8 @@ export function PropertiesDialog({ explorer, name }: { explorer: Explorer; name:
         <header>
           <Icon name={type} />
           <div>
-            <h1 id="properties-title">{leafOf(name)}</h1>
-            <p title={name}>{name}</p>
+            <h1 id="properties-title">{printable(leafOf(name))}</h1>
+            <p title={printable(name)}>{printable(name)}</p>
           </div>
           {isGone.value ? <strong class="gone" role="status">This object is gone</strong> : null}
           <button type="button" class="tool" title="Close (Esc)" aria-label="Close" onClick={leave}><Icon name="close" /></button>
@@ -130,10 +106,10 @@ export function PropertiesDialog({ explorer, name }: { explorer: Explorer; name:
           })}
         </div>
         <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab.title}`} tabIndex={0}>
-          {problem.value !== undefined ? <p class="problem" role="alert">{problem.value}</p> : null}
+          {problem.value !== undefined ? <p class="problem" role="alert">{printable(problem.value)}</p> : null}
           {found === undefined ? (problem.value === undefined ? <p class="placeholder">Loading …</p> : null)
             : tab.isOfPorts === true && found.port === undefined ? <p class="placeholder">Nothing is known of this port.</p>
-              : <Part explorer={explorer} details={found} port={found.port!} history={history.current} rates={rates.current.rates} />}
+              : <Part explorer={explorer} details={found} port={found.port!} history={history} rates={rates.rates} />}
         </div>
       </div>
     </dialog>

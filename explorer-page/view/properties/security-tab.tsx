@@ -1,4 +1,5 @@
 /** Who may do what with the object, and the permission bits that say so on disk. It is shown and can't be changed here. */
+import { printable } from '../../../src/base/printable.js';
 import type { AccessEntry, PortAccess } from '../../../src/explorer/model.js';
 import { formatAccount, plural } from '../../logic/format.js';
 import { Facts } from './parts.js';
@@ -48,7 +49,7 @@ function Access({ access, isOpen }: { access: PortAccess | undefined; isOpen: bo
           {lines.map(({ rights, denies, ...who }, index) => (
             <tr key={index}>
               <th scope="row">{whom(who)}</th>
-              <td>{rights.join(', ')}</td>
+              <td>{printable(rights.join(', '))}</td>
               <td class={`mark ${denies ? 'denied' : 'yes'}`}>{denies ? '✕ deny' : '✓ allow'}</td>
             </tr>
           ))}
@@ -65,9 +66,9 @@ function whom({ user, group, executable, session, label }: Omit<AccessEntry, 'ri
   const parts = [
     user === undefined ? undefined : user === 'everyone' ? 'Everyone' : `User ${formatAccount(user)}`,
     group && `Group ${formatAccount(group)}`,
-    executable && `Program ${executable}`,
+    executable && `Program ${printable(executable)}`,
     session === undefined ? undefined : `Session ${session}`,
-    label && `Label ${label}`,
+    label && `Label ${printable(label)}`,
   ];
   return parts.filter((part) => part !== undefined).join(' and ');
 }

@@ -43,9 +43,11 @@ export interface LiveOptions {
   readonly where: RootOptions;
   readonly snapshots: Snapshots;
   readonly info: ExplorerInfo;
-  /** Full names of what is asked for. */
+  /** The full name of the object that is asked for: a port, or anything else. */
   readonly port: string | undefined;
   readonly graph: boolean;
+  /** Whether to tell of objects that come and go, which takes a watch on each directory. */
+  readonly objects: boolean;
 }
 
 /** Tells until the other side has gone, or `signal` ends it. */
@@ -56,7 +58,7 @@ export async function tellLive(stream: SSEStreamingApi, options: LiveOptions, si
   stream.onAbort(end);
   signal.addEventListener('abort', end, { once: true });
   if (signal.aborted) end();
-  const objects = tellObjects(tell, options, ending.signal); // watches from here on, so whoever asks for the tree after `info` misses nothing
+  const objects = options.objects ? tellObjects(tell, options, ending.signal) : endOf(ending.signal); // watches from here on, so whoever asks for the tree after `info` misses nothing
   objects.catch(() => undefined); // it is awaited below; until then nobody has to hear of it
   await tell('info', options.info);
   const state: PictureState = { busy: false, gone: false };
@@ -70,6 +72,13 @@ export async function tellLive(stream: SSEStreamingApi, options: LiveOptions, si
     clearInterval(alive);
     signal.removeEventListener('abort', end);
   }
+}
+
+function endOf(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 type Tell = (event: string, data: unknown) => Promise<void>;

@@ -121,7 +121,7 @@ function makeApp({ where, interval, token, page, port, signal }: AppParts): Hono
   });
   app.get('/api/events', (c) => {
     const name = c.req.query('port');
-    const live = { where, snapshots, info: info(), port: name === undefined ? undefined : parseObjectName(name).text, graph: c.req.query('graph') === '1' };
+    const live = { where, snapshots, info: info(), port: name === undefined ? undefined : parseObjectName(name).text, graph: c.req.query('graph') === '1', objects: c.req.query('objects') !== '0' };
     return streamSSE(c, (stream) => tellLive(stream, live, signal));
   });
   app.get('*', (c) => {
