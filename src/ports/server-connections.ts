@@ -149,6 +149,7 @@ export class ServerConnections implements ConnectionOwner {
     if (++this.#sinceServed >= SERVE_EVERY) this.serve(0);
     let budget = this.#looks.next(this.#turns.length);
     let offers = budget === 0;
+    let isLast = false;
     for (let looks = budget; ; ) {
       const message = diversion === undefined ? this.take() : diversion.take(this);
       if (message !== undefined) {
@@ -170,8 +171,10 @@ export class ServerConnections implements ConnectionOwner {
       const left = timeLeft(deadline);
       this.flush();
       if (left <= 0) {
-        if (this.serve(0)) continue;
-        throw noMessage(timeout);
+        // What is there when the time is over wins; but one look more: strangers can ring, and come, for as long as they like.
+        if (isLast || !this.serve(0)) throw noMessage(timeout);
+        isLast = true;
+        continue;
       }
       if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#reception.opensIn, this.#parts.thread.longestSleep)));
       else this.serve(0);
