@@ -9,6 +9,7 @@
 import type { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
+import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { withoutPlace } from '../memory/place.js';
 import type { SecurityDescriptor } from '../objects/index.js';
@@ -170,6 +171,7 @@ export class ServerConnections implements ConnectionOwner {
       budget = 0;
       const left = timeLeft(deadline);
       this.flush();
+      if (this.#closed) throw new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.#parts.portName}: it has been closed`); // by a handler that was called on the way
       if (left <= 0) {
         // What is there when the time is over wins; but one look more: strangers can ring, and come, for as long as they like.
         if (isLast || !this.serve(0)) throw noMessage(timeout);
@@ -199,6 +201,7 @@ export class ServerConnections implements ConnectionOwner {
 
   /** Looks at the sockets, waiting for at most `milliseconds`: newcomers, bells, ends. Whether there was anything. */
   serve(milliseconds: number): boolean {
+    if (this.#closed) return false;
     this.#sinceServed = 0;
     this.#reception.openDoor();
     const count = this.#poller.wait(milliseconds);
