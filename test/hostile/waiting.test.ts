@@ -85,7 +85,7 @@ for (const [does, disturb] of Object.entries(disturbances)) {
   test(`a blocking receive gives up when its time is over, though somebody ${does} before each of its looks at the sockets`, async (t) => {
     const { port, path, peer } = await serve(t);
     const hostile = await peer();
-    const { epoll_wait: wait } = libc();
+    const wait = libc().epoll_wait.bind(libc());
     const disturbed = { looks: 0 };
     const MOST = 20_000;
     t.mock.method(libc(), 'epoll_wait', (...args: Parameters<typeof wait>) => {

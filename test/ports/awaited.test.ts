@@ -23,7 +23,7 @@ test("a request ends by its timeout though another one's callback, which is read
   timers.mock.restore();
   const called = outcomeOf(request.callback('and now?'));
   // The event loop does not turn in between: who gives up reads the callback.
-  assert.throws(timedOut as () => void, /thrown by the callback/);
+  assert.throws(timedOut, /thrown by the callback/);
   assert.equal(client.info().pendingRequests, 0, 'both are settled');
   assert.deepEqual(await Promise.all([late, withdrawn, called]), ['ERR_ALPC_TIMEOUT', 'RangeError', 'ERR_ALPC_CANCELED']);
 });
