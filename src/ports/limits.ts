@@ -18,7 +18,7 @@ export interface PortLimits {
   pendingMessages?: number;
   /** The same in bytes: of payload, and of what waits for room with its headers. 1 to 2^31-1; 16 MiB by default. */
   pendingBytes?: number;
-  /** Connections that a connection port holds at once. 1 to 1,000,000; 16,384 by default. */
+  /** Connections that a connection port holds at once, as far as the process has mappings for them: five each. 1 to 1,000,000; 16,384 by default. */
   connections?: number;
   /** Of these, for any one user but the port's own and root. 1 to 1,000,000; a quarter of `connections` by default. */
   connectionsPerUser?: number;
