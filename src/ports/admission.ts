@@ -14,6 +14,7 @@ import { Connection, type ConnectionOwner } from './connection.js';
 import type { ConnectionPortEvents } from './connection-port.js';
 import { ConnectionRequestMessage } from './connection-request.js';
 import { channels } from './diagnostics.js';
+import type { PortHoldings } from './holdings.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { RefusalReason } from './reception.js';
@@ -28,6 +29,7 @@ export interface AdmissionParts {
   /** Whether the server decides on each. */
   readonly asks: boolean;
   readonly limits: Limits;
+  readonly holdings: PortHoldings;
   readonly spin: Spin;
   readonly notifyClientDied: boolean;
   /** Where `connect` and `refuse` are told. */
@@ -91,7 +93,7 @@ export class Admission {
 
   /** Makes the connection; undefined when the client gave up meanwhile, broke the rules, or there is no room for it here: a client can bring that about, so it is no fault of whoever accepts. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
-    const { portName, poller, owner, spin, notifyClientDied, hasRef, events } = this.#parts;
+    const { portName, poller, owner, holdings, spin, notifyClientDied, hasRef, events } = this.#parts;
     const { ringLength } = greeting;
     if (ringLength > limits.peerRingLength) {
       greeting.refuse('ringTooLong', { ringLength: limits.peerRingLength });
@@ -116,7 +118,7 @@ export class Admission {
       this.tellRefusal(greeting.peer, reason, error);
       return undefined;
     }
-    const connection = new Connection({ ...greeted, owner, role: 'server', limits, spin, notifyClientDied });
+    const connection = new Connection({ ...greeted, owner, role: 'server', limits, holdings, spin, notifyClientDied });
     connection.context = context;
     const port = new ServerPort(connection, hasRef, () => this.#parts.onResting(connection));
     this.#parts.onAdmitted(connection);

@@ -24,6 +24,7 @@ import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
 import { HeadCount } from './head-count.js';
 import { chooseInTurn } from './hearing.js';
+import { PortHoldings } from './holdings.js';
 import type { Limits } from './limits.js';
 import { Reception } from './reception.js';
 import type { ServerPort } from './server-port.js';
@@ -80,10 +81,12 @@ export class ServerConnections implements ConnectionOwner {
     this.#parts = parts;
     this.#looks = new AdaptiveSpin(parts.spin.looks);
     this.#headCount = new HeadCount(parts.security.owner);
+    const holdings = new PortHoldings(parts.security.owner, parts.limits);
     this.#admission = new Admission({
       ...parts,
       poller: this.#poller,
       owner: this,
+      holdings,
       onAsked: (request) => this.#requests.push(request),
       onAdmitted: (connection) => this.#join(connection),
       onResting: (connection) => this.#turns.deactivate(connection),
@@ -92,6 +95,7 @@ export class ServerConnections implements ConnectionOwner {
       ...parts,
       poller: this.#poller,
       headCount: this.#headCount,
+      holdings,
       onHello: (greeting) => this.#admission.decide(greeting),
       onRefused: (peer, reason, error) => this.#admission.tellRefusal(peer, reason, error),
     });

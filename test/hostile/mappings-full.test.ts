@@ -36,7 +36,7 @@ test('test 37, B7: a client that takes a server\'s mappings is refused with quot
     for (const file of files) file.close();
     let heard: Received | string = receiveRaw(socket);
     for (; heard === 'EAGAIN'; heard = receiveRaw(socket)) await turn();
-    assert.ok(typeof heard !== 'string', String(heard));
+    assert.ok(typeof heard !== 'string', `an answer came, and not ${heard as string}`);
     heard.descriptors.forEach(closeDescriptor);
     return heard.data.readUInt32LE(PACKET.reason);
   };
