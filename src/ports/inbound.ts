@@ -34,6 +34,8 @@ export class Inbound {
   readonly #queue = new Fifo<ConnectionMessage>();
   readonly #holding: Holding;
   readonly unanswered: Unanswered;
+  /** The peer is gone, and what it left is being taken: it reads no answers any more. */
+  isDraining = false;
   #queuedBytes = 0;
   #sequence = 0;
   #lateReplies = 0;
@@ -122,9 +124,14 @@ export class Inbound {
     const { link } = this.#connection;
     const { reader } = link;
     const start = reader.position;
-    while (this.#connection.state === 'open' && reader.hasData() && (reader.position - start) >>> 0 < link.peer.ringLength) {
-      const message = this.#read(true);
-      if (message !== undefined) this.#enqueue(message);
+    this.isDraining = true;
+    try {
+      while (this.#connection.state === 'open' && reader.hasData() && (reader.position - start) >>> 0 < link.peer.ringLength) {
+        const message = this.#read(true);
+        if (message !== undefined) this.#enqueue(message);
+      }
+    } finally {
+      this.isDraining = false;
     }
   }
 
