@@ -88,6 +88,7 @@ export class ServerConnections implements ConnectionOwner {
       owner: this,
       holdings,
       onAsked: (request) => this.#requests.push(request),
+      onWithdrawn: (request) => void this.#requests.remove(request),
       onAdmitted: (connection) => this.#join(connection),
       onResting: (connection) => this.#turns.deactivate(connection),
     });
@@ -311,7 +312,7 @@ export class ServerConnections implements ConnectionOwner {
   #hear(socket: number): void {
     if (this.#closed) return; // by whoever was told of the one before
     if (socket === this.#parts.listener) this.#reception.accept();
-    else if (!this.#reception.hear(socket)) this.#ring(socket);
+    else if (!this.#reception.hear(socket) && !this.#admission.hear(socket)) this.#ring(socket);
   }
 
   /** A bell or the end came from a client. */
