@@ -286,7 +286,7 @@ export class RingReader {
     return length;
   }
 
-  /** So many records of a run, of together `length` bytes, are the record at hand from now on: `release` is for all of them. */
+  /** So many records of a run, one at least, of together `length` bytes, are the record at hand from now on: `release` is for all of them. */
   endRun(length: number, records: number): void {
     this.#next = (this.#head + length) | 0;
     this.#received += records - 1;

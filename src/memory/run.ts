@@ -62,6 +62,7 @@ export class Run {
 
   /** Done with the records that `next` found: how many there were. The reader is to release them. */
   end(): number {
+    if (this.#records === 0) return 0; // the reader's `next` judges the first one: none is at hand here
     this.#copies.keepRun(this.#at - this.#start);
     this.#reader.endRun(this.#at - this.#start, this.#records);
     return this.#records;

@@ -7,8 +7,9 @@
  *
  *   SYNC wait.sequence: WaitPage.publish stores it last; PeerWaitPage.read loads it before and after the rest.
  *
- * Threads are named by their page's inode number and connections by the inode number of the client's outbox: the kernel
- * gave them, so nobody can claim another's. A peer may lie on its own page; it gains an error for its own calls.
+ * Threads are named by their page's inode number and connections by the inode number of the client's outbox. The kernel gave the numbers, but
+ * whoever was handed a page can hand it on as its own: that two connections show one page makes them one thread's only where the kernel
+ * says that they are of one process. A peer may lie on its own page; it gains an error for its own calls.
  */
 import type { Arena, Slot } from '../platform/arena.js';
 import { adoptDescriptor, pageSize, releaseDescriptor } from '../platform/descriptors.js';

@@ -10,6 +10,7 @@
  * mapped for now, which is harmless, and is let go when the next slot is given back. Ranges are kept until the process ends.
  */
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './libc.js';
+import { type MappingQuota, mappingQuota } from './mappings.js';
 import { check, libc, SystemError, viewOfMemory } from './system.js';
 
 const MAX_SLOTS_PER_RANGE = 64;
@@ -22,6 +23,8 @@ export interface Slot {
   readonly offset: number;
   readonly length: number;
   readonly address: number;
+  /** Mappings that it is made of now. */
+  mappings: number;
 }
 
 /** One per thread: ArrayBuffers over foreign memory can't be handed between threads. */
@@ -32,15 +35,28 @@ export class Arena {
   /** Slots that were given back and could not be covered. */
   readonly #uncovered = new Set<Slot>();
   #inUse = 0;
+  readonly #quota: MappingQuota;
+
+  constructor(quota = mappingQuota) {
+    this.#quota = quota;
+  }
 
   /** Slots that are mapped now; the tests' ledger looks at it. */
   get inUse(): number {
     return this.#inUse;
   }
 
-  /** Maps `parts` of `fd` one behind the other; a part may name the same bytes as another. Lengths and offsets are whole pages. */
+  /** Maps `parts` of `fd` one behind the other; a part may name the same bytes as another. Lengths and offsets are whole pages. @throws SystemError */
   map(fd: number, parts: readonly { offset: number; length: number }[], writable: boolean): Slot {
-    const slot = this.#take(parts.reduce((sum, part) => sum + part.length, 0));
+    this.#quota.take(parts.length);
+    let slot: Slot;
+    try {
+      slot = this.#take(parts.reduce((sum, part) => sum + part.length, 0));
+      slot.mappings = parts.length;
+    } catch (error) {
+      this.#quota.giveBack(parts.length);
+      throw error;
+    }
     const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     let address = slot.address;
     try {
@@ -59,6 +75,7 @@ export class Arena {
   unmap(slot: Slot): void {
     this.#uncovered.add(slot);
     this.#inUse--;
+    this.#quota.giveBack(slot.mappings);
     this.#free.get(slot.length)!.push(slot);
     for (const each of this.#uncovered) {
       if (!cover(each)) return;
@@ -86,7 +103,7 @@ export class Arena {
     if (base === undefined) throw new SystemError('mmap', 'ENOMEM');
     this.#rangeSlots.set(length, count);
     const buffer = viewOfMemory(base, length * count);
-    for (let i = count - 1; i >= 0; i--) free.push({ buffer, offset: i * length, length, address: base + i * length });
+    for (let i = count - 1; i >= 0; i--) free.push({ buffer, offset: i * length, length, address: base + i * length, mappings: 0 });
   }
 }
 

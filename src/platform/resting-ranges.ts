@@ -8,6 +8,7 @@
  * bounded, and given up before their time where the kernel has no others: the ones that have rested longest first.
  */
 import { PROT_READ, PROT_WRITE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE } from './libc.js';
+import { mappingQuota } from './mappings.js';
 import { lastErrno, libc, SystemError } from './system.js';
 
 /** How long a range rests, in ms. */
@@ -48,12 +49,28 @@ export function rest(address: number, length: number): void {
 /** Maps a file at new addresses; where there are none, at such as have rested. @throws SystemError */
 export function mapFile(fd: number, length: number, protection: number, flags: number): number {
   for (;;) {
-    const address = libc().mmap(0, length, protection, flags, fd, 0);
-    if (address !== -1) return address;
-    const errno = lastErrno();
-    if (errno !== 'ENOMEM' || resting.length === 0) throw new SystemError('mmap', errno);
+    try {
+      return mapNow(fd, length, protection, flags);
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.errno !== 'ENOMEM' || resting.length === 0) throw error;
+    }
     giveUpHalf();
   }
+}
+
+/** Unmaps a range that no buffer names. */
+export function unmapFile(address: number, length: number): void {
+  libc().munmap(address, length);
+  mappingQuota.giveBack(1);
+}
+
+function mapNow(fd: number, length: number, protection: number, flags: number): number {
+  mappingQuota.take(1);
+  const address = libc().mmap(0, length, protection, flags, fd, 0);
+  if (address !== -1) return address;
+  const errno = lastErrno();
+  mappingQuota.giveBack(1);
+  throw new SystemError('mmap', errno);
 }
 
 function giveUpHalf(): void {
@@ -63,5 +80,5 @@ function giveUpHalf(): void {
 function giveUpOldest(): void {
   const { address, length } = resting.shift()!;
   state.bytes -= length;
-  libc().munmap(address, length);
+  unmapFile(address, length);
 }

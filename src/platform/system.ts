@@ -13,8 +13,8 @@ export const AT_FDCWD = -100;
 /** A system call that failed. Never leaves the library: the floors above turn it into an AlpcError. */
 export class SystemError extends Error {
   override readonly name = 'SystemError';
-  constructor(readonly syscall: string, readonly errno: string) {
-    super(`${syscall}: ${errno}`);
+  constructor(readonly syscall: string, readonly errno: string, detail = '') {
+    super(`${syscall}: ${errno}${detail}`);
   }
 }
 

@@ -14,8 +14,8 @@
  * Reading is `private`: a stray write makes a copy of its page that only this process sees, where a read-only mapping would end it.
  */
 import { MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from './libc.js';
-import { coverRange, mapFile, rest } from './resting-ranges.js';
-import { libc, viewOfMemory } from './system.js';
+import { coverRange, mapFile, rest, unmapFile } from './resting-ranges.js';
+import { viewOfMemory } from './system.js';
 
 interface Movable {
   transfer?: (length: number) => ArrayBuffer;
@@ -67,7 +67,7 @@ export class Window {
     try {
       this.#shared = mapFile(fd, length, PROT_READ, MAP_SHARED);
     } catch (error) {
-      libc().munmap(this.#address, length);
+      unmapFile(this.#address, length);
       throw error;
     }
   }
@@ -126,7 +126,7 @@ export class Window {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#shared !== undefined) libc().munmap(this.#shared, this.length);
+    if (this.#shared !== undefined) unmapFile(this.#shared, this.length);
     coverRange(this.#address, this.length);
     for (const { buffer } of this.#kept.values()) this.#detach(buffer);
     this.#kept.clear();

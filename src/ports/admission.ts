@@ -2,7 +2,8 @@
  * The admission of newcomers to a connection port: each that has said a good hello is let in at once, or its request is given to
  * the server, which decides when it likes. Who is turned away, here or at the reception, is told to whoever traces and to the port's owner.
  *
- * Invariant: what can fail is done before the welcome is said; after it there is a connection.
+ * Invariants: what can fail is done before the welcome is said; after it there is a connection. Who waits for a decision is watched, and holds
+ * nothing here once it has gone.
  */
 import type { EventEmitter } from 'node:events';
 import { AlpcError } from '../base/errors.js';
@@ -14,6 +15,7 @@ import { Connection, type ConnectionOwner } from './connection.js';
 import type { ConnectionPortEvents } from './connection-port.js';
 import { ConnectionRequestMessage } from './connection-request.js';
 import { channels } from './diagnostics.js';
+import type { PortHoldings } from './holdings.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { RefusalReason } from './reception.js';
@@ -28,6 +30,7 @@ export interface AdmissionParts {
   /** Whether the server decides on each. */
   readonly asks: boolean;
   readonly limits: Limits;
+  readonly holdings: PortHoldings;
   readonly spin: Spin;
   readonly notifyClientDied: boolean;
   /** Where `connect` and `refuse` are told. */
@@ -37,6 +40,8 @@ export interface AdmissionParts {
   readonly owner: ConnectionOwner;
   /** The server is to decide. */
   readonly onAsked: (request: ConnectionRequestMessage) => void;
+  /** There is nothing to decide any more. */
+  readonly onWithdrawn: (request: ConnectionRequestMessage) => void;
   /** There is a connection; the poller watches its socket. */
   readonly onAdmitted: (connection: Connection) => void;
   /** A connection has nothing for anybody any more. */
@@ -45,7 +50,9 @@ export interface AdmissionParts {
 
 export class Admission {
   readonly #parts: AdmissionParts;
-  readonly #asking = new Set<ServerGreeting>();
+  /** Those that wait for a decision, by their sockets, which the poller watches. */
+  readonly #asking = new Map<number, { readonly greeting: ServerGreeting; readonly request: ConnectionRequestMessage }>();
+  #closed = false;
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
@@ -57,22 +64,47 @@ export class Admission {
       this.#admit(greeting, this.#parts.limits, EMPTY, undefined);
       return;
     }
-    this.#asking.add(greeting);
-    const decided = (): void => {
-      if (!this.#asking.delete(greeting)) throw new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.#parts.portName}: it has been closed`);
+    const { portName, poller } = this.#parts;
+    try {
+      poller.add(greeting.socket);
+    } catch (error) {
+      this.#turnAway(greeting, error);
+      return;
+    }
+    /** False: it has gone meanwhile. */
+    const isDecided = (): boolean => {
+      if (this.#closed) throw new AlpcError('ERR_ALPC_CLOSED', `connection port ${portName}: it has been closed`);
+      return this.#asking.get(greeting.socket)?.greeting === greeting && this.#forget(greeting);
     };
     const actions = {
       accepts: this.#parts.limits.accepts,
       accept: (limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort | undefined => {
-        decided();
-        return this.#admit(greeting, limits ?? this.#parts.limits, data, context);
+        return isDecided() ? this.#admit(greeting, limits ?? this.#parts.limits, data, context) : undefined;
       },
       reject: (data: Uint8Array): void => {
-        decided();
-        greeting.refuse('rejected', { data });
+        if (isDecided()) greeting.refuse('rejected', { data });
       },
     };
-    this.#parts.onAsked(new ConnectionRequestMessage(greeting.data, greeting.peer, actions));
+    const request = new ConnectionRequestMessage(greeting.data, greeting.peer, actions);
+    this.#asking.set(greeting.socket, { greeting, request });
+    this.#parts.onAsked(request);
+  }
+
+  /** Something came from who waits for a decision, or it left. False: the descriptor is not one of those. */
+  hear(socket: number): boolean {
+    const asking = this.#asking.get(socket);
+    if (asking === undefined) return false;
+    const { greeting, request } = asking;
+    try {
+      if (greeting.look() === 'waits') return true;
+      this.#forget(greeting);
+      greeting.abandon();
+    } catch (error) {
+      this.#forget(greeting);
+      this.#turnAway(greeting, error);
+    }
+    this.#parts.onWithdrawn(request);
+    return true;
   }
 
   /** For whoever traces, and for the port's owner. */
@@ -85,13 +117,31 @@ export class Admission {
 
   /** The port closes: who has not been decided on is told. */
   close(): void {
-    for (const greeting of this.#asking) greeting.refuse('closed');
+    this.#closed = true;
+    for (const { greeting } of this.#asking.values()) {
+      this.#parts.poller.remove(greeting.socket);
+      greeting.refuse('closed');
+    }
     this.#asking.clear();
+  }
+
+  /** It broke the rules, or this process has no room for it. Passes on what is neither. */
+  #turnAway(greeting: ServerGreeting, error: unknown): void {
+    const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
+    greeting.refuse(reason);
+    if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
+    this.tellRefusal(greeting.peer, reason, error);
+  }
+
+  #forget(greeting: ServerGreeting): true {
+    this.#asking.delete(greeting.socket);
+    this.#parts.poller.remove(greeting.socket);
+    return true;
   }
 
   /** Makes the connection; undefined when the client gave up meanwhile, broke the rules, or there is no room for it here: a client can bring that about, so it is no fault of whoever accepts. */
   #admit(greeting: ServerGreeting, limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined {
-    const { portName, poller, owner, spin, notifyClientDied, hasRef, events } = this.#parts;
+    const { portName, poller, owner, holdings, spin, notifyClientDied, hasRef, events } = this.#parts;
     const { ringLength } = greeting;
     if (ringLength > limits.peerRingLength) {
       greeting.refuse('ringTooLong', { ringLength: limits.peerRingLength });
@@ -110,13 +160,10 @@ export class Admission {
       }
     } catch (error) {
       poller.remove(greeting.socket);
-      const reason = error instanceof ProtocolViolation ? 'protocol' : 'quota';
-      greeting.refuse(reason);
-      if (!(error instanceof ProtocolViolation) && !(error instanceof SystemError)) throw error;
-      this.tellRefusal(greeting.peer, reason, error);
+      this.#turnAway(greeting, error);
       return undefined;
     }
-    const connection = new Connection({ ...greeted, owner, role: 'server', limits, spin, notifyClientDied });
+    const connection = new Connection({ ...greeted, owner, role: 'server', limits, holdings, spin, notifyClientDied });
     connection.context = context;
     const port = new ServerPort(connection, hasRef, () => this.#parts.onResting(connection));
     this.#parts.onAdmitted(connection);

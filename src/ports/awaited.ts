@@ -143,8 +143,13 @@ function patienceWith(connection: Connection, call: PendingCall, timeout: number
 }
 
 function giveUp(connection: Connection, call: PendingCall, makeError: () => Error): void {
-  if (connection.state === 'open') connection.inbound.pump(); // the reply may be there already: then it wins
-  if (connection.calls.take(call.id) === undefined) return;
-  connection.outbound.cancelRequest(call.id, call.position, call.outgoing);
-  call.reject(makeError());
+  try {
+    if (connection.state === 'open') connection.inbound.pump(); // the reply may be there already: then it wins
+  } finally {
+    // Also when a callback threw that was read on the way: that is for whoever called here, and no reason for this call to wait on.
+    if (connection.calls.take(call.id) !== undefined) {
+      connection.outbound.cancelRequest(call.id, call.position, call.outgoing);
+      call.reject(makeError());
+    }
+  }
 }

@@ -16,6 +16,7 @@ import { BlockedCall, Outgoing, type OnCallback } from './calls.js';
 import type { Connection } from './connection.js';
 import { channels } from './diagnostics.js';
 import type { ReplyMessage } from './message.js';
+import type { PeerIdentity } from './peer-identity.js';
 import type { Attachment } from './attachment.js';
 
 /** Sends a request and blocks this thread until it is settled. */
@@ -140,6 +141,9 @@ interface Circle {
  * Finds a circle of two. The other thread sleeps for a reply of this thread; it has consumed everything that this side sent
  * on that connection, so the reply is not on its way; its page did not change meanwhile, so it sleeps still. And nothing of
  * it has come that this thread would wake for: whoever sees a thread's page sees what the thread sent before it went to sleep.
+ *
+ * Whoever has a page can pass it on as its own. So the kernel must say, too, that both connections are of one process: else somebody
+ * else's call would be ended by who gave away its page.
  */
 function findCircle(connection: Connection): Circle | undefined {
   const { thread, peerPage } = connection;
@@ -147,10 +151,15 @@ function findCircle(connection: Connection): Circle | undefined {
   const other = peerPage.read();
   if (other === undefined || other.thread !== thread.waitPage.inode) return undefined;
   for (const theirs of thread.connections.get(other.connection) ?? []) {
-    if (theirs.peerPage !== peerPage || !theirs.outbound.isDrained) continue;
+    if (theirs.peerPage !== peerPage || !areOfOneProcess(theirs.peer, connection.peer) || !theirs.outbound.isDrained) continue;
     if (peerPage.read()?.sequence === other.sequence && !connection.link.reader.hasData()) return { connection: theirs, messageId: other.messageId };
   }
   return undefined;
+}
+
+/** By the kernel's word. It names no process of a namespace of pids that can't be seen from here: those are never taken for the same. */
+function areOfOneProcess(one: PeerIdentity, other: PeerIdentity): boolean {
+  return one.pid === other.pid && one.uid === other.uid && one.pid !== 0;
 }
 
 /** Ends both calls. This thread's page says by now that it is awake: else the other, released, would find it in a circle with its next call. */

@@ -45,6 +45,9 @@ export interface Patience {
 type Resolve = (reply: ReplyMessage) => void;
 type Reject = (error: unknown) => void;
 
+/** Anything may be thrown, and be the reason of a signal: undefined, too. */
+const NOT_REJECTED = Symbol('not rejected');
+
 /** An awaited request. Every word of it is garbage of each call. */
 export class PendingCall {
   /** Where its record begins in the ring; undefined while it waits for room. */
@@ -53,7 +56,7 @@ export class PendingCall {
   patience: Patience | undefined;
   onCallback: OnCallback | undefined;
   #reply: ReplyMessage | undefined;
-  #error: unknown;
+  #error: unknown = NOT_REJECTED;
   #resolve: Resolve | undefined;
   #reject: Reject | undefined;
   id = 0;
@@ -61,7 +64,7 @@ export class PendingCall {
   /** A promise for the outcome that is there already, which costs no more than that; or undefined. */
   get settledPromise(): Promise<ReplyMessage> | undefined {
     if (this.#reply !== undefined) return Promise.resolve(this.#reply);
-    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#error !== NOT_REJECTED) return Promise.reject(this.#error);
     return undefined;
   }
 

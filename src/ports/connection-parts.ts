@@ -3,6 +3,7 @@ import { OutboxState } from '../memory/layout.js';
 import type { Link } from '../memory/link.js';
 import type { PeerWaitPage } from '../memory/wait-page.js';
 import type { Connection } from './connection.js';
+import type { PortHoldings } from './holdings.js';
 import type { Limits } from './limits.js';
 import type { CanceledMessage, ClientDiedMessage, DatagramMessage, EndReason, PortClosedMessage, RequestMessage } from './message.js';
 import type { PeerIdentity } from './peer-identity.js';
@@ -32,6 +33,8 @@ export interface ConnectionParts {
   readonly portName: string;
   readonly role: 'client' | 'server' | 'unconnected';
   readonly limits: Limits;
+  /** Among a server's connections: what waits for all of them. */
+  readonly holdings?: PortHoldings;
   /** The stricter of the two sides' message lengths. */
   readonly maxMessageLength: number;
   readonly spin: Spin;

@@ -207,6 +207,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#stopWatching(); // nothing is read any more, so the sockets would wake this thread again and again while it waits
     try {
       await this.#bound.remove();
     } finally {
@@ -303,8 +304,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
 
   #shut(): void {
     this.#thread.attention.forget(this);
-    this.#watch?.close();
-    this.#watch = undefined;
+    this.#stopWatching();
     this.#connections.close();
     this.#sections.close();
     this.#diversion?.over();
@@ -312,6 +312,11 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     if (this.#publishedSecurity !== undefined) releaseDescriptor(this.#publishedSecurity);
     this.#intake.end(() => this.#closedError());
     setImmediate(() => this.emit('close'));
+  }
+
+  #stopWatching(): void {
+    this.#watch?.close();
+    this.#watch = undefined;
   }
 
   #closedError(): AlpcError {

@@ -28,7 +28,7 @@ export interface ConnectionRequestActions {
   reject(data: Uint8Array): void;
 }
 
-/** Decide once, now or later: until then the client waits, for as long as its own timeout lets it. */
+/** Decide once, now or later: until then the client waits, for as long as its own timeout lets it. One that has gone holds nothing here, and one that went before its request was received is not asked about. */
 export class ConnectionRequestMessage {
   readonly type = 'connection-request';
   readonly id = 0;

@@ -22,6 +22,7 @@ import { Calls, type OnCallback } from './calls.js';
 import type { AttributeFigures, CommunicationPort, PostOptions, ReplyOptions, RequestOptions, RequestSyncOptions, SendOptions } from './communication-port.js';
 import { type ConnectionFigures, type ConnectionOwner, type ConnectionParts, reasonOf } from './connection-parts.js';
 import { channels } from './diagnostics.js';
+import { Holding } from './holdings.js';
 import { Inbound } from './inbound.js';
 import type { Limits } from './limits.js';
 import type { EndReason, ReplyMessage, ReplyOutcome, RequestMessage } from './message.js';
@@ -96,8 +97,8 @@ export class Connection {
     this.#owner = parts.owner;
     this.#limits = parts.limits;
     this.attributes = new MessageAttributes(this, parts.limits);
-    this.outbound = new Outbound(this, parts.limits);
-    this.inbound = new Inbound(this, parts.limits);
+    this.outbound = new Outbound(this, parts.limits, new Holding(parts.holdings, parts.peer.uid));
+    this.inbound = new Inbound(this, parts.limits, new Holding(parts.holdings, parts.peer.uid));
     this.maxDataLength = parts.maxMessageLength - RECORD_HEADER;
     this.#notifyClientDied = parts.notifyClientDied;
     this.thread.addConnection(this);

@@ -8,6 +8,7 @@
  */
 import { invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { throwApart } from '../base/uncaught.js';
 import { Attribute, DIRECT_FIELDS, DirectWords, DROPPED, MAX_DIRECT, ProtocolViolation } from '../memory/layout.js';
 import { DIRECT_ROW, ReleaseReader, type ReleaseWriter } from '../memory/releases.js';
 import type { AttachmentPart } from './attachment.js';
@@ -123,11 +124,11 @@ export class ReceivedDirect {
   }
 }
 
-/** An event that its owner has closed meanwhile is nobody's to wait for. */
+/** An event that its owner has closed meanwhile is nobody's to wait for. What else `set` throws is for its author: here a connection may be half way through its end. */
 function set(target: { set(): unknown }): void {
   try {
     target.set();
   } catch (error) {
-    if (!AlpcError.is(error) || error.code !== 'ERR_ALPC_CLOSED') throw error;
+    if (!AlpcError.is(error) || error.code !== 'ERR_ALPC_CLOSED') throwApart(error);
   }
 }

@@ -13,6 +13,7 @@ import type { OnCallback, PendingCall } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
 import { channels, tellReceive } from './diagnostics.js';
 import { Fifo } from './fifo.js';
+import { Holding } from './holdings.js';
 import type { Figures } from './latency-meter.js';
 import type { Limits } from './limits.js';
 import { type CanceledMessage, canceledMessage, clientDiedMessage, datagramMessage, type EndReason, portClosedMessage, replyMessage, type RequestMessage, requestMessage } from './message.js';
@@ -31,15 +32,20 @@ export class Inbound {
   readonly #limits: Limits;
   readonly #figures: Figures;
   readonly #queue = new Fifo<ConnectionMessage>();
+  readonly #holding: Holding;
   readonly unanswered: Unanswered;
+  /** The peer is gone, and what it left is being taken: it reads no answers any more. */
+  isDraining = false;
   #queuedBytes = 0;
   #sequence = 0;
   #lateReplies = 0;
   #run: Run | undefined;
 
-  constructor(connection: Connection, limits: Limits) {
+  /** `holding`: its part in what waits for all connections of the same port. */
+  constructor(connection: Connection, limits: Limits, holding = new Holding()) {
     this.#connection = connection;
     this.#limits = limits;
+    this.#holding = holding;
     this.#figures = connection.link.own;
     this.unanswered = new Unanswered(limits, connection.link.own);
   }
@@ -49,9 +55,10 @@ export class Inbound {
     return this.#queue.length;
   }
 
-  /** As many messages are read ahead as may be. */
+  /** As many messages are read ahead as may be: of this connection, of its user's, of its port's. One may be in any case. */
   get isFull(): boolean {
-    return this.#queue.length >= this.#limits.pendingMessages || this.#queuedBytes >= this.#limits.pendingBytes;
+    const { length } = this.#queue;
+    return length > 0 && (length >= this.#limits.pendingMessages || this.#queuedBytes >= this.#limits.pendingBytes || !this.#holding.hasRoomFor(0));
   }
 
   get lateReplies(): number {
@@ -117,33 +124,36 @@ export class Inbound {
     const { link } = this.#connection;
     const { reader } = link;
     const start = reader.position;
-    while (this.#connection.state === 'open' && reader.hasData() && (reader.position - start) >>> 0 < link.peer.ringLength) {
-      const message = this.#read(true);
-      if (message !== undefined) this.#enqueue(message);
+    this.isDraining = true;
+    try {
+      while (this.#connection.state === 'open' && reader.hasData() && (reader.position - start) >>> 0 < link.peer.ringLength) {
+        const message = this.#read(true);
+        if (message !== undefined) this.#enqueue(message);
+      }
+    } finally {
+      this.isDraining = false;
     }
   }
 
   /** The peer is gone: one `canceled` for each request that was taken and not answered, and the last words. */
   sayLastWords(reason: EndReason, tellDeath: boolean): void {
     const connection = this.#connection;
-    const queued = this.#queue.clear();
-    this.#queuedBytes = 0;
+    const queued = this.#emptyQueue();
     // One that nobody has received yet is not delivered for an answer that nobody waits for.
     const undelivered = new Set(queued.filter((message) => message.type === 'request'));
     for (const message of queued) if (message.type !== 'request') this.#enqueue(message);
     for (const request of this.unanswered.giveUp()) {
       if (undelivered.has(request)) request.release();
-      else this.#queue.push(canceledMessage(connection, request, ++this.#sequence));
+      else this.#enqueue(canceledMessage(connection, request, ++this.#sequence));
     }
-    if (tellDeath) this.#queue.push(clientDiedMessage(connection, ++this.#sequence));
-    this.#queue.push(portClosedMessage(connection, reason, ++this.#sequence));
+    if (tellDeath) this.#enqueue(clientDiedMessage(connection, ++this.#sequence));
+    this.#enqueue(portClosedMessage(connection, reason, ++this.#sequence));
   }
 
   /** This side closed: nobody takes messages any more. */
   clear(): void {
     this.unanswered.giveUp();
-    for (const message of this.#queue.clear()) message.release();
-    this.#queuedBytes = 0;
+    for (const message of this.#emptyQueue()) message.release();
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
@@ -318,8 +328,7 @@ export class Inbound {
     this.unanswered.tell();
     message.giveUp();
     if (!this.#queue.remove(message)) return canceledMessage(this.#connection, message, ++this.#sequence);
-    this.#queuedBytes -= message.dataLength;
-    this.#tellQueued();
+    this.#left(message);
     message.release();
     return undefined;
   }
@@ -327,16 +336,28 @@ export class Inbound {
   #enqueue(message: ConnectionMessage): void {
     this.#queue.push(message);
     this.#queuedBytes += message.dataLength;
+    this.#holding.add(message.dataLength);
     this.#tellQueued();
   }
 
   #dequeue(): ConnectionMessage {
     if (this.isFull) this.#connection.wake(); // reading ahead goes on
     const message = this.#queue.shift()!;
-    this.#queuedBytes -= message.dataLength;
-    this.#tellQueued();
+    this.#left(message);
     message.tellTaken();
     return message;
+  }
+
+  #left(message: ConnectionMessage): void {
+    this.#queuedBytes -= message.dataLength;
+    this.#holding.remove(message.dataLength);
+    this.#tellQueued();
+  }
+
+  #emptyQueue(): ConnectionMessage[] {
+    this.#queuedBytes = 0;
+    this.#holding.clear();
+    return this.#queue.clear();
   }
 
   /** For inspectors. */

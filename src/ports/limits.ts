@@ -2,10 +2,15 @@
  * Limits and quotas of a port: the options, checked, with their defaults. Each side of a connection has its own; the
  * stricter of the two holds for the length of a message.
  */
+import { totalmem } from 'node:os';
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../base/arguments.js';
 import { acceptBit, Accepts, HANDLE_KINDS, type HandleKind, MAX_HANDLES, MAX_MESSAGE_LENGTH, MAX_VIEWS, RECORD_HEADER } from '../memory/layout.js';
 import { type Acceptance, DEFAULT_PEER_RING_LENGTH, DEFAULT_RING_LENGTH, isRingLength, MAX_RING_LENGTH, MIN_RING_LENGTH } from '../memory/outbox.js';
 import { pageSize } from '../platform/descriptors.js';
+import { SMALLEST_HOLDING } from './holdings.js';
+
+/** What this machine has, or lets this process have. Where nothing is said about that it is 0, or more than there is. */
+const MEMORY = Math.min(totalmem(), process.constrainedMemory() || Infinity);
 
 export interface PortLimits {
   /** The longest message that this side sends or receives, in bytes, header of 32 included: 64 to 65,535 (the default). */
@@ -16,9 +21,16 @@ export interface PortLimits {
   peerRingLength?: number;
   /** Messages that may be pending for one connection: requests taken and not yet answered, messages taken from the ring and not yet received, messages that wait for room. 1 to 1,000,000; 4,096 by default. */
   pendingMessages?: number;
-  /** The same in bytes: of payload, and of what waits for room with its headers. 1 to 2^31-1; 16 MiB by default. */
+  /** The same in bytes: of payload, and of what waits for room with 256 for each. 1 to 2^31-1; 16 MiB by default. */
   pendingBytes?: number;
-  /** Connections that a connection port holds at once. 1 to 1,000,000; 16,384 by default. */
+  /**
+   * Bytes of what waits for room, and of what was taken from the ring and not yet received, for all connections of a connection port; each message counts
+   * for 4,096 at least. 4,096 to 2^40; by default what 256 connections may have, 4 GiB, or half of the memory, if that is less.
+   */
+  pendingBytesPerPort?: number;
+  /** Of these, for any one user but the port's own and root. 4,096 to 2^40; a quarter of `pendingBytesPerPort` by default. */
+  pendingBytesPerUser?: number;
+  /** Connections that a connection port holds at once, as far as the process has mappings for them: five each. 1 to 1,000,000; 16,384 by default. */
   connections?: number;
   /** Of these, for any one user but the port's own and root. 1 to 1,000,000; a quarter of `connections` by default. */
   connectionsPerUser?: number;
@@ -39,13 +51,15 @@ export type Limits = Required<PortLimits> & Acceptance;
 
 /** @param accepts what the port takes: bits of `Accepts` */
 export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits {
-  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'connections', 'connectionsPerUser', 'views', 'sections', 'sectionBytes', 'handles'] as const;
+  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'pendingBytesPerPort', 'pendingBytesPerUser', 'connections', 'connectionsPerUser', 'views', 'sections', 'sectionBytes', 'handles'] as const;
   const {
     maxMessageLength = MAX_MESSAGE_LENGTH,
     ringLength = DEFAULT_RING_LENGTH,
     peerRingLength = DEFAULT_PEER_RING_LENGTH,
     pendingMessages = 4096,
     pendingBytes = 16 * 1024 * 1024,
+    pendingBytesPerPort,
+    pendingBytesPerUser,
     connections = 16_384,
     connectionsPerUser,
     views = 64,
@@ -53,12 +67,18 @@ export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits 
     sectionBytes = 2 ** 30,
     handles = 64,
   } = checkOptions(value, 'limits', known);
+  const ofOne = {
+    pendingMessages: checkInteger(pendingMessages, 'limits.pendingMessages', 1, 1_000_000),
+    pendingBytes: checkInteger(pendingBytes, 'limits.pendingBytes', 1, 2 ** 31 - 1),
+  };
+  const perPort = pendingBytesPerPort === undefined ? pendingBytesOfAll(ofOne) : checkInteger(pendingBytesPerPort, 'limits.pendingBytesPerPort', SMALLEST_HOLDING, 2 ** 40);
   const limits: Limits = {
     maxMessageLength: checkInteger(maxMessageLength, 'limits.maxMessageLength', RECORD_HEADER * 2, MAX_MESSAGE_LENGTH),
     ringLength,
     peerRingLength: checkInteger(peerRingLength, 'limits.peerRingLength', MIN_RING_LENGTH, MAX_RING_LENGTH),
-    pendingMessages: checkInteger(pendingMessages, 'limits.pendingMessages', 1, 1_000_000),
-    pendingBytes: checkInteger(pendingBytes, 'limits.pendingBytes', 1, 2 ** 31 - 1),
+    ...ofOne,
+    pendingBytesPerPort: perPort,
+    pendingBytesPerUser: pendingBytesPerUser === undefined ? Math.ceil(perPort / 4) : checkInteger(pendingBytesPerUser, 'limits.pendingBytesPerUser', SMALLEST_HOLDING, 2 ** 40),
     connections: checkInteger(connections, 'limits.connections', 1, 1_000_000),
     connectionsPerUser: connectionsPerUser === undefined ? Math.ceil(connections / 4) : checkInteger(connectionsPerUser, 'limits.connectionsPerUser', 1, 1_000_000),
     views: checkInteger(views, 'limits.views', 1, MAX_VIEWS),
@@ -69,6 +89,11 @@ export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits 
   };
   if (!isRingLength(limits.ringLength)) throw invalidArgument('limits.ringLength', `a power of two from ${pageSize()} to ${MAX_RING_LENGTH}`, limits.ringLength);
   return limits;
+}
+
+/** Whatever a port's clients do, the process has the other half. */
+function pendingBytesOfAll({ pendingMessages, pendingBytes }: Pick<Limits, 'pendingMessages' | 'pendingBytes'>): number {
+  return Math.min(256 * Math.max(pendingBytes, SMALLEST_HOLDING * pendingMessages), Math.floor(MEMORY / 2));
 }
 
 const HANDLES = Object.fromEntries((Object.keys(HANDLE_KINDS) as HandleKind[]).map((kind) => [kind, acceptBit(kind)])) as Record<HandleKind, number>;

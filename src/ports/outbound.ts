@@ -1,16 +1,17 @@
 /**
  * The sending half of a connection: records go into the ring at once, or wait here for room, in their order. What waits is a
- * copy, counted against the quota; only what has room of its own goes ahead of it. Over it, requests and datagrams are refused; answers end the connection, for whoever asks and
+ * copy, counted against the quotas with what it takes of the heap; only what has room of its own goes ahead of it. Over it, requests and datagrams are refused; answers end the connection, for whoever asks and
  * does not read would never be told; cancellations are always admitted, for their number is bounded by what is in the ring.
  */
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
-import { RECORD_HEADER, RecordType } from '../memory/layout.js';
+import { RecordType } from '../memory/layout.js';
 import type { RingWriter } from '../memory/ring.js';
 import { Outgoing } from './calls.js';
 import type { Connection } from './connection.js';
 import { channels, tellSend } from './diagnostics.js';
 import { Fifo } from './fifo.js';
+import { Holding, WAITING_COST } from './holdings.js';
 import type { Limits } from './limits.js';
 import type { Attachment } from './attachment.js';
 
@@ -18,13 +19,16 @@ export class Outbound {
   readonly #connection: Connection;
   readonly #limits: Limits;
   readonly #waiting = new Fifo<Outgoing>();
+  readonly #holding: Holding;
   #waitingBytes = 0;
   /** Waits for a view to come back from the peer, or to hear of a direct message: they are looked after as what waits for room is. */
   viewWaits = 0;
 
-  constructor(connection: Connection, limits: Limits) {
+  /** `holding`: its part in what waits for all connections of the same port. */
+  constructor(connection: Connection, limits: Limits, holding = new Holding()) {
     this.#connection = connection;
     this.#limits = limits;
+    this.#holding = holding;
   }
 
   /** Records that wait for room. */
@@ -117,19 +121,21 @@ export class Outbound {
   }
 
   enqueue(outgoing: Outgoing): void {
-    this.#waitingBytes += RECORD_HEADER + outgoing.length;
+    this.#waitingBytes += WAITING_COST + outgoing.length;
+    this.#holding.add(outgoing.length);
     this.#waiting.push(outgoing);
     this.#connection.wake();
   }
 
-  /** Headers count too: answers of no bytes are not for nothing. */
-  hasBytesFor(dataLength: number): boolean {
-    return this.#waitingBytes + RECORD_HEADER + dataLength <= this.#limits.pendingBytes;
+  /** Whether one more may wait. What it takes of the heap counts too: answers of no bytes are not for nothing. */
+  mayWait(length: number): boolean {
+    const { pendingMessages, pendingBytes } = this.#limits;
+    return this.#waiting.length < pendingMessages && this.#waitingBytes + WAITING_COST + length <= pendingBytes && this.#holding.hasRoomFor(length);
   }
 
   /** Whether a request or datagram of this side may still wait for room. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */
   checkQuota(dataLength: number): void {
-    if (this.#waiting.length >= this.#limits.pendingMessages || !this.hasBytesFor(dataLength)) {
+    if (!this.mayWait(dataLength)) {
       this.#connection.calls.forgo();
       throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `${this.#connection}: ${this.#waiting.length} messages (${this.#waitingBytes} bytes) wait for room already; the peer reads too slowly`);
     }
@@ -138,7 +144,7 @@ export class Outbound {
   /** Takes back a record that still waits. */
   withdraw(outgoing: Outgoing): void {
     if (!this.#waiting.remove(outgoing)) return;
-    this.#waitingBytes -= RECORD_HEADER + outgoing.length;
+    this.#left(outgoing);
     outgoing.attachment?.undo();
   }
 
@@ -153,7 +159,7 @@ export class Outbound {
         const position = this.#writer.position;
         if (!connection.link.send(next.type, next.messageId, next.callbackId, next.status, next.data, next.dataLength, next.attachment?.attributes, next.attachment?.block)) break;
         this.#waiting.shift();
-        this.#waitingBytes -= RECORD_HEADER + next.length;
+        this.#left(next);
         next.attachment?.sent();
         if (channels.send.hasSubscribers) tellSend(connection, next.type, next.messageId, next.dataLength);
         next.sent?.(position);
@@ -191,6 +197,12 @@ export class Outbound {
       outgoing.failed?.(makeError());
     }
     this.#waitingBytes = 0;
+    this.#holding.clear();
+  }
+
+  #left(outgoing: Outgoing): void {
+    this.#waitingBytes -= WAITING_COST + outgoing.length;
+    this.#holding.remove(outgoing.length);
   }
 
   /** Publishes one record in room that is kept for it, ahead of everything that waits. False when the connection has ended. */

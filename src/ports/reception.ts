@@ -18,6 +18,7 @@ import { acceptConnection, emptySocket, sendPacket } from '../platform/unix-sock
 import type { Poller } from '../platform/poller.js';
 import { encodePacket, type ReasonName } from './handshake.js';
 import { HeadCount } from './head-count.js';
+import type { PortHoldings } from './holdings.js';
 import type { Limits } from './limits.js';
 import { PeerIdentity } from './peer-identity.js';
 import { ServerGreeting } from './server-greeting.js';
@@ -46,6 +47,8 @@ export interface ReceptionParts {
   readonly limits: Limits;
   /** Who is here: newcomers are counted from their accept on. */
   readonly headCount: HeadCount;
+  /** What waits for those who are here. */
+  readonly holdings: PortHoldings;
   /** A newcomer has said hello, and it is good so far. */
   readonly onHello: (greeting: ServerGreeting) => void;
   /** A newcomer has been turned away. */
@@ -140,12 +143,13 @@ export class Reception {
   }
 
   #greet(socket: number): void {
-    const { thread, portName, limits, security, headCount } = this.#parts;
+    const { thread, portName, limits, security, headCount, holdings } = this.#parts;
     const peer = identityOf(socket);
     if (peer === NOBODY) return this.#sendAway(socket, peer, 'accessDenied'); // to be taken for nobody else
     if (!checkAccess(security, knownOf(socket, peer, security), 'connect')) return this.#sendAway(socket, peer, 'accessDenied');
     const { uid } = peer;
-    if (headCount.isFull(uid, limits) || this.#silentCount.isFull(uid, SILENT)) return this.#sendAway(socket, peer, 'quota');
+    // Whose messages may not be kept any more brings no others: what those left who have gone again counts, too.
+    if (headCount.isFull(uid, limits) || this.#silentCount.isFull(uid, SILENT) || holdings.isFull(uid)) return this.#sendAway(socket, peer, 'quota');
     let greeting: ServerGreeting;
     try {
       greeting = new ServerGreeting(thread, portName, socket, peer, performance.now() + PATIENCE, () => headCount.go(uid));

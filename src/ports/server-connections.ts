@@ -9,6 +9,7 @@
 import type { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
+import { AlpcError } from '../base/errors.js';
 import { AdaptiveSpin } from '../memory/adaptive-spin.js';
 import { withoutPlace } from '../memory/place.js';
 import type { SecurityDescriptor } from '../objects/index.js';
@@ -23,6 +24,7 @@ import { Fifo } from './fifo.js';
 import { noMessage } from './intake.js';
 import { HeadCount } from './head-count.js';
 import { chooseInTurn } from './hearing.js';
+import { PortHoldings } from './holdings.js';
 import type { Limits } from './limits.js';
 import { Reception } from './reception.js';
 import type { ServerPort } from './server-port.js';
@@ -79,11 +81,14 @@ export class ServerConnections implements ConnectionOwner {
     this.#parts = parts;
     this.#looks = new AdaptiveSpin(parts.spin.looks);
     this.#headCount = new HeadCount(parts.security.owner);
+    const holdings = new PortHoldings(parts.security.owner, parts.limits);
     this.#admission = new Admission({
       ...parts,
       poller: this.#poller,
       owner: this,
+      holdings,
       onAsked: (request) => this.#requests.push(request),
+      onWithdrawn: (request) => void this.#requests.remove(request),
       onAdmitted: (connection) => this.#join(connection),
       onResting: (connection) => this.#turns.deactivate(connection),
     });
@@ -91,6 +96,7 @@ export class ServerConnections implements ConnectionOwner {
       ...parts,
       poller: this.#poller,
       headCount: this.#headCount,
+      holdings,
       onHello: (greeting) => this.#admission.decide(greeting),
       onRefused: (peer, reason, error) => this.#admission.tellRefusal(peer, reason, error),
     });
@@ -149,6 +155,7 @@ export class ServerConnections implements ConnectionOwner {
     if (++this.#sinceServed >= SERVE_EVERY) this.serve(0);
     let budget = this.#looks.next(this.#turns.length);
     let offers = budget === 0;
+    let isLast = false;
     for (let looks = budget; ; ) {
       const message = diversion === undefined ? this.take() : diversion.take(this);
       if (message !== undefined) {
@@ -169,9 +176,12 @@ export class ServerConnections implements ConnectionOwner {
       budget = 0;
       const left = timeLeft(deadline);
       this.flush();
+      if (this.#closed) throw new AlpcError('ERR_ALPC_CLOSED', `connection port ${this.#parts.portName}: it has been closed`); // by a handler that was called on the way
       if (left <= 0) {
-        if (this.serve(0)) continue;
-        throw noMessage(timeout);
+        // What is there when the time is over wins; but one look more: strangers can ring, and come, for as long as they like.
+        if (isLast || !this.serve(0)) throw noMessage(timeout);
+        isLast = true;
+        continue;
       }
       if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#reception.opensIn, this.#parts.thread.longestSleep)));
       else this.serve(0);
@@ -196,6 +206,7 @@ export class ServerConnections implements ConnectionOwner {
 
   /** Looks at the sockets, waiting for at most `milliseconds`: newcomers, bells, ends. Whether there was anything. */
   serve(milliseconds: number): boolean {
+    if (this.#closed) return false;
     this.#sinceServed = 0;
     this.#reception.openDoor();
     const count = this.#poller.wait(milliseconds);
@@ -301,7 +312,7 @@ export class ServerConnections implements ConnectionOwner {
   #hear(socket: number): void {
     if (this.#closed) return; // by whoever was told of the one before
     if (socket === this.#parts.listener) this.#reception.accept();
-    else if (!this.#reception.hear(socket)) this.#ring(socket);
+    else if (!this.#reception.hear(socket) && !this.#admission.hear(socket)) this.#ring(socket);
   }
 
   /** A bell or the end came from a client. */

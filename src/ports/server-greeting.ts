@@ -65,18 +65,22 @@ export class ServerGreeting {
     return this.#hello?.version === PROTOCOL_VERSION;
   }
 
+  /** Whether the newcomer still waits for its welcome. @throws ProtocolViolation when it went on talking */
+  look(): 'waits' | 'gone' {
+    const more = receivePacket(this.socket, new Uint8Array(1));
+    if (more === 'none') return 'waits';
+    if (more === 'end') return 'gone';
+    more.descriptors.forEach(discardDescriptor);
+    throw new ProtocolViolation('it went on talking before it was welcomed');
+  }
+
   /**
    * Welcomes the newcomer with this side's outbox. 'gone': it left meanwhile.
    * @throws ProtocolViolation when its memory is not as it must be; SystemError when this process has no room for it
    */
   welcome(limits: Limits, data: Uint8Array): Greeted | 'gone' {
     if (limits.accepts === 0) refuseDescriptors(this.socket);
-    const more = receivePacket(this.socket, new Uint8Array(1));
-    if (more === 'end') return 'gone';
-    if (more !== 'none') {
-      more.descriptors.forEach(discardDescriptor);
-      throw new ProtocolViolation('it went on talking before it was welcomed');
-    }
+    if (this.look() === 'gone') return 'gone';
     const { arena, waitPage } = this.#thread;
     const hello = this.#hello!;
     const peerOutbox = Outbox.open(arena, this.#descriptors.shift()!, hello.ringLength);

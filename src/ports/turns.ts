@@ -166,11 +166,17 @@ export class Turns {
     return this.#active.length > 1 || (this.#active.length === 1 && this.#active[0]!.active.length > 1);
   }
 
-  /** Hands over each active connection once; it may be deactivated meanwhile. */
+  /**
+   * Hands over each active connection. Any of them may be deactivated meanwhile, or all: what is called may be a user's handler, that ends
+   * connections or closes the port. One that moved into the place of another may be handed over twice, none is left out.
+   */
   forEach(action: (connection: Connection) => void): void {
     for (let u = this.#active.length - 1; u >= 0; u--) {
-      const { active } = this.#active[u]!;
-      for (let i = active.length - 1; i >= 0; i--) action(active[i]!);
+      const active = this.#active[u]?.active ?? [];
+      for (let i = active.length - 1; i >= 0; i--) {
+        const connection = active[i];
+        if (connection !== undefined) action(connection);
+      }
     }
   }
 

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RequestMessage } from '../../src/index.js';
+import { WAITING_COST } from '../../src/ports/holdings.js';
 import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { collectGarbage } from '../support/garbage.js';
 import { withLedger } from '../support/ledger.js';
@@ -97,7 +98,7 @@ test('B20, 41: a client that asks on and on and reads no answer is kept to the b
   const limits = { ringLength: PAGE, pendingBytes: 10_000, pendingMessages: 1000 };
   const { port, path, ends, peer } = await serve(t, { limits });
   const inRing = Math.floor(PAGE / whole(100));
-  const waiting = Math.floor(limits.pendingBytes / (RECORD_HEADER + 100));
+  const waiting = Math.floor(limits.pendingBytes / (WAITING_COST + 100));
   const outcomes: string[] = [];
   port.on('message', (message) => message.type === 'request' && outcomes.push(message.reply(Buffer.alloc(100))));
   const honest = await peer();
@@ -136,7 +137,7 @@ test('36: to a peer that never reads there is room for exactly its ring and the 
     let sent = 0;
     while (client.tryPost(payload(sent)) === 'sent') sent++;
     assert.equal(sent, Math.floor(PAGE / whole(77)));
-    const waiting = limits.pendingMessages ?? Math.floor(limits.pendingBytes / (RECORD_HEADER + 77));
+    const waiting = limits.pendingMessages ?? Math.floor(limits.pendingBytes / (WAITING_COST + 77));
     const posts = numbers(waiting).map((number) => outcomeOf(client.post(payload(sent + number))));
     assert.equal(client.info().waitingForRoom, waiting);
     for (const refused of [client.post(payload(0)), client.request(payload(0))]) await assert.rejects(refused, failsWith('ERR_ALPC_QUOTA_EXCEEDED'));

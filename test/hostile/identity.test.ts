@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, fstatSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connectPort, connectPortSync, createPort } from '../../src/index.js';
@@ -18,7 +18,8 @@ import { withLedger } from '../support/ledger.js';
 import { type Actor, type ActorOptions, startActor } from '../support/processes.js';
 import { temporaryRoot } from '../support/root.js';
 import { turnsUntil } from '../support/turns.js';
-import { HandListener, type HandPeer, KIND, REASON, RECORD_TYPE } from './peer.js';
+import { serve } from './meeting.js';
+import { HandListener, HandPeer, KIND, REASON, RECORD_TYPE } from './peer.js';
 import { answers, reportOf, startServer } from './serving.js';
 import { listen, NAME, openStage, openTrap, type Stage, type Told } from './stage.js';
 import type { StrangerNews, StrangerOrder } from './stranger-actor.js';
@@ -57,7 +58,7 @@ function letIn(path: string): void {
 }
 
 /** A socket that `stranger` connected to the stage, in the hands of this process. */
-async function takeOver(stage: Stage, stranger: Stranger): Promise<HandPeer> {
+async function takeOver(stage: Pick<Stage, 'path' | 'peer'>, stranger: Stranger): Promise<HandPeer> {
   const path = `${dirname(dirname(stage.path))}/hand-over`;
   const listener = new HandListener(path);
   chmodSync(path, 0o777);
@@ -114,6 +115,34 @@ test('B13: a newcomer whose identity the kernel does not tell is turned away, an
       await stage.drops('accessDenied', undefined, { pid: 0, uid: 65_534 });
     }
   });
+});
+
+test("a wait page that somebody else's process passes on as its own makes no circle: the one whose page it is gets its answer", async (t) => {
+  const { port, path, peer } = await serve(t);
+  const victim = await peer();
+  victim.send({ type: RECORD_TYPE.request, messageId: 1, data: 'who asks and sleeps' });
+  const asked = await port.receive();
+  assert.ok(asked.type === 'request');
+  victim.setWait('onLow', fstatSync(victim.theirPage!.fd).ino);
+  victim.setWait('connectionLow', fstatSync(victim.outbox.fd).ino);
+  victim.setWait('messageId', 1);
+  victim.setWait('sequence', 1);
+
+  const stranger = await startStranger(t);
+  const passesOn = await takeOver({ path, peer: () => HandPeer.client({ page: victim.page }) }, stranger);
+  atEnd(t, () => passesOn.close());
+  passesOn.say();
+  const welcome = await passesOn.answer();
+  assert.ok(welcome !== 'end' && welcome.kind === KIND.welcome);
+  passesOn.adopt(welcome);
+  const connection = port.connections.find(({ peer: { pid } }) => pid === stranger.pid)!;
+  assert.throws(() => connection.requestSync('who answers nothing', { timeout: 50 }), failsWith('ERR_ALPC_TIMEOUT'));
+  assert.equal(victim.take(), undefined, 'nobody answered for this side');
+
+  // The control: of the process whose page it is, the same is a circle.
+  await peer({ page: victim.page });
+  assert.throws(() => port.connections.at(-1)!.requestSync('who sleeps for its own call'), failsWith('ERR_ALPC_DEADLOCK'));
+  assert.equal(victim.take()!.status, 2, 'deadlock');
 });
 
 /** Starts root's processes until one has this number. How to end that one; undefined when the system does not let that be. */

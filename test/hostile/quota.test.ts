@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import { MAX_DATA_LENGTH, RecordType, ReplyStatus } from '../../src/memory/layout.js';
 import { Calls, Outgoing } from '../../src/ports/calls.js';
 import type { Connection } from '../../src/ports/connection.js';
+import { WAITING_COST } from '../../src/ports/holdings.js';
 import { Inbound } from '../../src/ports/inbound.js';
 import { checkLimits, type Limits } from '../../src/ports/limits.js';
 import type { RequestMessage } from '../../src/ports/message.js';
@@ -17,7 +18,6 @@ import { Outbound } from '../../src/ports/outbound.js';
 import { randomFrom } from '../memory/support.js';
 import { failsWith } from '../process/expect.js';
 import { times } from '../support/forms.js';
-import { RECORD_HEADER } from './peer.js';
 
 const OPERATIONS = times(60_000, 1_000_000);
 
@@ -26,7 +26,7 @@ const LIMITS: Limits[] = [{ pendingMessages: 1, pendingBytes: 1 }, { pendingMess
 
 /** Nothing, a little, about the limit, and beyond every number that is counted in 31, 32 or 53 bits. */
 function charge(random: (below: number) => number, { pendingBytes }: Limits): number {
-  const near = [0, 1, 31, 32, 33, pendingBytes - 33, pendingBytes - 32, pendingBytes - 31, pendingBytes - 1, pendingBytes, pendingBytes + 1, Math.floor(pendingBytes / 2), Math.floor(pendingBytes / 3), 65_503, 2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 32, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 64, 2 ** 53 - 1];
+  const near = [0, 1, 31, 32, 33, pendingBytes - WAITING_COST - 1, pendingBytes - WAITING_COST, pendingBytes - WAITING_COST + 1, pendingBytes - 1, pendingBytes, pendingBytes + 1, Math.floor(pendingBytes / 2), Math.floor(pendingBytes / 3), 65_503, 2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 32, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 64, 2 ** 53 - 1];
   return random(3) === 0 ? random(300) : Math.max(0, near[random(near.length)]!);
 }
 
@@ -43,7 +43,7 @@ class Ring {
 
 for (const limits of LIMITS) {
   const name = `${limits.pendingMessages} messages, ${limits.pendingBytes} bytes`;
-  test(`B7, 38: what waits for room is charged with its headers, to the byte, and released to nothing (${name})`, () => {
+  test(`B7, 38: what waits for room is charged with what it takes of the heap, to the byte, and released to nothing (${name})`, () => {
     const random = randomFrom(limits.pendingMessages);
     const ring = new Ring();
     const connection = { state: 'open', link: ring, calls: new Calls(), wake: () => {}, toString: () => 'a connection' } as unknown as Connection;
@@ -57,14 +57,14 @@ for (const limits of LIMITS) {
       const what = random(10);
       if (what < 6) {
         const length = charge(random, limits);
-        const fits = charged + RECORD_HEADER + length <= limits.pendingBytes;
-        assert.equal(outbound.hasBytesFor(length), fits);
-        if (fits && waiting.length < limits.pendingMessages) {
+        const fits = charged + WAITING_COST + length <= limits.pendingBytes && waiting.length < limits.pendingMessages;
+        assert.equal(outbound.mayWait(length), fits);
+        if (fits) {
           outbound.checkQuota(length);
           const outgoing = new Outgoing(RecordType.datagram, 0, 0, 0, undefined, length);
           outbound.enqueue(outgoing);
           waiting.push(outgoing);
-          charged += RECORD_HEADER + length;
+          charged += WAITING_COST + length;
           admitted++;
         } else {
           assert.throws(() => outbound.checkQuota(length), failsWith('ERR_ALPC_QUOTA_EXCEEDED', new RegExp(`: ${waiting.length} messages \\(${charged} bytes\\) wait`)));
@@ -73,14 +73,14 @@ for (const limits of LIMITS) {
       } else if (what < 8 && waiting.length > 0) {
         const [withdrawn] = waiting.splice(random(waiting.length), 1);
         outbound.withdraw(withdrawn!);
-        charged -= RECORD_HEADER + withdrawn!.dataLength;
+        charged -= WAITING_COST + withdrawn!.dataLength;
         gone.push(withdrawn!);
       } else if (what === 8) {
         ring.room = random(4);
         const moved = Math.min(ring.room, waiting.length);
         outbound.flush();
         const sent = waiting.splice(0, moved);
-        charged -= sum(sent.map(({ dataLength }) => RECORD_HEADER + dataLength));
+        charged -= sum(sent.map(({ dataLength }) => WAITING_COST + dataLength));
         gone.push(...sent);
       } else if (random(100) === 0) {
         outbound.failAll(() => assert.fail('nobody asked to be told'));
@@ -90,12 +90,12 @@ for (const limits of LIMITS) {
       gone.splice(0, gone.length - 50);
       assert.equal(outbound.length, waiting.length);
       assert.ok(charged <= limits.pendingBytes);
-      if (i % 1000 === 0) assert.equal(charged, sum(waiting.map(({ dataLength }) => RECORD_HEADER + dataLength)));
+      if (i % 1000 === 0) assert.equal(charged, sum(waiting.map(({ dataLength }) => WAITING_COST + dataLength)));
     }
     for (const outgoing of waiting.splice(0)) outbound.withdraw(outgoing);
-    assert.equal(outbound.hasBytesFor(limits.pendingBytes - RECORD_HEADER), true, 'all of it is there again');
-    assert.equal(outbound.hasBytesFor(limits.pendingBytes - RECORD_HEADER + 1), false, 'and no more');
-    assert.ok(refused > 1000 && (admitted > 1000 || limits.pendingBytes < RECORD_HEADER), `${admitted} admitted, ${refused} refused`);
+    assert.equal(outbound.mayWait(limits.pendingBytes - WAITING_COST), true, 'all of it is there again');
+    assert.equal(outbound.mayWait(limits.pendingBytes - WAITING_COST + 1), false, 'and no more');
+    assert.ok(refused > 1000 && (admitted > 1000 || limits.pendingBytes < WAITING_COST), `${admitted} admitted, ${refused} refused`);
   });
 
   // ---- what is unanswered, and what is read ahead -----------------------------------------------------------------------

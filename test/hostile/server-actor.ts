@@ -5,6 +5,9 @@
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type ConnectionPort, createPort, type CreatePortOptions, type Message } from '../../src/index.js';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ } from '../../src/platform/libc.js';
+import { mappingQuota } from '../../src/platform/mappings.js';
+import { libc } from '../../src/platform/system.js';
 import { limitDescriptors } from '../platform/raw.js';
 import { actorArguments, obey, tell } from '../support/actor.js';
 
@@ -18,7 +21,9 @@ export interface ServerArguments {
 export type ServerOrder =
   | { type: 'limit'; descriptors: number }
   | { type: 'fill'; free: number }
-  | { type: 'empty' | 'report' }
+  /** Makes mappings until so many may still be made for peers; uses memory, as a program does. */
+  | { type: 'map'; free: number }
+  | { type: 'empty' | 'report' | 'exercise' }
   /** Closes its port and ends. */
   | { type: 'end' };
 
@@ -51,6 +56,14 @@ function note(reason: string, uid: number, error: Error | undefined): void {
   told.push(`${reason} ${uid}${error === undefined ? '' : ` ${error.message}`}`);
 }
 
+/** Pages of two kinds in turn, which the kernel can't take together, until the process has so many mappings. */
+function mapUntil(most: number): void {
+  const page = libc().getpagesize();
+  const count = most - mappingQuota.inUse();
+  const address = libc().mmap(0, count * page, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  for (let i = 1; i < count; i += 2) libc().mmap(address + i * page, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
 /** Nothing, while there is no descriptor to look with. */
 function stock(): { descriptors: number; mappings: number } {
   try {
@@ -81,6 +94,15 @@ function serve(port: ConnectionPort): void {
     },
     empty: () => {
       for (const fd of fillers.splice(0)) closeSync(fd);
+      tell<ServerNews>({ type: 'done' });
+    },
+    map: ({ free }) => {
+      mapUntil(mappingQuota.limit - free);
+      tell<ServerNews>({ type: 'done' });
+    },
+    exercise: () => {
+      const heap: object[][] = [];
+      for (let i = 0; i < 100; i++) heap.push(Array.from({ length: 100_000 }, () => ({})));
       tell<ServerNews>({ type: 'done' });
     },
     report: () => {

@@ -8,10 +8,13 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { connectPort, connectPortSync, createPort } from '../../src/index.js';
+import { closeDescriptor, libc } from '../../src/platform/system.js';
 import { failsWith } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { NAME, serve, serveByHand } from './meeting.js';
+import { type HandPeer, RECORD_TYPE } from './peer.js';
+import { connectTo, makeSocket } from './raw.js';
 
 withLedger({ except: ['mappings'] }); // what a worker mapped goes with the process
 
@@ -67,6 +70,37 @@ test('B28: every timeout is kept while the wall clock jumps by an hour, forth an
   while (hand.take() !== undefined);
   assert.equal(client.closed, false);
 });
+
+/** What keeps somebody else's server looking at its sockets. */
+const disturbances: Record<string, (peer: HandPeer, path: string) => void> = {
+  rings: (peer) => void peer.ring(),
+  'connects and leaves': (_, path) => {
+    const socket = makeSocket();
+    connectTo(socket, path);
+    closeDescriptor(socket);
+  },
+};
+
+for (const [does, disturb] of Object.entries(disturbances)) {
+  test(`a blocking receive gives up when its time is over, though somebody ${does} before each of its looks at the sockets`, async (t) => {
+    const { port, path, peer } = await serve(t);
+    const hostile = await peer();
+    const wait = libc().epoll_wait.bind(libc());
+    const disturbed = { looks: 0 };
+    const MOST = 20_000;
+    t.mock.method(libc(), 'epoll_wait', (...args: Parameters<typeof wait>) => {
+      if (disturbed.looks++ < MOST) disturb(hostile, path);
+      return wait(...args);
+    });
+    for (const timeout of [0, 5]) {
+      disturbed.looks = 0;
+      assert.throws(() => port.receiveSync({ timeout }), failsWith('ERR_ALPC_TIMEOUT'));
+      assert.ok(disturbed.looks > 0 && disturbed.looks < MOST, `${disturbed.looks} looks in ${timeout} ms`);
+    }
+    hostile.send({ type: RECORD_TYPE.datagram, data: 'there when the time is over' });
+    assert.equal(port.receiveSync({ timeout: 0 }).data.toString(), 'there when the time is over');
+  });
+}
 
 /** What tells people when something was: inspection, and what it asks of the kernel. */
 const FOR_PEOPLE = /^(?:explorer|cli)\/|^platform\/(?:processes|foreign-memory)\.ts: /;

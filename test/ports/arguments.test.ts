@@ -39,6 +39,8 @@ const BAD_LIMITS: BadOptions = [
   ...[0, 4095, 2 ** 26 + 1, 4096.5, '4096', Number.NaN, null].map((peerRingLength): [string, unknown] => ['limits.peerRingLength', { limits: { peerRingLength } }]),
   ...[0, 1_000_001, 1.5, '1', Number.NaN, null].map((pendingMessages): [string, unknown] => ['limits.pendingMessages', { limits: { pendingMessages } }]),
   ...[0, 2 ** 31, 0.5, '1'].map((pendingBytes): [string, unknown] => ['limits.pendingBytes', { limits: { pendingBytes } }]),
+  ...[0, 4095, 2 ** 40 + 1, 4096.5, '4096', null].map((pendingBytesPerPort): [string, unknown] => ['limits.pendingBytesPerPort', { limits: { pendingBytesPerPort } }]),
+  ...[0, 4095, 2 ** 40 + 1, 4096.5, '4096', null].map((pendingBytesPerUser): [string, unknown] => ['limits.pendingBytesPerUser', { limits: { pendingBytesPerUser } }]),
   ...[0, 1_000_001, 2.5, '1'].map((connections): [string, unknown] => ['limits.connections', { limits: { connections } }]),
   ...[0, 1_000_001, 2.5, '1', Number.NaN, null].map((connectionsPerUser): [string, unknown] => ['limits.connectionsPerUser', { limits: { connectionsPerUser } }]),
 ];

@@ -176,3 +176,11 @@ test('a call that begins while the others fail is not failed with them', () => {
   assert.deepEqual(later!.outcome, []);
   assert.equal(calls.take(later!.id), later);
 });
+
+test('a call that was rejected with undefined before its promise was asked for is settled', async () => {
+  const calls = new Calls();
+  const call = new PendingCall();
+  call.reject(undefined);
+  const outcomes = await Promise.allSettled([calls.promiseOf(call)]);
+  assert.deepEqual(outcomes, [{ status: 'rejected', reason: undefined }]);
+});

@@ -4,15 +4,18 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { bindPortNameSync } from '../../src/objects/index.js';
 import { closeDescriptor, libc } from '../../src/platform/system.js';
 import { acceptConnection, receivePacket } from '../../src/platform/unix-socket.js';
 import { AlpcError, type ClientPort, connectPort, type ConnectionPort, ConnectionRequestMessage, type ConnectOptions, createPort } from '../../src/index.js';
+import { HandPeer, REASON } from '../hostile/peer.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { failsWith, numbers, outcomeOf } from '../process/expect.js';
+import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
 
 withLedger();
 
@@ -226,4 +229,55 @@ test('many who ask at once are each answered as they asked', async (t) => {
     }
   }));
   assert.deepEqual(outcomes, numbers(60).map((number) => (number % 3 === 0 ? `rejected ${number}` : `accepted ${number}`)));
+});
+
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+
+test('clients that give up, or go, before it is decided hold nothing: no descriptor, no place, no request to be received', async (t) => {
+  temporaryRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask', limits: { connections: 3 } });
+  await assert.rejects(connectPort(NAME, { timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
+  await until('it is forgotten', () => port.tryReceive() === undefined);
+  const before = descriptors();
+  for (const _ of numbers(5)) {
+    await Promise.all(numbers(3).map(() => assert.rejects(connectPort(NAME, { timeout: 20 }), failsWith('ERR_ALPC_TIMEOUT'))));
+    await until('their descriptors are closed', () => descriptors() === before);
+  }
+  assert.equal(port.tryReceive(), undefined, 'there is nothing to decide');
+});
+
+for (const decision of ['accept', 'reject'] as const) {
+  test(`to ${decision} who gave up after its request was received comes to nothing, and what it held is gone before`, async (t) => {
+    const port = await portThatAsks(t);
+    const refused: string[] = [];
+    port.on('refuse', (_, reason) => refused.push(reason));
+    const before = descriptors();
+    const abort = new AbortController();
+    const { connecting, request } = await ask(port, { signal: abort.signal });
+    abort.abort();
+    await assert.rejects(connecting, { name: 'AbortError' });
+    await until('its descriptors are closed', () => descriptors() === before);
+    assert.equal(request[decision](), undefined);
+    assert.throws(() => request.accept(), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+    assert.deepEqual([port.connections, refused], [[], []]);
+  });
+}
+
+test('who goes on talking while it is decided on is turned away for that, and told of', async (t) => {
+  const root = temporaryRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask' });
+  const refused: string[] = [];
+  port.on('refuse', (_, reason) => refused.push(reason));
+  const peer = HandPeer.client();
+  atEnd(t, () => peer.close());
+  peer.connect(join(root, 'RPC Control', 'asks'));
+  peer.say();
+  const request = await port.receive();
+  peer.ring();
+  const answer = await peer.answer();
+  assert.ok(answer !== 'end' && answer.reason === REASON.protocol);
+  await until('it is told', () => refused.length > 0);
+  assert.deepEqual(refused, ['protocol']);
+  assert.ok(request instanceof ConnectionRequestMessage);
+  assert.equal(request.accept(), undefined);
 });

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectPort, createPort, type ServerPort } from '../../src/ports/index.js';
+import { WAITING_COST } from '../../src/ports/holdings.js';
 import { withLedger } from '../support/ledger.js';
 import { blockFor, failsWith, numbers, outcomeOf, outcomeOfSync, tally, until } from './expect.js';
 import { journalOf, journalWhen, linesOf, NAME, ownRoot, startClient, startServer, stop } from './serving.js';
@@ -71,12 +72,12 @@ test('a client that does not read slows its own sender, and nobody else', async 
 test('what may wait for room is bounded in number and in bytes; the next one is refused with ERR_ALPC_QUOTA_EXCEEDED', async (t) => {
   ownRoot(t);
   const server = await startServer(t);
-  for (const limits of [{ pendingMessages: 10 }, { pendingBytes: 1320 }]) {
+  for (const limits of [{ pendingMessages: 10 }, { pendingBytes: 10 * (100 + WAITING_COST) }]) {
     const client = await connectPort(NAME, { limits });
     const goOn = await stop(server);
     while (client.tryPost(Buffer.alloc(100)) === 'sent');
     const waiting = numbers(10).map(() => outcomeOf(client.post(Buffer.alloc(100))));
-    await assert.rejects(client.post(Buffer.alloc(100)), failsWith('ERR_ALPC_QUOTA_EXCEEDED', /10 messages \(1320 bytes\) wait for room already/));
+    await assert.rejects(client.post(Buffer.alloc(100)), failsWith('ERR_ALPC_QUOTA_EXCEEDED', /10 messages \(3560 bytes\) wait for room already/));
     await assert.rejects(client.request(Buffer.alloc(100)), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
     assert.throws(() => client.requestSync(Buffer.alloc(100)), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
     assert.equal(client.info().waitingForRoom, 10);

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { connectPort, createPort, type PortLimits, type ServerPort } from '../../src/ports/index.js';
 import type { CommunicationPort } from '../../src/ports/communication-port.js';
+import { WAITING_COST } from '../../src/ports/holdings.js';
 import { atEnd } from '../support/at-end.js';
 import { collectGarbage } from '../support/garbage.js';
 import { withLedger } from '../support/ledger.js';
@@ -23,7 +24,7 @@ const recordLength = Math.ceil((HEADER + LENGTH) / 8) * 8;
 const inRing = Math.floor(RING / recordLength);
 
 const LIMITS: { limits: PortLimits; inQueue: number }[] = [
-  { limits: { pendingBytes: 4_000_000 }, inQueue: Math.floor(4_000_000 / (HEADER + LENGTH)) },
+  { limits: { pendingBytes: 4_000_000 }, inQueue: Math.floor(4_000_000 / (WAITING_COST + LENGTH)) },
   { limits: { pendingMessages: 150 }, inQueue: 150 },
 ];
 
@@ -67,7 +68,7 @@ for (const [side, meet] of Object.entries(SIDES)) {
       const waiting: Promise<void>[] = [];
       for (let i = 0; i < inQueue; i++) waiting.push(port.post(data));
       assert.equal(port.info().waitingForRoom, inQueue);
-      for (let i = 0; i < 1000; i++) await assert.rejects(port.post(data), failsWith('ERR_ALPC_QUOTA_EXCEEDED', new RegExp(`${inQueue} messages \\(${inQueue * (HEADER + LENGTH)} bytes\\) wait for room`)));
+      for (let i = 0; i < 1000; i++) await assert.rejects(port.post(data), failsWith('ERR_ALPC_QUOTA_EXCEEDED', new RegExp(`${inQueue} messages \\(${inQueue * (WAITING_COST + LENGTH)} bytes\\) wait for room`)));
       assert.throws(() => port.requestSync(data, { timeout: 0 }), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
       const kept = bytesInUse() - before;
       // Beside the copies there may be a slab or two of small things.
