@@ -30,7 +30,6 @@ export function useDetails(explorer: Explorer, name: string): LiveDetails {
   const object = explorer.namespace.get(name);
 
   const take = (found: ObjectDetails): void => {
-    if (Date.parse(found.at) < Date.parse(details.peek()?.at ?? found.at)) return; // the stream was quicker
     history.current.push(found.at, found.port?.latency);
     rates.current.push(found.port);
     isGone.value = false;
@@ -39,10 +38,11 @@ export function useDetails(explorer: Explorer, name: string): LiveDetails {
   };
   useEffect(() => {
     let isWanted = true;
+    const isFirst = (): boolean => isWanted && details.peek() === undefined; // the stream may be quicker
     const fail = (error: unknown): void => {
       problem.value = error instanceof ApiError ? error.message : SILENT; // the stream would not say why
     };
-    explorer.api.object(name).then((found) => isWanted && take(found), (error: unknown) => isWanted && details.peek() === undefined && fail(error));
+    explorer.api.object(name).then((found) => isFirst() && take(found), (error: unknown) => isFirst() && fail(error));
     return () => {
       isWanted = false;
     };
