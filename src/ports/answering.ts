@@ -37,7 +37,7 @@ export function answer(connection: Connection, messageId: number, callbackId: nu
     return 'sent';
   }
   if (connection.state !== 'open' || connection.inbound.isDraining) return 'disconnected';
-  if (!outbound.mayWait(attachment === undefined ? dataLength : dataLength + attachment.byteLength)) {
+  if (!outbound.mayAnswerWait(attachment === undefined ? dataLength : dataLength + attachment.byteLength)) {
     // The peer asks and does not read the answers, or all of its user's connections do: it is over its quota, and its calls must settle all the same.
     connection.endForWant();
     return 'disconnected';

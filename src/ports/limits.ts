@@ -19,9 +19,9 @@ export interface PortLimits {
   ringLength?: number;
   /** The longest ring that the peer may send through, in bytes: its memory is charged to who reads it. 4,096 to 64 MiB; 1 MiB by default. */
   peerRingLength?: number;
-  /** Messages that may be pending for one connection: requests taken and not yet answered, messages taken from the ring and not yet received, messages that wait for room. 1 to 1,000,000; 4,096 by default. */
+  /** Messages that may be pending for one connection: requests taken and not yet answered, messages taken from the ring and not yet received, messages of this side's own, answers not among them, that wait for room. 1 to 1,000,000; 4,096 by default. */
   pendingMessages?: number;
-  /** The same in bytes: of payload, and of what waits for room with 256 for each. 1 to 2^31-1; 16 MiB by default. */
+  /** The same in bytes: of payload, and of what waits for room, answers among it, with 256 for each. 1 to 2^31-1; 16 MiB by default. */
   pendingBytes?: number;
   /**
    * Bytes of what waits for room, and of what was taken from the ring and not yet received, for all connections of a connection port; each message counts

@@ -127,10 +127,17 @@ export class Outbound {
     this.#connection.wake();
   }
 
-  /** Whether one more may wait. What it takes of the heap counts too: answers of no bytes are not for nothing. */
+  /** Whether one more message of this side may wait. */
   mayWait(length: number): boolean {
-    const { pendingMessages, pendingBytes } = this.#limits;
-    return this.#waiting.length < pendingMessages && this.#waitingBytes + WAITING_COST + length <= pendingBytes && this.#holding.hasRoomFor(length);
+    return this.#waiting.length < this.#limits.pendingMessages && this.mayAnswerWait(length);
+  }
+
+  /**
+   * Whether one more answer may: as many as there is memory for, and not `pendingMessages` of them, for who asks much in one turn of its event loop reads
+   * them in the next. What each takes of the heap counts: answers of no bytes are not for nothing.
+   */
+  mayAnswerWait(length: number): boolean {
+    return this.#waitingBytes + WAITING_COST + length <= this.#limits.pendingBytes && this.#holding.hasRoomFor(length);
   }
 
   /** Whether a request or datagram of this side may still wait for room. @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED */

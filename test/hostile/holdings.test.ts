@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { WAITING_COST } from '../../src/ports/holdings.js';
 import { outcomeOf, numbers, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -29,7 +30,7 @@ async function askAndNotRead(peer: HandPeer, times: number): Promise<void> {
 const waitingIn = ({ port }: Served): number[] => port.connections.map((connection) => connection.info().waitingForRoom);
 
 test('41: answers that a client does not read are bounded in number, too, though they have no bytes', async (t) => {
-  const served = await serve(t, { limits: { ringLength: PAGE, pendingMessages: 20 } });
+  const served = await serve(t, { limits: { ringLength: PAGE, pendingBytes: 20 * WAITING_COST } });
   const outcomes: string[] = [];
   served.port.on('message', (message) => message.type === 'request' && outcomes.push(message.reply('')));
   const hostile = await served.peer();
