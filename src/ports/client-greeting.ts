@@ -16,7 +16,7 @@ import { peerCredentials, peerGroups } from '../platform/credentials.js';
 import { adoptDescriptor, duplicateDescriptor, releaseDescriptor } from '../platform/descriptors.js';
 import { inodeOf } from '../platform/memory-file.js';
 import { discardDescriptor } from '../platform/foreign-descriptors.js';
-import { Descriptor, pathOf } from '../platform/directory.js';
+import { Descriptor, pathOf, statOf } from '../platform/directory.js';
 import { addressOfSocketFile } from '../platform/listener.js';
 import { waitReadable } from '../platform/poller.js';
 import { closeDescriptor, SystemError, translate } from '../platform/system.js';
@@ -26,7 +26,7 @@ import { channels } from './diagnostics.js';
 import { decodePacket, encodePacket, type HandshakePacket } from './handshake.js';
 import { checkMessage } from './message-arguments.js';
 import { PeerIdentity } from './peer-identity.js';
-import type { Thread } from './thread.js';
+import { fileKey, type Thread } from './thread.js';
 
 /** Who the server must be: each figure that is given must be what the kernel recorded when the server began to listen. */
 export interface RequiredServer {
@@ -82,6 +82,13 @@ export class ClientGreeting {
     } catch (error) {
       throw translate(error, String(this));
     }
+  }
+
+  /** For who blocks until there is an answer. @throws AlpcError ERR_ALPC_DEADLOCK when this very thread would have to give it */
+  checkNotOwn(): void {
+    const { served } = this.#thread;
+    if (served.size === 0 || !served.has(fileKey(statOf((this.#file ??= this.#openFile()))))) return;
+    throw new AlpcError('ERR_ALPC_DEADLOCK', `${this}: this thread serves that port, and could not answer while it blocks; use connectPort`);
   }
 
   /** Connects, checks the server and says hello. False: the server's backlog is full, try again after `backoff` ms. */

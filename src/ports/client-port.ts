@@ -78,7 +78,10 @@ export async function connectPort(name: string | DescriptorToOpen, options?: Con
   }
 }
 
-/** As `connectPort`, but blocks this thread until the server answers, and throws what `connectPort` rejects with. */
+/**
+ * As `connectPort`, but blocks this thread until the server answers, and throws what `connectPort` rejects with; ERR_ALPC_DEADLOCK when this thread
+ * serves the port itself.
+ */
 export function connectPortSync(name: string | DescriptorToOpen, options?: ConnectSyncOptions): ClientPort {
   const checked = checkConnectOptions(options);
   const thread = thisThread();
@@ -86,6 +89,7 @@ export function connectPortSync(name: string | DescriptorToOpen, options?: Conne
   using received = typeof name === 'object' && name !== null ? receivedPort(name) : undefined;
   const greeting = new ClientGreeting(thread, received ?? (name as string), checked);
   try {
+    greeting.checkNotOwn();
     while (!greeting.connect()) sleepUntilReadable(-1, Math.min(greeting.backoff(), leftOrThrow(greeting, deadline, checked.timeout)));
     for (;;) {
       const greeted = greeting.read();

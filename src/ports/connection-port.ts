@@ -28,7 +28,7 @@ import type { RefusalReason } from './reception.js';
 import { ServerConnections } from './server-connections.js';
 import type { ServerPort } from './server-port.js';
 import type { Spin } from './spin-options.js';
-import type { Thread } from './thread.js';
+import { fileKey, type Thread } from './thread.js';
 
 /** What a connection port receives. */
 export type Message = ConnectionMessage | ConnectionRequestMessage;
@@ -108,6 +108,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
       this.#connections.close();
       throw error;
     }
+    thread.served.add(fileKey(bound));
   }
 
   /** Engine room: as a message's handle, with which its receiver can connect wherever the name stands. */
@@ -303,6 +304,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   }
 
   #shut(): void {
+    this.#thread.served.delete(fileKey(this.#bound));
     this.#thread.attention.forget(this);
     this.#stopWatching();
     this.#connections.close();

@@ -25,6 +25,8 @@ export class Thread {
   readonly packet = new Uint8Array(MAX_PACKET);
   /** By the inode number of the client's outbox, which names a connection on both sides. */
   readonly connections = new Map<number, Set<Connection>>();
+  /** Socket files, by device and inode number, of the ports that this thread serves. */
+  readonly served = new Set<string>();
   readonly longestSleep = isMainThread ? LONGEST_SLEEP : LONGEST_SLEEP_IN_WORKER;
   readonly #peerPages = new Map<number, { page: PeerWaitPage; users: number }>();
   #waitPage: WaitPage | undefined;
@@ -65,6 +67,11 @@ export class Thread {
     at?.delete(connection);
     if (at?.size === 0) this.connections.delete(connection.inode);
   }
+}
+
+/** Names a file in `Thread.served`. */
+export function fileKey({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string {
+  return `${dev}:${ino}`;
 }
 
 const current: { thread?: Thread } = {};

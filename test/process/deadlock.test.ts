@@ -7,7 +7,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import { type ClientPort, connectPort, type ConnectionPort, createPort, createUnconnectedPort, type ServerPort } from '../../src/ports/index.js';
+import { createSymbolicLink, removeObject } from '../../src/objects/index.js';
+import { type ClientPort, connectPort, connectPortSync, type ConnectionPort, createPort, createUnconnectedPort, type ServerPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { cross, failsWith, numbers, outcomeOf, outcomeOfSync } from './expect.js';
@@ -115,6 +116,20 @@ test('a thread that calls itself gets ERR_ALPC_DEADLOCK, as client, as server an
   while (client.tryPost(Buffer.alloc(1000)) === 'sent');
   assert.throws(() => client.postSync(Buffer.alloc(1000)), failsWith('ERR_ALPC_DEADLOCK', /room that only it can make/));
   assert.equal(itself.requestSync('by a callback', { onCallback: (request) => void request.reply('myself') }).data.toString(), 'myself');
+});
+
+test('a thread that connects to its own port and blocks gets ERR_ALPC_DEADLOCK, by any name of it, and connects without blocking', async (t) => {
+  ownRoot(t, { kills: true }); // the client that listens
+  createSymbolicLink('\\RPC Control\\another', NAME);
+  atEnd(t, () => removeObject('\\RPC Control\\another'));
+  await using port = await createPort(NAME);
+  for (const name of [NAME, '\\RPC Control\\another']) assert.throws(() => connectPortSync(name), failsWith('ERR_ALPC_DEADLOCK', /serves that port/));
+  await using client = await connectPort(NAME);
+  assert.equal(port.connections.length, 1);
+  const actor = startClient(t);
+  await actor.ask({ type: 'listen', name: THEIRS }, 'listening');
+  using other = connectPortSync(THEIRS); // a port of somebody else answers
+  assert.deepEqual([client.closed, other.closed], [false, false]);
 });
 
 test('a blocked thread that another awaits is in no circle: the awaiting one answers', async (t) => {
