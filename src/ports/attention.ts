@@ -7,6 +7,7 @@
  */
 
 import { performance } from 'node:perf_hooks';
+import { throwApart } from '../base/uncaught.js';
 import { yieldProcessor } from '../platform/poller.js';
 
 export interface Attentive {
@@ -120,6 +121,8 @@ export class Attention {
           this.#watched.splice(at, 1);
         }
       }
+    } catch (error) {
+      throwApart(error); // as `hear`'s caller does: so they come in their order, whatever stands between a poll's callback and its ticks
     } finally {
       // A handler's exception ends this turn and not the watch; those whose turn it was not yet come first in the next.
       if (at >= 0) this.#watched.unshift(...this.#watched.splice(at));

@@ -61,9 +61,17 @@ class Hands {
     return this.#turns.length;
   }
 
+  /** With the ticks that follow. */
   turn(milliseconds = 0): void {
     this.now += milliseconds;
-    for (const callback of this.#turns.splice(0)) callback();
+    const ticks: (() => void)[] = [];
+    const ticking = mock.method(process, 'nextTick', (callback: () => void) => void ticks.push(callback));
+    try {
+      for (const callback of this.#turns.splice(0)) callback();
+    } finally {
+      ticking.mock.restore();
+    }
+    for (const tick of ticks) tick();
   }
 }
 
@@ -214,7 +222,7 @@ test('an exception of a handler ends the turn and not the watch: every port is l
     throw new Error('thrown by a handler');
   };
   assert.throws(() => hands.turn(), /thrown by a handler/);
-  assert.equal(hands.scheduled, 1);
+  assert.equal(hands.scheduled, 2); // the next turn, and what sees to it that the error is thrown
   ports.forEach((port) => port.take());
   hands.turn();
   assert.deepEqual(ports.map((port) => port.take()), ['look', 'look', 'look']);
