@@ -52,7 +52,7 @@ export class PortHoldings {
 }
 
 /** One connection's part in them, in one direction. */
-export class Holding {
+export class HoldingShare {
   readonly #all: PortHoldings | undefined;
   readonly #uid: number;
   #bytes = 0;

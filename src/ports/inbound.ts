@@ -13,7 +13,7 @@ import type { OnCallback, PendingCall } from './calls.js';
 import type { Connection, ConnectionMessage } from './connection.js';
 import { channels, tellReceive } from './diagnostics.js';
 import { Fifo } from './fifo.js';
-import { Holding } from './holdings.js';
+import { HoldingShare } from './holdings.js';
 import type { Figures } from './latency-meter.js';
 import type { Limits } from './limits.js';
 import { type CanceledMessage, canceledMessage, clientDiedMessage, datagramMessage, type EndReason, portClosedMessage, replyMessage, type RequestMessage, requestMessage } from './message.js';
@@ -32,7 +32,7 @@ export class Inbound {
   readonly #limits: Limits;
   readonly #figures: Figures;
   readonly #queue = new Fifo<ConnectionMessage>();
-  readonly #holding: Holding;
+  readonly #holding: HoldingShare;
   readonly unanswered: Unanswered;
   /** The peer is gone, and what it left is being taken: it reads no answers any more. */
   isDraining = false;
@@ -42,7 +42,7 @@ export class Inbound {
   #run: Run | undefined;
 
   /** `holding`: its part in what waits for all connections of the same port. */
-  constructor(connection: Connection, limits: Limits, holding = new Holding()) {
+  constructor(connection: Connection, limits: Limits, holding = new HoldingShare()) {
     this.#connection = connection;
     this.#limits = limits;
     this.#holding = holding;

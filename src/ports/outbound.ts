@@ -11,7 +11,7 @@ import { Outgoing } from './calls.js';
 import type { Connection } from './connection.js';
 import { channels, tellSend } from './diagnostics.js';
 import { Fifo } from './fifo.js';
-import { Holding, WAITING_COST } from './holdings.js';
+import { HoldingShare, WAITING_COST } from './holdings.js';
 import type { Limits } from './limits.js';
 import type { Attachment } from './attachment.js';
 
@@ -19,13 +19,13 @@ export class Outbound {
   readonly #connection: Connection;
   readonly #limits: Limits;
   readonly #waiting = new Fifo<Outgoing>();
-  readonly #holding: Holding;
+  readonly #holding: HoldingShare;
   #waitingBytes = 0;
   /** Waits for a view to come back from the peer, or to hear of a direct message: they are looked after as what waits for room is. */
   viewWaits = 0;
 
   /** `holding`: its part in what waits for all connections of the same port. */
-  constructor(connection: Connection, limits: Limits, holding = new Holding()) {
+  constructor(connection: Connection, limits: Limits, holding = new HoldingShare()) {
     this.#connection = connection;
     this.#limits = limits;
     this.#holding = holding;

@@ -147,6 +147,37 @@ export async function readUntil<T>(read: () => Promise<T>, isRight: (seen: T) =>
   }
 }
 
+/** Opens the properties of `\\RPC Control\\spooler`. */
+export async function showProperties(page: Page): Promise<void> {
+  await branch(page, 'RPC Control').click();
+  await line(page, 'spooler').dblclick();
+  await page.getByRole('dialog').locator('.facts').first().waitFor();
+}
+
+/** Goes to a tab of the properties; what it says. */
+export async function tab(page: Page, name: string): Promise<string> {
+  await page.getByRole('tab', { name: new RegExp(`^${name}`) }).click();
+  const panel = page.getByRole('tabpanel', { name: new RegExp(`^${name}`) });
+  await panel.waitFor();
+  return panel.innerText();
+}
+
+/** What a fact of the tab says. */
+export function fact(page: Page, name: string): Promise<string> {
+  return page.locator('.facts > div').filter({ has: page.getByText(name, { exact: true }) }).first().locator('dd').innerText();
+}
+
+/** Keeps what the page asks for at such addresses waiting; call what it gives to let it go on. */
+export async function hold(page: Page, address: string): Promise<() => void> {
+  let go = (): void => undefined;
+  const isTime = new Promise<void>((resolve) => (go = resolve));
+  await page.route(address, async (route) => {
+    await isTime;
+    await route.continue();
+  });
+  return () => go();
+}
+
 // ---- whether everybody can use it ------------------------------------------------------------------------------------------
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import type { Page } from 'playwright-core';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { branch, faults, line, noBrowser, openAnew, picture, shows, withBrowser } from './browser.js';
+import { branch, faults, hold, line, noBrowser, openAnew, picture, shows, withBrowser } from './browser.js';
 import { serveFixture } from './fixture-server.js';
 
 const skip = noBrowser;
@@ -38,12 +38,7 @@ test('the focus', { skip }, async (t) => {
   });
 
   await t.test('is not taken from who has begun to type while the tree was on its way', async () => {
-    let isWanted = (): void => undefined;
-    const wanted = new Promise<void>((resolve) => (isWanted = resolve));
-    await page.route('**/api/tree', async (route) => {
-      await wanted;
-      await route.continue();
-    });
+    const isWanted = await hold(page, '**/api/tree');
     await page.reload();
     await page.locator('#search').click(); // the keys of the whole page may not be listened to yet
     await page.keyboard.type('spo');

@@ -9,7 +9,7 @@ import { type ExplorerServer, serveExplorer } from '../../src/explorer/index.js'
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { branch, isLive, line, noBrowser, shows, tells, withBrowser } from './browser.js';
+import { branch, fact, hold, isLive, line, noBrowser, shows, tells, withBrowser } from './browser.js';
 
 const skip = noBrowser;
 const browser = withBrowser();
@@ -32,11 +32,6 @@ async function showProperties(page: Page, name: string): Promise<void> {
   await line(page, name).click();
   await page.keyboard.press('Alt+Enter');
   await page.getByRole('dialog').locator('.facts').first().waitFor();
-}
-
-/** What a fact of the properties says. */
-function fact(page: Page, name: string): Promise<string> {
-  return page.locator('.facts > div').filter({ has: page.getByText(name, { exact: true }) }).first().locator('dd').innerText();
 }
 
 test('a link leads somewhere as soon as its target comes, nowhere when it goes, and who leads in a circle is told so', { skip }, async (t) => {
@@ -159,12 +154,7 @@ test('properties that nobody brings up to date any more say so', { skip }, async
 test('the tree is shown before the server watches, and what came in between is not missed', { skip }, async (t) => {
   rootWithDirectories(t);
   const { page } = await browser.open(t, (await serve(t)).link);
-  let go = (): void => undefined;
-  const isTime = new Promise<void>((resolve) => (go = resolve));
-  await page.route('**/api/events*', async (route) => {
-    await isTime;
-    await route.continue();
-  });
+  const go = await hold(page, '**/api/events*');
   await page.reload();
   await line(page, 'Callback').waitFor();
   await page.locator('.link.connecting').waitFor();

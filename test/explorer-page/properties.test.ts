@@ -1,13 +1,12 @@
 /** The properties of real ports in a real browser, tab by tab, and the picture of the whole: what processes do shows there, also while a server is stopped. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import type { Page } from 'playwright-core';
 import { type ExplorerServer, serveExplorer } from '../../src/explorer/index.js';
 import { type SceneActor, startCircle, startClient, startServer } from '../explorer/scene.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { branch, line, noBrowser, picture, readUntil, shows, tells, withBrowser } from './browser.js';
+import { branch, fact, line, noBrowser, picture, readUntil, showProperties, shows, tab, tells, withBrowser } from './browser.js';
 import { drawnLines, pixelsOf } from './drawn.js';
 
 const skip = noBrowser;
@@ -42,24 +41,6 @@ async function startScene(t: TestContext): Promise<Scene> {
   };
   await ask(3);
   return { server, client, ask, asked: () => asked };
-}
-
-async function showProperties(page: Page): Promise<void> {
-  await branch(page, 'RPC Control').click();
-  await line(page, 'spooler').dblclick();
-  await page.getByRole('dialog').locator('.facts').first().waitFor();
-}
-
-async function tab(page: Page, name: string): Promise<string> {
-  await page.getByRole('tab', { name: new RegExp(`^${name}`) }).click();
-  const panel = page.getByRole('tabpanel', { name: new RegExp(`^${name}`) });
-  await panel.waitFor();
-  return panel.innerText();
-}
-
-/** What a fact of the tab says. */
-function fact(page: Page, name: string): Promise<string> {
-  return page.locator('.facts > div').filter({ has: page.getByText(name, { exact: true }) }).first().locator('dd').innerText();
 }
 
 /** What is looked at, one after the other, while the server is asked, while it is stopped, and when it is dead. */

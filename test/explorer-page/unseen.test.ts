@@ -9,7 +9,7 @@ import type { PortDetails } from '../../src/explorer/model.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { branch, line, noBrowser, picture, shows, withBrowser } from './browser.js';
+import { fact, noBrowser, picture, showProperties, shows, tab, withBrowser } from './browser.js';
 import { type Fixture, readFixture, serveFixture } from './fixture-server.js';
 
 const skip = noBrowser;
@@ -29,27 +29,10 @@ async function openWith(t: TestContext, change: (port: PortDetails) => object): 
   return page;
 }
 
-async function showProperties(page: Page): Promise<void> {
-  await branch(page, 'RPC Control').click();
-  await line(page, 'spooler').dblclick();
-  await page.getByRole('dialog').locator('.facts').first().waitFor();
-}
-
-async function tab(page: Page, name: string): Promise<string> {
-  await page.getByRole('tab', { name: new RegExp(`^${name}`) }).click();
-  const panel = page.getByRole('tabpanel', { name: new RegExp(`^${name}`) });
-  await panel.waitFor();
-  return panel.innerText();
-}
-
 /** What the Queues say, but for the backlog, which the kernel tells. */
 async function tiles(page: Page): Promise<string[]> {
   await tab(page, 'Queues');
   return (await page.locator('.tiles dd').allInnerTexts()).slice(0, -1);
-}
-
-function fact(page: Page, name: string): Promise<string> {
-  return page.locator('.facts > div').filter({ has: page.getByText(name, { exact: true }) }).first().locator('dd').innerText();
 }
 
 test('of a port with nothing but hidden connections no figure is a zero, and nobody says that nobody waits', { skip }, async (t) => {

@@ -1,7 +1,7 @@
 /** What waits for the clients of a port: its sums for each user and for all, against plain ones. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Holding, PortHoldings } from '../../src/ports/holdings.js';
+import { HoldingShare, PortHoldings } from '../../src/ports/holdings.js';
 import { checkLimits } from '../../src/ports/limits.js';
 import { randomFrom } from '../memory/support.js';
 
@@ -12,7 +12,7 @@ const charge = (length: number): number => Math.max(4096, 256 + length);
 test('each user has its share, the port\'s own and root the whole; connections of a user add up, and what has left is nobody\'s', () => {
   const random = randomFrom(1);
   const all = new PortHoldings(OWNER, LIMITS);
-  const parts = [0, OWNER, 1, 1, 1, 2, 2, 3].map((uid) => ({ uid, holding: new Holding(all, uid), lengths: [] as number[] }));
+  const parts = [0, OWNER, 1, 1, 1, 2, 2, 3].map((uid) => ({ uid, holding: new HoldingShare(all, uid), lengths: [] as number[] }));
   const sumOf = (uid?: number): number => parts.filter((part) => uid === undefined || part.uid === uid).flatMap(({ lengths }) => lengths).reduce((sum, length) => sum + charge(length), 0);
   const seen = { admitted: 0, shareFull: 0, allFull: 0 };
   for (let i = 0; i < 20_000; i++) {
@@ -43,7 +43,7 @@ test('each user has its share, the port\'s own and root the whole; connections o
 });
 
 test('a connection that is its port\'s only one has no sum', () => {
-  const holding = new Holding();
+  const holding = new HoldingShare();
   for (let i = 0; i < 1000; i++) holding.add(2 ** 40);
   assert.equal(holding.hasRoomFor(2 ** 40), true);
 });
