@@ -349,18 +349,17 @@ export class Dispatch implements Place {
 
   /** Frees a thread's seat, and what it held. Whoever else found it dead may have done it already, and a new thread sit there. */
   #bury(seat: number, thread: number): void {
-    const orphaned = new Set<number>();
     this.#locked(() => {
       if (this.seats.threadOf(seat) !== thread) return;
       for (let lane = 0; lane < MAX_LANES; lane++) {
-        if (this.#orphan(lane, seat)) orphaned.add(lane);
+        this.#orphan(lane, seat);
         if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.#giveUpLane(lane);
       }
       this.seats.free(seat);
       if (!this.#packets.isEmpty) this.seats.callOne();
     });
-    // All of them: it may have ended after it made room, and before it told those who wait for that.
-    for (let lane = 0; lane < MAX_LANES; lane++) if (orphaned.has(lane) || Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
+    // All owners, not only of what it held: it may have ended after it made room, and before it told those who wait for that.
+    for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
   }
 
   /** Its owner has ended, and its ports with it: nobody waits for the answers. Who has made one, and waits for room, goes on. */
@@ -375,8 +374,8 @@ export class Dispatch implements Place {
     Atomics.notify(words, laneAt(lane) + Lane.room);
   }
 
-  /** Marks what a seat holds of a lane as nobody's. Whether there was anything. */
-  #orphan(lane: number, seat: number): boolean {
+  /** Marks what a seat holds of a lane as nobody's. */
+  #orphan(lane: number, seat: number): void {
     let any = false;
     for (let token = 0; token < TOKENS; token++) {
       const at = tokenAt(lane, token);
@@ -387,7 +386,6 @@ export class Dispatch implements Place {
       if (Atomics.compareExchange(this.words, at, word, tokenWord(generationOf(word), TokenState.orphaned)) === word) any = true;
     }
     if (any) Atomics.store(this.words, laneAt(lane) + Lane.orphans, 1);
-    return any;
   }
 }
 
