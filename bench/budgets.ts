@@ -5,6 +5,7 @@
  */
 import type { FigureName, Figures } from './core/figures.js';
 import { number, ratio } from './core/table.js';
+import type { ScenarioName } from './peer.js';
 import type { PeerName } from './peers/index.js';
 
 export interface Budget {
@@ -82,6 +83,12 @@ export const BUDGETS: readonly Budget[] = [
   { what: 'echo of 1 MiB', figure: large('alpc views', '1 MiB', 'median'), relation: 'at most', limit: 1.5, against: large('MessagePort (thread), transferred', '1 MiB', 'median') },
   { what: 'heap garbage of an awaited call', figure: { scenario: 'garbage', peer: 'alpc awaited, on', case: 'a call', metric: 'heap bytes' }, relation: 'at most', limit: 1024, unit: 'bytes' },
 ];
+
+/** Those whose figures in a scenario some budget holds against each other. */
+export function comparedIn(scenario: ScenarioName): ReadonlySet<PeerName> {
+  const figures = BUDGETS.flatMap(({ figure, against }) => (against === undefined ? [figure] : [figure, against]));
+  return new Set(figures.filter((figure) => figure.scenario === scenario).map(({ peer }) => peer));
+}
 
 /** @param noBaseline why the baseline in C is not there, if it is not: what needs it is then skipped */
 export function judge(figures: Figures, noBaseline?: string): Verdict[] {

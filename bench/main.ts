@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildBaseline, type Baseline } from './baseline/baseline.js';
-import { isSuccess, judge } from './budgets.js';
+import { comparedIn, isSuccess, judge } from './budgets.js';
 import { describeEnvironment, foreignLoad } from './core/environment.js';
 import { Figures } from './core/figures.js';
 import { endJobs, runJob } from './core/job.js';
@@ -42,19 +42,19 @@ async function runScenario(run: Run, scenario: Scenario): Promise<void> {
   const wanted = (peer: string): boolean => flags.only.test(`${scenario.name}: ${peer}`);
   const peers = ALL_PEERS.filter((peer) => peer.scenarios.includes(scenario.name) && wanted(peer.name));
   if (peers.length > 0) run.foreignLoad[scenario.name] = await foreignLoad();
-  const jobs = ({ name }: (typeof peers)[number]): number => scenario.jobs?.(name) ?? 1;
+  const compared = comparedIn(scenario.name);
   const rounds = Math.min(flags.rounds, scenario.maxRounds ?? Infinity);
   for (let round = 0; round < rounds; round++) {
-    if (scenario.name === 'round trip' && typeof baseline !== 'string' && wanted('C')) {
-      const floor = await baseline.measure(PACES[flags.pace].measureMs, cores);
-      figures.add(scenario.name, 'C spin', floor['C spin']);
-      figures.add(scenario.name, 'C futex', floor['C futex']);
-    }
-    for (let turn = 0; turn < Math.max(...peers.map(jobs)); turn++) {
-      for (const { name } of peers.filter((peer) => turn < jobs(peer))) {
+    for (let turn = 0; turn < (scenario.turns ?? 1); turn++) {
+      if (scenario.name === 'round trip' && typeof baseline !== 'string' && wanted('C')) {
+        const floor = await baseline.measure(PACES[flags.pace].measureMs, cores);
+        figures.add(scenario.name, 'C spin', floor['C spin']);
+        figures.add(scenario.name, 'C futex', floor['C futex']);
+      }
+      for (const { name } of peers.filter(({ name }) => turn === 0 || compared.has(name))) {
         progress(`${scenario.name}, round ${round + 1} of ${rounds}: ${name}`);
         try {
-          figures.add(scenario.name, name, await runJob({ scenario, peer: name, pace: flags.pace, cores: scenario.pinned ? cores : undefined }));
+          figures.add(scenario.name, name, await runJob({ scenario, peer: name, pace: flags.pace, turn, cores: scenario.pinned ? cores : undefined }));
         } catch (error) {
           run.failures.push((error as Error).message);
         }

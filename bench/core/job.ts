@@ -17,15 +17,17 @@ export interface Job {
   readonly scenario: Scenario;
   readonly peer: string;
   readonly pace: keyof typeof PACES;
+  /** How many jobs of the same there were in this round. */
+  readonly turn?: number;
   /** Where the two sides run, if that is not left to the scheduler. */
   readonly cores?: TwoCores | undefined;
 }
 
 /** @throws Error when the job failed, with what it wrote to standard error. */
-export async function runJob({ scenario, peer, pace, cores }: Job): Promise<Measured[]> {
+export async function runJob({ scenario, peer, pace, turn = 0, cores }: Job): Promise<Measured[]> {
   const script = fileURLToPath(new URL('./job-main.js', import.meta.url));
   const placement = cores === undefined ? [] : [`${cores.caller}`, `${cores.server}`];
-  const job = spawn(process.execPath, [...(scenario.nodeFlags ?? []), script, scenario.name, peer, pace, ...placement], {
+  const job = spawn(process.execPath, [...(scenario.nodeFlags ?? []), script, scenario.name, peer, pace, `${turn}`, ...placement], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

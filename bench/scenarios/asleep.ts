@@ -11,7 +11,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Samples } from '../core/statistics.js';
 import { inMicroseconds, payload } from '../core/timing.js';
 import type { Measured, Session } from '../peer.js';
-import type { PeerName } from '../peers/index.js';
 import { column, SIZES } from './round-trip.js';
 import type { Scenario } from './scenario.js';
 
@@ -21,8 +20,6 @@ const WARM_UP_PAUSE_MS = 1;
 const WARM_UP_CALLS = 4000;
 /** For the longer messages, whose way is the same but for the copies. */
 const MORE_WARM_UP_CALLS = 200;
-const PAIRS = 3;
-const COMPARED: ReadonlySet<PeerName> = new Set<PeerName>(['net echo', 'alpc blocking, receiveSync', 'alpc blocking, on', 'alpc blocking, for await', 'alpc awaited, on']);
 /** Calls after the warm-up in which what is adaptive finds out that nothing is going on. */
 const SETTLING = 5;
 
@@ -44,11 +41,11 @@ export const asleep: Scenario = {
   columns: [column('64 B'), column('1 KiB'), column('16 KiB'), column('60 KiB')],
   ratioTo: 'net echo',
   maxRounds: 3, // a tenth of a minute and more for each job
-  jobs: (peer) => (COMPARED.has(peer) ? PAIRS : 1),
-  async measure(peer, pace) {
+  turns: 5,
+  async measure(peer, pace, turn) {
     const session = await peer.start('asleep');
     const figures: Measured[] = [];
-    for (const [name, size] of SIZES) {
+    for (const [name, size] of turn === 0 ? SIZES : SIZES.slice(0, 1)) {
       const data = payload(size);
       const isFirst = figures.length === 0;
       await sleepyCalls(session, isFirst ? WARM_UP_CALLS : MORE_WARM_UP_CALLS, WARM_UP_PAUSE_MS, data);

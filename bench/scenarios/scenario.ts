@@ -27,8 +27,11 @@ export interface Scenario {
   readonly nodeFlags?: readonly string[];
   /** Rounds, where fewer than asked for are enough. */
   readonly maxRounds?: number;
-  /** Jobs of a peer in each round, where one pair of processes says too little of the next; 1 without a word. */
-  jobs?(peer: PeerName): number;
+  /**
+   * Jobs in each round of what a budget compares, where one pair of processes, or one moment, says too little of the next; 1 without a word.
+   * From the second on `turn` is not 0, and only what the budgets are about needs to be measured.
+   */
+  readonly turns?: number;
   /** Runs in the measuring process. */
-  measure(peer: Peer, pace: Pace): Promise<Measured[]>;
+  measure(peer: Peer, pace: Pace, turn: number): Promise<Measured[]>;
 }

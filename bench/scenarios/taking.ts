@@ -15,6 +15,7 @@ export const taking: Scenario = {
   title: `Messages of 64 B that wait, ${MESSAGES} at once, to a receiver that counts them; thousands a second`,
   columns: [{ heading: '1000/s', case: '64 B', metric: 'thousands per second', digits: 0 }],
   ratioTo: 'alpc awaited, on',
+  turns: 3,
   async measure(peer, pace) {
     const session = await peer.start('taking');
     const data = payload(64);

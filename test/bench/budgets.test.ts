@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BUDGETS, isSuccess, judge, type Verdict } from '../../bench/budgets.js';
+import { BUDGETS, comparedIn, isSuccess, judge, type Verdict } from '../../bench/budgets.js';
 import { Figures, type FigureName } from '../../bench/core/figures.js';
 import { ratio } from '../../bench/core/table.js';
 
@@ -37,6 +37,12 @@ test('what was not measured does not hold', () => {
 test('without the baseline in C its budget is skipped, and no other', () => {
   const skipped = judge(new Figures(), 'there is no C compiler').filter(({ holds }) => holds === 'skipped');
   assert.deepEqual(skipped.map(({ budget }) => budget.against?.peer), ['C spin']);
+});
+
+test('who is compared in a scenario are those whose figures a budget holds against a limit, or another against theirs', () => {
+  assert.deepEqual([...comparedIn('taking')], ['alpc awaited, completion list', 'alpc awaited, on']);
+  assert.deepEqual([...comparedIn('idle')], ['alpc awaited, on']);
+  assert.deepEqual([...comparedIn('unpinned')], []);
 });
 
 test('ratios are written as one says them', () => {
