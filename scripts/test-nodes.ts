@@ -19,10 +19,10 @@ import { fileURLToPath } from 'node:url';
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const NODES = ['20', '22', '24', '26'];
 /**
- * What is tested in worker threads too. Not objects/, whose tests of modes set the umask, which Node lets its main thread alone do; nor hostile/ and death/: what
- * they attack is the same code in either thread, and what differs there, polls and descriptors, is among the tests of process/.
+ * What is tested in worker threads too. Not objects/, whose tests of modes set the umask, which Node lets its main thread alone do; nor the
+ * kill points (death/client-life, death/server-life), where it is whole processes that die.
  */
-const CORE = ['process/', 'ports/', 'support/', 'memory/', 'notification/', 'rpc/'];
+const CORE = ['process/', 'ports/', 'support/', 'memory/', 'notification/', 'rpc/', 'hostile/', 'death/crowd', 'death/exits', 'death/kill-points', 'death/stopped', 'death/waiting'];
 /** Nobody: a number that no account should have. */
 const ORDINARY_USER = 54_321;
 const isRoot = process.geteuid!() === 0;

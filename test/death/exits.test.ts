@@ -84,7 +84,7 @@ const EXPECTED: Record<End, ActorEnd> = {
 };
 
 async function processEnds(t: TestContext, where: Where, call: Blocking, end: End): Promise<void> {
-  const actor = startActor<Order, News>(t, new URL('./exits-actor.js', import.meta.url), [where, call, nameFor(call)]);
+  const actor = startActor<Order, News>(t, new URL('./exits-actor.js', import.meta.url), [where, call, nameFor(call)], {}, { thread: 'main' });
   const peer = await meet(t, call, () => actor.ask({ type: 'begin' }, 'begun'));
   await until('it is met', peer.met);
   await sleep(100); // it is deep in its wait

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { isMainThread } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
 import { libc, libuv } from '../../src/platform/system.js';
 import { withLedger } from '../support/ledger.js';
@@ -51,7 +52,7 @@ test("a connection's life passes points before and after every call, and the sam
   assert.ok([...servers, ...clients].some((point) => /: send \d before/.test(point)), 'a bell was rung');
 });
 
-test('where it is awaited, the polls of the event loop have their points too', async (t) => {
+test('where it is awaited, the polls of the event loop have their points too', { skip: !isMainThread && 'a worker thread, which has no polls of its own: see loop-watch.ts' }, async (t) => {
   for (const trace of await lifeOf(t, 'awaited')) {
     for (const call of ['uv_poll_init', 'uv_poll_start', 'uv_close']) assert.ok(trace.some((point) => point.includes(`: ${call} 1 `)), `${call} is not in ${trace.join(', ')}`);
   }

@@ -20,7 +20,7 @@ withLedger();
 const SOON = 100;
 const TRIES = 5;
 
-const mortal = (t: TestContext): Actor<Order, News> => startActor<Order, News>(t, new URL('./dying-actor.js', import.meta.url));
+const mortal = (t: TestContext): Actor<Order, News> => startActor<Order, News>(t, new URL('./dying-actor.js', import.meta.url), [], {}, { thread: 'main' });
 
 /** A wait, and what it came to; it notes the time of its end. */
 type Wait = () => Promise<string> | string;

@@ -23,7 +23,7 @@ const LONG = 20_000;
 const ringLength = 2 ** 20;
 
 function floodAt(t: TestContext, flood: Omit<Flood, 'type'>): Actor<Order, News> {
-  const actor = startActor<Order, News>(t, new URL('./flood-actor.js', import.meta.url));
+  const actor = startActor<Order, News>(t, new URL('./flood-actor.js', import.meta.url), [], {}, { thread: 'main' });
   actor.send({ type: 'flood', ...flood });
   return actor;
 }

@@ -35,7 +35,7 @@ const [ALICE, BOB] = [{ uid: 4001, gid: 4001 }, { uid: 4002, gid: 4002 }];
 type Stranger = Actor<StrangerOrder, StrangerNews>;
 
 async function startStranger(t: TestContext, identity: ActorOptions = {}): Promise<Stranger> {
-  const actor = startActor<StrangerOrder, StrangerNews>(t, new URL('./stranger-actor.js', import.meta.url), [], {}, identity);
+  const actor = startActor<StrangerOrder, StrangerNews>(t, new URL('./stranger-actor.js', import.meta.url), [], {}, { ...identity, thread: 'main' });
   await actor.until('done');
   return actor;
 }

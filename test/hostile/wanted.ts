@@ -40,7 +40,7 @@ export function leaveDead(path: string, type = SOCK_SEQPACKET, listened = true):
 export type Racer = Actor<RacingOrder, RacingNews>;
 
 export async function startRacer(t: TestContext): Promise<Racer> {
-  const actor = startActor<RacingOrder, RacingNews>(t, new URL('./racing-actor.js', import.meta.url), [], {}, { watchdog: times(100_000, 3_600_000) });
+  const actor = startActor<RacingOrder, RacingNews>(t, new URL('./racing-actor.js', import.meta.url), [], {}, { watchdog: times(100_000, 3_600_000), thread: 'main' });
   await actor.until('done');
   return actor;
 }

@@ -34,6 +34,8 @@ export interface ActorOptions {
   gid?: number;
   /** Flags of node. */
   execArgv?: string[];
+  /** It works in the process's own thread, where the tests run in worker threads too: one that becomes another user, handles signals, kills itself or never comes back to its event loop. */
+  thread?: 'main';
 }
 
 interface Wait {
@@ -71,8 +73,8 @@ export class Actor<Order extends ActorMessage = ActorMessage, News extends Actor
     const path = fileURLToPath(module);
     this.#name = path.slice(path.lastIndexOf('/') + 1);
     const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
-    const { watchdog = times(60_000, 30 * 60_000), execArgv: flags = [], ...identity } = options;
-    const preload = process.env['ALPC_TEST_PRELOAD']; // see in-worker.ts
+    const { watchdog = times(60_000, 30 * 60_000), execArgv: flags = [], thread, ...identity } = options;
+    const preload = thread === 'main' ? undefined : process.env['ALPC_TEST_PRELOAD']; // see in-worker.ts
     const execArgv = preload === undefined ? flags : [...flags, `--import=${preload}`];
     this.child = fork(path, args, { env: { ...inherited, ...env }, execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], serialization: 'advanced', ...identity });
     for (const stream of [this.child.stdout!, this.child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
