@@ -14,3 +14,8 @@ export function within(value: Untrusted<number>, min: number, max: number): numb
   const n = value as unknown as number;
   return Number.isInteger(n) && n >= min && n <= max ? n : undefined;
 }
+
+/** Whether it is a list of such values and nothing else. A list may have holes, which an array's own `every` passes over: where nothing is, is no such value. */
+export function isListOf<T>(value: unknown, isOne: (one: unknown) => one is T): value is T[] {
+  return Array.isArray(value) && Array.from<unknown>(value).every((one) => isOne(one));
+}

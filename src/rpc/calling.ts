@@ -5,6 +5,7 @@
 import { checkSignal, checkTimeout } from '../base/arguments.js';
 import { type Deadline, deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { isListOf } from '../base/untrusted.js';
 import type { CommunicationPort, ReplyMessage } from '../ports/index.js';
 import type { CallOptions, ItemsOptions, SyncCallOptions } from './client-types.js';
 import type { Conversation, OpenStream } from './conversation.js';
@@ -156,12 +157,11 @@ export class Calling {
     const value = this.#conversation.terms.codec.value(data) as { procedures?: unknown } | null;
     const procedures: unknown = value?.procedures;
     const names = Object.keys(of.methods);
-    const isList = Array.isArray(procedures) && procedures.length === names.length && procedures.every((number) => Number.isInteger(number) && number >= -1 && number < 65_536);
-    if (!isList) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this.#port}: the answer to a bind does not number the methods of ${of}`);
+    if (!isListOf(procedures, isProcedure) || procedures.length !== names.length) throw new AlpcError('ERR_ALPC_PROTOCOL', `${this.#port}: the answer to a bind does not number the methods of ${of}`);
     const bound = new Map(
       names.map((name, i) => {
         const method = of.methods[name]!;
-        return [name, { name, method, checks: checksOf(of, name, method), procedure: (procedures as number[])[i]!, what: `${of.name}.${name}` }];
+        return [name, { name, method, checks: checksOf(of, name, method), procedure: procedures[i]!, what: `${of.name}.${name}` }];
       }),
     );
     this.#bound.set(of, bound);
@@ -349,6 +349,10 @@ function atOnce<T>(checked: T | Promise<T>, what: string): T {
   if (!(checked instanceof Promise)) return checked;
   checked.catch(() => {});
   throw new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `${what} is asynchronous, and a blocking call can't wait for it`);
+}
+
+function isProcedure(number: unknown): number is number {
+  return Number.isInteger(number) && (number as number) >= -1 && (number as number) < 65_536;
 }
 
 function isLong(data: Buffer): boolean {

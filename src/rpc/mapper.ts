@@ -8,6 +8,7 @@
  */
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
+import { isListOf } from '../base/untrusted.js';
 import { listDirectory } from '../objects/index.js';
 import { connectPort, type ClientPort } from '../ports/index.js';
 import { isDynamic, MAPPER_ENDPOINT, nameOfEndpoint, RPC_DIRECTORY } from './binding-string.js';
@@ -181,7 +182,7 @@ function entriesAt(endpoint: string, entries: unknown): InterfaceEntry[] {
 
 /** Whoever has a name in the directory may say anything. @throws AlpcError ERR_ALPC_PROTOCOL */
 function checkEntries(entries: unknown): InterfaceEntry[] {
-  if (Array.isArray(entries) && entries.every(isEntry)) return entries;
+  if (isListOf(entries, isEntry)) return entries;
   throw new AlpcError('ERR_ALPC_PROTOCOL', 'what was asked for its interfaces answered with something else than a list of them');
 }
 
@@ -189,7 +190,7 @@ function isEntry(entry: unknown): entry is InterfaceEntry {
   if (typeof entry !== 'object' || entry === null) return false;
   const { name, version, uuid, endpoints, annotation } = entry as Partial<Record<keyof InterfaceEntry, unknown>>;
   const areTexts = [name, version, uuid ?? '', annotation ?? ''].every((text) => typeof text === 'string');
-  return areTexts && Array.isArray(endpoints) && endpoints.every((endpoint) => typeof endpoint === 'string');
+  return areTexts && isListOf(endpoints, (endpoint): endpoint is string => typeof endpoint === 'string');
 }
 
 function matches(entry: InterfaceEntry, { name, version, uuid }: MapQuery): boolean {

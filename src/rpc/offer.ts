@@ -4,6 +4,7 @@
  */
 import { checkFunction, checkOptions, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { isListOf } from '../base/untrusted.js';
 import { ThreadPool } from '../notification/index.js';
 import type { PeerIdentity } from '../ports/index.js';
 import type { CallContext } from './call-context.js';
@@ -176,9 +177,12 @@ export class OfferTable {
 function checkBind(value: unknown): BindRequest {
   const given = (typeof value === 'object' && value !== null ? value : {}) as Partial<Record<keyof BindRequest, unknown>>;
   const methods: unknown = given.methods;
-  const areMethods = Array.isArray(methods) && methods.length <= MOST_PROCEDURES && methods.every((pair: unknown) => Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string'));
-  if (typeof given.name !== 'string' || given.name.length > 200 || typeof given.version !== 'string' || given.version.length > 20 || !areMethods || (given.uuid !== undefined && typeof given.uuid !== 'string')) {
+  if (typeof given.name !== 'string' || given.name.length > 200 || typeof given.version !== 'string' || given.version.length > 20 || !isListOf(methods, isMethod) || methods.length > MOST_PROCEDURES || (given.uuid !== undefined && typeof given.uuid !== 'string')) {
     throw new AlpcError('ERR_ALPC_BAD_VALUE', 'a bind does not name an interface, its version and its methods');
   }
-  return { name: given.name, version: given.version, uuid: given.uuid, methods: methods as BindRequest['methods'] };
+  return { name: given.name, version: given.version, uuid: given.uuid, methods };
+}
+
+function isMethod(pair: unknown): pair is BindRequest['methods'][number] {
+  return isListOf(pair, (text): text is string => typeof text === 'string') && pair.length === 2;
 }

@@ -190,6 +190,20 @@ test('a client believes no answer to its bind that does not number its methods',
   assert.ok(seen.bound > 0 && seen.refused > 0, JSON.stringify(seen));
 });
 
+test('where a list has holes, as may come over the wire, it is none: of procedure numbers, of methods, of interfaces', async (t) => {
+  const { client } = await local(t);
+  const holes = (length: number): unknown[] => Object.assign([], { length });
+  const bindOf = (methods: unknown): Buffer => codec.frame(Kind.bind, 0, 0, 0, 0, { name: 'spooler', version: '1.2', uuid: Spooler.uuid, methods });
+  await using stranger = await connectPort('\\RPC Control\\spooler');
+  for (const [methods, kind] of [[METHODS, Kind.response], [holes(METHODS.length), Kind.fault], [METHODS.with(0, holes(2) as string[]), Kind.fault]] as const) {
+    assert.equal(kindOf((await stranger.request(bindOf(methods))).data), kind);
+  }
+  assert.equal(await client.echo('still there'), 'still there');
+  await using liar = await createPort('\\RPC Control\\liar');
+  liar.on('message', (message) => message.type === 'request' && message.reply(codec.frame(Kind.response, 0, 0, 0, 0, kindOf(message.data) === Kind.bind ? { version: '1.2', procedures: holes(METHODS.length) } : 'answered')));
+  await assert.rejects(bind(Spooler, 'liar'), failsWith('ERR_ALPC_PROTOCOL'));
+});
+
 test('an interface with a security callback is closed to who did not bind it, whatever procedure number they guess', async (t) => {
   temporaryRoot(t);
   const Secret = defineInterface({ name: 'secret', version: '1.0' }, { tell: call<void, string>() });

@@ -126,6 +126,7 @@ const LIES: Record<string, unknown> = {
   'no list': { entries: [] },
   'nothing': undefined,
   'a list of nothing': [null],
+  'a list with a hole': Object.assign([], { length: 1 }),
   'entries without endpoints': [{ name: 'spooler', version: '1.2', uuid: undefined, annotation: undefined }],
   'endpoints that are no names': [{ name: 'spooler', version: '1.2', endpoints: [7] }],
   'a version that is none': [{ name: 'spooler', version: 1.2, endpoints: ['\\RPC Control\\nowhere'] }],
