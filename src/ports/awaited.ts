@@ -119,6 +119,7 @@ function start(connection: Connection, call: PendingCall, data: MessageData, dat
   const { position } = connection.outbound;
   if (connection.outbound.transmit(RecordType.request, call.id, callbackId, 0, data, dataLength, attachment)) call.position = position;
   else queue(connection, call, data, dataLength, callbackId, attachment);
+  if (connection.state !== 'open') throw connection.closedError(); // by who was told of the record: nobody would settle the call any more
   connection.calls.add(call);
   if (call.position !== undefined && connection.lookout.isAnsweredAtOnce(call)) return;
   if (timeout !== Infinity || signal !== undefined) call.patience = patienceWith(connection, call, timeout, signal);
