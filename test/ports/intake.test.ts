@@ -36,7 +36,11 @@ test('a wait ends by its timeout though a callback that is read at that moment t
 
 test('a wait ends by its signal though that says so in a callback which is read as the wait begins', async () => {
   const withdraw = new AbortController();
-  const intake = intakeOf({ take: () => void withdraw.abort(new RangeError('withdrawn in a callback')) });
+  const take = (): undefined => {
+    withdraw.abort(new RangeError('withdrawn in a callback'));
+    return undefined;
+  };
+  const intake = intakeOf({ take });
   assert.equal(await endOf(intake.receive({ signal: withdraw.signal })), 'RangeError');
   assert.equal(intake.isWanted, false);
 });
