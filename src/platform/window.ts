@@ -125,11 +125,11 @@ export class Window {
   /** Lets go of the file. What is still lent is detached by whoever gives it back, and shows zeros until then. */
   close(): void {
     if (this.#closed) return;
-    this.#closed = true;
     if (this.#shared !== undefined) unmapFile(this.#shared, this.length);
     coverRange(this.#address, this.length);
     for (const { buffer } of this.#kept.values()) this.#detach(buffer);
-    this.#kept.clear();
+    if (!CAN_DETACH) this.#kept.clear(); // for the collector; elsewhere they stay known, for their borrowers give them back still
+    this.#closed = true; // not before: the last of those that are kept would take the range with it, and it goes once
     this.#unmapIfUnused();
   }
 

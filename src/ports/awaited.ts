@@ -45,6 +45,7 @@ export function requestAwaited(connection: Connection, data: MessageData, option
 export function postAwaited(connection: Connection, data: MessageData, dataLength: number, timeout: number, signal: AbortSignal | undefined, attachment: Attachment | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (connection.state !== 'open') throw connection.closedError();
+    signal?.throwIfAborted(); // by who was told of a direct message on the way: it does not say so again
     connection.outbound.checkQuota(dataLength);
     let timer: NodeJS.Timeout | undefined;
     const settle = (): void => {
@@ -119,10 +120,12 @@ function start(connection: Connection, call: PendingCall, data: MessageData, dat
   const { position } = connection.outbound;
   if (connection.outbound.transmit(RecordType.request, call.id, callbackId, 0, data, dataLength, attachment)) call.position = position;
   else queue(connection, call, data, dataLength, callbackId, attachment);
+  if (connection.state !== 'open') throw connection.closedError(); // by who was told of the record: nobody would settle the call any more
   connection.calls.add(call);
   if (call.position !== undefined && connection.lookout.isAnsweredAtOnce(call)) return;
   if (timeout !== Infinity || signal !== undefined) call.patience = patienceWith(connection, call, timeout, signal);
   connection.wake();
+  if (signal?.aborted === true) call.patience!.onAbort(); // by a callback that was read on the way: it does not say so again
 }
 
 function queue(connection: Connection, call: PendingCall, data: MessageData, dataLength: number, callbackId: number, attachment: Attachment | undefined): void {

@@ -24,6 +24,7 @@ export function requestBlocking(connection: Connection, data: MessageData, dataL
   const deadline = deadlineAfter(timeout);
   const call = new BlockedCall(connection.calls.nextId(), onCallback);
   sendOrQueue(connection, call, data, dataLength, callbackId, attachment);
+  if (connection.state !== 'open') throw connection.closedError(); // by who was told of the record: nobody would settle the call any more
   connection.calls.block(call);
   try {
     return awaitReply(connection, call, deadline, timeout);

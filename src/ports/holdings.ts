@@ -18,16 +18,22 @@ export class PortHoldings {
   readonly #ofUser = new Map<number, number>();
   readonly #owner: number;
   readonly #limits: Pick<Limits, 'pendingBytesPerPort' | 'pendingBytesPerUser'>;
+  readonly #onRoom: () => void;
   #total = 0;
+  /** Somebody found no room, and nothing has left since. */
+  #wasFull = false;
 
-  /** `owner` is the port's own user: it and root may have the whole, everybody else a share. */
-  constructor(owner: number, limits: Pick<Limits, 'pendingBytesPerPort' | 'pendingBytesPerUser'>) {
+  /** `owner` is the port's own user: it and root may have the whole, everybody else a share. `onRoom`: where there was none something has left, and who did not read on may. */
+  constructor(owner: number, limits: Pick<Limits, 'pendingBytesPerPort' | 'pendingBytesPerUser'>, onRoom: () => void = () => {}) {
     this.#owner = owner;
     this.#limits = limits;
+    this.#onRoom = onRoom;
   }
 
   hasRoomFor(uid: number, bytes: number): boolean {
-    return this.#total + bytes <= this.#limits.pendingBytesPerPort && this.#hasShareFor(uid, bytes);
+    const hasRoom = this.#total + bytes <= this.#limits.pendingBytesPerPort && this.#hasShareFor(uid, bytes);
+    if (!hasRoom) this.#wasFull = true;
+    return hasRoom;
   }
 
   /** Whether a user has all that it may have; not what others have. */
@@ -40,6 +46,9 @@ export class PortHoldings {
     const now = (this.#ofUser.get(uid) ?? 0) + bytes;
     if (now > 0) this.#ofUser.set(uid, now);
     else this.#ofUser.delete(uid);
+    if (bytes >= 0 || !this.#wasFull) return;
+    this.#wasFull = false;
+    this.#onRoom();
   }
 
   #hasShareFor(uid: number, bytes: number): boolean {

@@ -36,6 +36,8 @@ export class Inbound {
   readonly unanswered: Unanswered;
   /** The peer is gone, and what it left is being taken: it reads no answers any more. */
   isDraining = false;
+  /** Nobody takes messages any more: what is still read, by who was at it when this side closed, is let go of. */
+  #isOver = false;
   #queuedBytes = 0;
   #sequence = 0;
   #lateReplies = 0;
@@ -152,6 +154,7 @@ export class Inbound {
 
   /** This side closed: nobody takes messages any more. */
   clear(): void {
+    this.#isOver = true;
     this.unanswered.giveUp();
     for (const message of this.#emptyQueue()) message.release();
   }
@@ -334,6 +337,10 @@ export class Inbound {
   }
 
   #enqueue(message: ConnectionMessage): void {
+    if (this.#isOver) {
+      message.release();
+      return;
+    }
     this.#queue.push(message);
     this.#queuedBytes += message.dataLength;
     this.#holding.add(message.dataLength);

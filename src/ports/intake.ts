@@ -111,6 +111,7 @@ export class Intake<M> {
       if (message !== undefined) return resolve(message);
       const over = this.#source.over();
       if (over !== undefined) throw over;
+      signal?.throwIfAborted(); // by who was called on the way: it does not say so again
       this.#wait(resolve, reject, timeout, signal);
     });
   }
@@ -161,10 +162,17 @@ export class Intake<M> {
     };
     const onAbort = (): void => giveUp(signal!.reason as Error);
     const onTimeout = (): void => {
-      const message = this.#takers.peek() === taker ? this.#source.poll() : undefined; // what is there when the time is over wins
-      if (message === undefined) return giveUp(noMessage(timeout));
-      this.#takers.remove(taker);
-      taker.give(message);
+      let message: M | undefined;
+      try {
+        if (this.#takers.peek() === taker) message = this.#source.poll(); // what is there when the time is over wins
+      } finally {
+        // Also when a callback threw that was read on the way: that is no reason for this one to wait on.
+        if (message === undefined) giveUp(noMessage(timeout));
+        else {
+          this.#takers.remove(taker);
+          taker.give(message);
+        }
+      }
     };
     if (timeout !== Infinity) timer = setTimeout(onTimeout, timeout);
     signal?.addEventListener('abort', onAbort, { once: true });

@@ -63,6 +63,7 @@ export class Reception {
   #timer: NodeJS.Timeout | undefined;
   #opensAt = 0;
   #opening: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
@@ -91,7 +92,7 @@ export class Reception {
   /** Takes in who waits at the door. */
   accept(): void {
     this.#reserve ??= reserveDescriptor(); // another thread may have taken the number that it was given up for
-    for (let i = 0; i < ACCEPTS_AT_ONCE; i++) {
+    for (let i = 0; i < ACCEPTS_AT_ONCE && !this.#closed; i++) { // closed by who was told of the one before
       const socket = acceptConnection(this.#parts.listener);
       if (socket === 'none') break;
       if (socket === 'full') {
@@ -130,6 +131,7 @@ export class Reception {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     for (const greeting of this.#silent.values()) greeting.refuse('closed');
     this.#silent.clear();
@@ -209,9 +211,10 @@ export class Reception {
   #sendOneAway(): boolean {
     if (this.#reserve === undefined) return false;
     closeSync(this.#reserve);
+    this.#reserve = undefined;
     const socket = acceptConnection(this.#parts.listener);
     if (typeof socket === 'number') this.#sendAway(socket, identityOf(socket), 'quota');
-    this.#reserve = reserveDescriptor();
+    if (!this.#closed) this.#reserve = reserveDescriptor();
     return typeof socket === 'number';
   }
 

@@ -81,7 +81,7 @@ export class ServerConnections implements ConnectionOwner {
     this.#parts = parts;
     this.#looks = new AdaptiveSpin(parts.spin.looks);
     this.#headCount = new HeadCount(parts.security.owner);
-    const holdings = new PortHoldings(parts.security.owner, parts.limits);
+    const holdings = new PortHoldings(parts.security.owner, parts.limits, parts.wake);
     this.#admission = new Admission({
       ...parts,
       poller: this.#poller,

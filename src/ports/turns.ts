@@ -2,6 +2,9 @@
  * Whose turn it is among the active connections of a port. Users take turns, and so do the connections of one user among
  * themselves, a few messages at a time: so a user with a thousand connections gets no more of the server than one with a
  * single connection, and within a user no connection starves another.
+ *
+ * What is read may be somebody's to be called at once, and who is called may end connections or close the port: after each look there may be
+ * fewer than before it, or none.
  */
 import type { Connection, ConnectionMessage } from './connection.js';
 
@@ -22,7 +25,7 @@ export class ConnectedUser {
   /** The next message of its connections in turn. Those that are spent leave. */
   take(now: number): ConnectionMessage | undefined {
     const { active } = this;
-    for (let tries = active.length; tries > 0; tries--) {
+    for (let tries = active.length; tries > 0 && active.length > 0; tries--) {
       if (this.#cursor >= active.length) this.#cursor = 0;
       const connection = active[this.#cursor]!;
       const message = connection.inbound.take();
@@ -40,7 +43,7 @@ export class ConnectedUser {
   /** As `take`, `max` messages at most, of one connection; `alone`: it is the only active one of all. How many there were. */
   takeSome(now: number, messages: ConnectionMessage[], max: number, alone: boolean): number {
     const { active } = this;
-    for (let tries = active.length; tries > 0; tries--) {
+    for (let tries = active.length; tries > 0 && active.length > 0; tries--) {
       if (this.#cursor >= active.length) this.#cursor = 0;
       const connection = active[this.#cursor]!;
       const count = connection.inbound.takeSome(messages, alone ? max : Math.min(max, QUANTUM - this.#taken));
@@ -117,7 +120,7 @@ export class Turns {
   /** The next message, fairly, or undefined. */
   take(now: number): ConnectionMessage | undefined {
     const active = this.#active;
-    for (let tries = active.length; tries > 0; tries--) {
+    for (let tries = active.length; tries > 0 && active.length > 0; tries--) {
       if (this.#cursor >= active.length) this.#cursor = 0;
       const user = active[this.#cursor]!;
       const message = user.take(now);
@@ -135,7 +138,7 @@ export class Turns {
   takeSome(now: number, messages: ConnectionMessage[], max: number): number {
     const active = this.#active;
     const alone = !this.isCrowded;
-    for (let tries = active.length; tries > 0; tries--) {
+    for (let tries = active.length; tries > 0 && active.length > 0; tries--) {
       if (this.#cursor >= active.length) this.#cursor = 0;
       const user = active[this.#cursor]!;
       const count = user.takeSome(now, messages, alone ? max : Math.min(max, QUANTUM - this.#taken), alone);
@@ -188,6 +191,7 @@ export class Turns {
   }
 
   #remove(user: ConnectedUser): void {
+    if (user.at < 0) return; // by whoever closed the port
     const last = this.#active.pop()!;
     if (last !== user) {
       this.#active[user.at] = last;

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ServerPort } from '../../src/index.js';
 import { WAITING_COST } from '../../src/ports/holdings.js';
 import { outcomeOf, numbers, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
@@ -74,6 +75,45 @@ test('41: what is read ahead for all connections of a user is bounded, and comes
   assert.deepEqual(await Promise.all(calls), ['answer', 'answer']);
   assert.equal(queued(), 0);
 });
+
+/** How what waits for one client goes, without anybody who reads or takes it: what gives it up. */
+const givenUp: Record<string, (connection: ServerPort, peer: HandPeer) => Promise<() => void>> = {
+  'read ahead for one that is disconnected': async (connection, peer) => {
+    void outcomeOf(connection.request('for this it is read ahead'));
+    for (const _ of numbers(10)) assert.ok(peer.send({ type: RECORD_TYPE.datagram }));
+    await until('all are read ahead', () => connection.info().queuedMessages === 10);
+    return () => connection.disconnect();
+  },
+  'kept for one that does not read, until a signal says so': (connection) => {
+    const abort = new AbortController();
+    while (connection.tryPost('') === 'sent');
+    for (const _ of numbers(10)) void outcomeOf(connection.post('', { signal: abort.signal }));
+    assert.equal(connection.info().waitingForRoom, 10);
+    return Promise.resolve(() => abort.abort());
+  },
+};
+
+for (const [what, keep] of Object.entries(givenUp)) {
+  test(`41: who finds no room for what was ${what} reads on when that is given up`, async (t) => {
+    const served = await serve(t, { limits: { ringLength: PAGE, pendingBytesPerPort: 10 * COUNTS_FOR } });
+    const first = await served.peer();
+    const [connection] = served.port.connections;
+    const second = await served.peer();
+    const other = served.port.connections.find((each) => each !== connection)!;
+    const giveUp = await keep(connection!, first);
+    const outcomes: string[] = [];
+    void outcomeOf(other.request('whose answer stands behind what there is no room for')).then((outcome) => outcomes.push(outcome));
+    for (const _ of numbers(3)) assert.ok(second.send({ type: RECORD_TYPE.datagram }));
+    assert.ok(second.send({ type: RECORD_TYPE.reply, messageId: 1, data: 'answer' }));
+    second.ring();
+    await until('one is read ahead in any case', () => other.info().queuedMessages === 1);
+    for (const _ of numbers(100)) await turn();
+    assert.equal(other.info().queuedMessages, 1);
+    giveUp();
+    await until('it reads on', () => outcomes.length > 0);
+    assert.deepEqual(outcomes, ['answer']);
+  });
+}
 
 test('41: what those left who have gone counts as well: who comes and goes is refused with quota until it has been taken', async (t) => {
   const { port, path } = await serve(t, { limits: { pendingBytesPerPort: 50 * COUNTS_FOR } });

@@ -10,12 +10,12 @@ import { PAIR_NAME } from './connected-pair.js';
 
 withLedger();
 
-async function crowd(t: TestContext): Promise<{ port: ConnectionPort; clients: ClientPort[] }> {
+async function crowd(t: TestContext, count = 4): Promise<{ port: ConnectionPort; clients: ClientPort[] }> {
   temporaryRoot(t);
   const port = await createPort(PAIR_NAME);
   atEnd(t, () => port.close());
   const clients: ClientPort[] = [];
-  for (const _ of numbers(4)) {
+  for (const _ of numbers(count)) {
     const client = await connectPort(PAIR_NAME);
     atEnd(t, () => client.close());
     clients.push(client);
@@ -37,16 +37,41 @@ const endings: Record<string, (port: ConnectionPort) => void> = {
   'disconnects all': (port) => port.connections.forEach((connection) => connection.disconnect()),
 };
 
+/** How a server's messages are taken meanwhile; gives what takes some at once. */
+const receivers: Record<string, (port: ConnectionPort) => () => unknown> = {
+  'nobody takes messages': () => () => {},
+  'a listener gets messages': (port) => {
+    port.on('message', () => {});
+    return () => {};
+  },
+  'messages are taken one by one': (port) => () => port.tryReceive(),
+  'a completion list is polled': (port) => {
+    const list = port.registerCompletionList();
+    return () => list.poll(8);
+  },
+};
+
 for (const [ends, end] of Object.entries(endings)) {
-  test(`an onCallback that ${ends} is no fault of the port, and every call settles`, async (t) => {
-    const { port, clients } = await crowd(t);
-    const uncaught = uncaughtIn(t);
-    for (const client of clients) client.on('message', (message) => message.type === 'request' && void outcomeOf(message.callback('back')));
-    const calls = port.connections.map((connection) => outcomeOf(connection.request('call me back', { onCallback: () => end(port) })));
-    assert.deepEqual(await Promise.all(calls), numbers(4).map(() => 'ERR_ALPC_CANCELED'));
-    await until('the clients have heard of it', () => clients.every(({ closed }) => closed));
-    assert.deepEqual(uncaught, []);
-  });
+  for (const [taken, receive] of Object.entries(receivers)) {
+    for (const count of [1, 4]) {
+      test(`an onCallback that ${ends} while ${taken} is no fault of the port, and every call settles, of ${count}`, async (t) => {
+        const { port, clients } = await crowd(t, count);
+        const uncaught = uncaughtIn(t);
+        const take = receive(port);
+        for (const client of clients) {
+          client.on('message', (message) => {
+            if (message.type !== 'request') return;
+            void outcomeOf(message.callback('back'));
+            take();
+          });
+        }
+        const calls = port.connections.map((connection) => outcomeOf(connection.request('call me back', { onCallback: () => end(port) })));
+        assert.deepEqual(await Promise.all(calls), clients.map(() => 'ERR_ALPC_CANCELED'));
+        await until('the clients have heard of it', () => clients.every(({ closed }) => closed));
+        assert.deepEqual(uncaught, []);
+      });
+    }
+  }
 
   test(`what is set by a direct message and ${ends} is no fault of the port, and every call settles`, async (t) => {
     const { port, clients } = await crowd(t);

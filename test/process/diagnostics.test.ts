@@ -149,3 +149,43 @@ test('no payload is ever published, nor any object that leads to one', async (t)
   assert.ok(!inspect(events, { depth: Infinity, showHidden: true, getters: true }).includes('sesame'));
   for (const event of events) for (const value of Object.values(event)) assert.ok(!ArrayBuffer.isView(value) && !Buffer.isBuffer(value));
 });
+
+/** Who is told closes, once. */
+function closeWhenTold(t: TestContext, channel: (typeof CHANNELS)[number], role: string, close: () => void): void {
+  const listener: ChannelListener = (event) => {
+    if ((event as Event).role !== role) return;
+    unsubscribe(`alpc:${channel}`, listener);
+    close();
+  };
+  subscribe(`alpc:${channel}`, listener);
+  atEnd(t, () => unsubscribe(`alpc:${channel}`, listener));
+}
+
+test('who is told of a request may close its port: the call settles, awaited or blocking', async (t) => {
+  ownRoot(t);
+  await startServer(t);
+  const [awaited, blocking] = [connectPortSync(NAME), connectPortSync(NAME)];
+  closeWhenTold(t, 'send', 'client', () => awaited.close());
+  assert.equal(await outcomeOf(awaited.request('hold', { timeout: 10_000 })), 'ERR_ALPC_CLOSED');
+  closeWhenTold(t, 'send', 'client', () => blocking.close());
+  assert.throws(() => blocking.requestSync('hold', { timeout: 10_000 }), failsWith('ERR_ALPC_CLOSED'));
+});
+
+for (const [channel, limits] of [['connect', {}], ['disconnect', { connections: 1 }]] as const) {
+  test(`who is told of a newcomer, by '${channel}', may close the port while others stand at the door`, async (t) => {
+    ownRoot(t);
+    const thrown: string[] = [];
+    process.setUncaughtExceptionCaptureCallback((error) => thrown.push(String(error)));
+    atEnd(t, () => process.setUncaughtExceptionCaptureCallback(null));
+    const port = await createPort(NAME, { limits });
+    atEnd(t, () => port.close());
+    closeWhenTold(t, channel, 'server', () => port.closeSync());
+    const clients = numbers(4).map(async () => {
+      await using client = await connectPort(NAME);
+      return client.name;
+    });
+    await Promise.allSettled(clients);
+    assert.ok(port.closed);
+    assert.deepEqual(thrown, []);
+  });
+}
