@@ -335,9 +335,11 @@ export class CompletionPort {
   #sleep(wake: number): Promise<void> {
     if (!this.#arm(wake)) return Promise.resolve();
     return new Promise((resolve) => {
-      // The engine's wait alone keeps no thread alive; and one that should work may have ended with nobody else to miss it.
+      // The engine's wait alone keeps no thread alive; and one that should work, or was about to call this one, may have ended with nobody else to miss it.
       this.#keepAlive = setInterval(() => {
-        if (!this.#dispatch.isEmpty) this.#dispatch.reap();
+        if (this.#dispatch.isEmpty && !this.#dispatch.isClosed) return;
+        this.#dispatch.reap();
+        this.#interrupt?.();
       }, LONGEST_WAIT);
       if (!this.#referenced) this.#keepAlive.unref();
       this.#interrupt = () => {

@@ -208,7 +208,8 @@ export class Dispatch implements Place {
   holders(): Set<number> {
     const holders = new Set<number>();
     for (let lane = 0; lane < MAX_LANES; lane++) {
-      if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === 0) continue; // nobody would give their answers
+      const owner = Atomics.load(this.words, laneAt(lane) + Lane.owner);
+      if (owner === 0 || !isThreadAlive(this.seats.threadOf(owner - 1))) continue; // nobody would give their answers
       for (let token = 0; token < TOKENS; token++) {
         const word = Atomics.load(this.words, tokenAt(lane, token));
         if (stateOf(word) === TokenState.held) holders.add(holderOf(word));
@@ -237,8 +238,8 @@ export class Dispatch implements Place {
       lock.unlock();
       if (pushed) break;
       this.poke(lane);
-      if (this.own?.lane === lane) this.own.drain();
-      else {
+      this.own?.drain(); // who owns the other lane may wait for room in this one
+      if (this.own?.lane !== lane) {
         this.sleep();
         const outcome = Atomics.wait(this.words, at + Lane.room, room, ROUND);
         this.wake();
@@ -355,11 +356,12 @@ export class Dispatch implements Place {
         this.#orphan(lane, seat);
         if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.#giveUpLane(lane);
       }
+      // All owners, not only of what it held: it may have ended after it made room, and before it told those who wait for that. And before its
+      // seat is free: nobody would do it in place of a thread that ends between.
+      for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
       this.seats.free(seat);
       if (!this.#packets.isEmpty) this.seats.callOne();
     });
-    // All owners, not only of what it held: it may have ended after it made room, and before it told those who wait for that.
-    for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
   }
 
   /** Its owner has ended, and its ports with it: nobody waits for the answers. Who has made one, and waits for room, goes on. */
