@@ -88,7 +88,7 @@ test('room that a thread makes as the owner goes to rest, having found too littl
   const { connect } = await serve(t, completions);
   const client = await connect();
   assert.throws(() => { for (;;) completions.post({ data: 'x'.repeat(2000) }); }, failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
-  const { rest } = Lane.prototype;
+  const rest = Reflect.get(Lane.prototype, 'rest');
   let rests = 0;
   t.mock.method(Lane.prototype, 'rest', function (this: Lane): boolean {
     if (++rests < 20) completions.tryDequeue(1); // as another thread would at this moment
