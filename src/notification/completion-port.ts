@@ -60,7 +60,7 @@ export interface CompletionPortInformation {
 
 /** A waiting thread looks now and then whether one that should work has ended. */
 const LONGEST_WAIT = 1000;
-/** Dequeues that find something at once before one lets the event loop turn: a thread has more to do there than to take packets. */
+/** Packets that are taken in a row before the event loop turns: a thread has more to do there. */
 export const IN_A_ROW = 64;
 
 /**
@@ -178,11 +178,12 @@ export class CompletionPort {
     const timer = timeout === 0 || timeout === Infinity ? undefined : setTimeout(onTimeout, timeout).unref(); // what keeps a thread alive: see #sleep
     signal?.addEventListener('abort', interrupt, { once: true });
     try {
-      if (++this.#inARow >= IN_A_ROW) await this.#turn();
+      if (this.#inARow >= IN_A_ROW) await this.#turn();
       for (;;) {
         if (this.#left) throw this.#closedError();
         const wake = Atomics.load(this.#dispatch.words, this.#dispatch.wakeWord);
         const packets = this.#take(max, true);
+        this.#inARow += packets.length;
         if (packets.length > 0) return packets;
         signal?.throwIfAborted();
         if (isOver) throw noPacket(timeout);

@@ -45,14 +45,18 @@ async function work({ handle, worker, max, busy, index, idle }: PoolWorkerData):
   // Packets first: what is left then tells whether more threads are wanted, and while one starts none is started.
   let packets: Packet[] | undefined = completions.tryDequeue(max);
   tell({ alpcPool: 'ready', seat: completions.seat });
-  for (let rounds = 1; packets !== undefined; rounds++) {
+  for (let inARow = 0; packets !== undefined; ) {
+    inARow += packets.length;
     Atomics.store(busy, index, 1);
     for (const packet of packets) {
       const result = handler(packet);
       if (result instanceof Promise) await result;
     }
     Atomics.store(busy, index, 0);
-    if (rounds % IN_A_ROW === 0) await turn(); // for what handlers answer later, and what the pool says
+    if (inARow >= IN_A_ROW) {
+      await turn(); // for what handlers answer later, and what the pool says
+      inARow = 0;
+    }
     packets = await next(completions, max, idle, orders);
   }
   if (!orders.isFinal) tell({ alpcPool: 'leaves' });
