@@ -60,6 +60,8 @@ export interface CompletionPortInformation {
 
 /** A waiting thread looks now and then whether one that should work has ended. */
 const LONGEST_WAIT = 1000;
+/** Packets that are taken in a row before the event loop turns: a thread has more to do there. A turn costs as much as some sixty packets. */
+export const IN_A_ROW = 256;
 
 /**
  * This thread's end of a completion port. Its memory lives as long as a thread has it; `close` ends it for all threads, `leave` for this one.
@@ -75,6 +77,7 @@ export class CompletionPort {
   #referenced = true;
   #keepAlive: NodeJS.Timeout | undefined;
   #left = false;
+  #inARow = 0;
 
   /**
    * Makes a completion port. Never waits. CreateIoCompletionPort without a file.
@@ -152,7 +155,7 @@ export class CompletionPort {
 
   /**
    * Waits for packets, one at least, without blocking the thread. By asking the thread says that it is done with what it had; one call at a
-   * time in each thread. GetQueuedCompletionStatusEx.
+   * time in each thread. A loop that always finds something lets the event loop turn here now and then. GetQueuedCompletionStatusEx.
    * @throws AlpcError (as rejections) ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_QUOTA_EXCEEDED when as many threads use the port as may;
    *   ERR_ALPC_INVALID_ARGUMENT; the signal's reason
    */
@@ -172,13 +175,15 @@ export class CompletionPort {
       isOver = true;
       interrupt();
     };
-    const timer = timeout === 0 || timeout === Infinity ? undefined : setTimeout(onTimeout, timeout);
+    const timer = timeout === 0 || timeout === Infinity ? undefined : setTimeout(onTimeout, timeout).unref(); // what keeps a thread alive: see #sleep
     signal?.addEventListener('abort', interrupt, { once: true });
     try {
+      if (this.#inARow >= IN_A_ROW) await this.#turn();
       for (;;) {
         if (this.#left) throw this.#closedError();
         const wake = Atomics.load(this.#dispatch.words, this.#dispatch.wakeWord);
         const packets = this.#take(max, true);
+        this.#inARow += packets.length;
         if (packets.length > 0) return packets;
         signal?.throwIfAborted();
         if (isOver) throw noPacket(timeout);
@@ -331,13 +336,21 @@ export class CompletionPort {
     return packets;
   }
 
+  #turn(): Promise<void> {
+    this.#inARow = 0;
+    return new Promise((resolve) => void setImmediate(resolve));
+  }
+
   /** Waits on the event loop until this thread is called, or interrupted. */
   #sleep(wake: number): Promise<void> {
     if (!this.#arm(wake)) return Promise.resolve();
+    this.#inARow = 0;
     return new Promise((resolve) => {
-      // The engine's wait alone keeps no thread alive; and one that should work may have ended with nobody else to miss it.
+      // The engine's wait alone keeps no thread alive; and one that should work, or was about to call this one, may have ended with nobody else to miss it.
       this.#keepAlive = setInterval(() => {
-        if (!this.#dispatch.isEmpty) this.#dispatch.reap();
+        if (this.#dispatch.isEmpty && !this.#dispatch.isClosed) return;
+        this.#dispatch.reap();
+        this.#interrupt?.();
       }, LONGEST_WAIT);
       if (!this.#referenced) this.#keepAlive.unref();
       this.#interrupt = () => {

@@ -139,8 +139,10 @@ export class Dispatch implements Place {
     });
   }
 
+  /** The thread may be one whose `dequeue` waits: it could not come while it blocks. */
   sleep(): void {
-    if (this.#seat < 0 || this.seats.get(this.#seat) !== SeatState.running) return;
+    const state = this.#seat < 0 ? SeatState.outside : this.seats.get(this.#seat);
+    if (state === SeatState.outside || state === SeatState.blocked) return;
     this.#locked(() => {
       this.seats.set(this.#seat, SeatState.blocked);
       if (!this.#packets.isEmpty) this.seats.callOne();
@@ -150,7 +152,11 @@ export class Dispatch implements Place {
   /** There may be more running than should for a while: then nothing is handed out. */
   wake(): void {
     if (this.#seat < 0 || this.seats.get(this.#seat) !== SeatState.blocked) return;
-    this.#locked(() => this.seats.set(this.#seat, SeatState.running));
+    this.#locked(() => {
+      if (!this.isAwaited) return this.seats.set(this.#seat, SeatState.running);
+      this.seats.wait(this.#seat);
+      if (!this.#packets.isEmpty) this.seats.callOne();
+    });
   }
 
   /** Gives the seat back: the thread needs it no more. */
@@ -208,7 +214,8 @@ export class Dispatch implements Place {
   holders(): Set<number> {
     const holders = new Set<number>();
     for (let lane = 0; lane < MAX_LANES; lane++) {
-      if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === 0) continue; // nobody would give their answers
+      const owner = Atomics.load(this.words, laneAt(lane) + Lane.owner);
+      if (owner === 0 || !isThreadAlive(this.seats.threadOf(owner - 1))) continue; // nobody would give their answers
       for (let token = 0; token < TOKENS; token++) {
         const word = Atomics.load(this.words, tokenAt(lane, token));
         if (stateOf(word) === TokenState.held) holders.add(holderOf(word));
@@ -237,13 +244,12 @@ export class Dispatch implements Place {
       lock.unlock();
       if (pushed) break;
       this.poke(lane);
-      if (this.own?.lane === lane) this.own.drain();
-      else {
-        this.sleep();
-        const outcome = Atomics.wait(this.words, at + Lane.room, room, ROUND);
-        this.wake();
-        if (outcome === 'timed-out') this.reap();
-      }
+      this.own?.drain(); // who owns the other lane may wait for room in this one
+      if (this.own?.lane === lane) continue;
+      this.sleep();
+      const outcome = Atomics.wait(this.words, at + Lane.room, room, ROUND);
+      this.wake();
+      if (outcome === 'timed-out') this.reap();
     }
     this.poke(lane);
     return 'sent';
@@ -355,11 +361,11 @@ export class Dispatch implements Place {
         this.#orphan(lane, seat);
         if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.#giveUpLane(lane);
       }
+      // All owners, not only of what it held: it may have ended after it made room, and before it told who waits. And before its seat is free: who buries may end.
+      for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
       this.seats.free(seat);
       if (!this.#packets.isEmpty) this.seats.callOne();
     });
-    // All owners, not only of what it held: it may have ended after it made room, and before it told those who wait for that.
-    for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
   }
 
   /** Its owner has ended, and its ports with it: nobody waits for the answers. Who has made one, and waits for room, goes on. */

@@ -25,6 +25,8 @@ export class Lane implements Attentive {
   readonly #requests: (RequestMessage | undefined)[] = [];
   readonly #tokens = new Map<RequestMessage, number>();
   #lastConnection = 0;
+  /** The wake word as it was before the last look: who poked since then has made room, or a token, that the look may have missed. */
+  #seen = 0;
   #waits = false;
   #over = false;
 
@@ -107,6 +109,7 @@ export class Lane implements Attentive {
   // ---- attention ---------------------------------------------------------------------------------------------------
 
   look(): boolean {
+    this.#seen = Atomics.load(this.#dispatch.words, laneAt(this.lane) + LaneWord.wake);
     let any = this.#drain(BATCH);
     if (Atomics.exchange(this.#dispatch.words, laneAt(this.lane) + LaneWord.orphans, 0) !== 0) any = this.#declineOrphans() || any;
     if (this.#dispatch.isClosed) this.#shut();
@@ -119,11 +122,10 @@ export class Lane implements Attentive {
     if (this.#over) return true;
     const { words } = this.#dispatch;
     const at = laneAt(this.lane);
-    const value = Atomics.load(words, at + LaneWord.wake);
     if (!this.#queue.isEmpty || Atomics.load(words, at + LaneWord.orphans) !== 0) return false;
     if (this.#dispatch.isClosed && this.hasPorts) return false;
     if (this.#waits) return true;
-    const wait = Atomics.waitAsync(words, at + LaneWord.wake, value);
+    const wait = Atomics.waitAsync(words, at + LaneWord.wake, this.#seen);
     if (!wait.async) return false;
     this.#waits = true;
     void wait.value.then(() => {

@@ -6,11 +6,11 @@
  *
  * A handler that throws, or rejects, ends the thread: what it held is declined, and the pool starts another.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AlpcError } from '../base/errors.js';
-import { CompletionPort } from './completion-port.js';
+import { CompletionPort, IN_A_ROW } from './completion-port.js';
 import type { Packet } from './packet.js';
 import { LEAVE, MAY_LEAVE, type PoolWorkerData, type ToldByThread } from './pool-terms.js';
 
@@ -45,13 +45,18 @@ async function work({ handle, worker, max, busy, index, idle }: PoolWorkerData):
   // Packets first: what is left then tells whether more threads are wanted, and while one starts none is started.
   let packets: Packet[] | undefined = completions.tryDequeue(max);
   tell({ alpcPool: 'ready', seat: completions.seat });
-  while (packets !== undefined) {
+  for (let inARow = 0; packets !== undefined; ) {
+    inARow += packets.length;
     Atomics.store(busy, index, 1);
     for (const packet of packets) {
       const result = handler(packet);
       if (result instanceof Promise) await result;
     }
     Atomics.store(busy, index, 0);
+    if (inARow >= IN_A_ROW) {
+      await turn(); // for what handlers answer later, and what the pool says
+      inARow = 0;
+    }
     packets = await next(completions, max, idle, orders);
   }
   if (!orders.isFinal) tell({ alpcPool: 'leaves' });

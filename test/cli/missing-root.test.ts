@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { withResident } from './run.js';
+import { alpcAlone, withResident } from './run.js';
 
 const { alpc } = withResident();
 withLedger();
@@ -34,6 +34,11 @@ test('a root that is given and is not there is told, ends with 3, and is not mad
       assert.match(errors, /^alpc: the namespace's root '.*\/root' is not there \[STATUS_OBJECT_NAME_NOT_FOUND\]\n$/);
     }
   }
+});
+
+test('a trace that can not begin ends with that, however long it was to last', async (t) => {
+  const { code, errors } = await alpcAlone(['trace', '-d', `${2 ** 31 - 1}`, '--root', join(emptyDirectory(t), 'root')]);
+  assert.equal(code, 3, errors);
 });
 
 test('in a root that is there nothing is made either', async (t) => {

@@ -6,10 +6,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CompletionPort, connectPort, createPort, type RequestPacket } from '../../src/index.js';
 import { TOKENS } from '../../src/notification/completion-memory.js';
+import { Lane } from '../../src/notification/lane.js';
 import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
+import { turn } from '../support/turns.js';
 import { crew, NAME, serve } from './crew.js';
 
 // What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
@@ -78,6 +80,23 @@ test('when the packets are full the messages stay with their senders, and nothin
   while (seen.length < 400) for (const packet of await completions.dequeue({ max: 3 })) if (packet.type === 'datagram') seen.push(packet.data.readInt32LE());
   assert.deepEqual(seen, numbers(400));
   await Promise.all(posts);
+});
+
+test('room that a thread makes as the owner goes to rest, having found too little, is seen', async (t) => {
+  const completions = new CompletionPort({ packetBytes: 256 << 10 });
+  atEnd(t, () => completions[Symbol.dispose]());
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  assert.throws(() => { for (;;) completions.post({ data: 'x'.repeat(2000) }); }, failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
+  const rest = Reflect.get(Lane.prototype, 'rest');
+  let rests = 0;
+  t.mock.method(Lane.prototype, 'rest', function (this: Lane): boolean {
+    if (++rests < 20) completions.tryDequeue(1); // as another thread would at this moment
+    return rest.call(this);
+  });
+  client.tryPost('x'.repeat(60_000));
+  for (const _ of numbers(100)) await turn();
+  await until('it has come', () => completions.tryDequeue(1000).some(({ type }) => type === 'datagram'));
 });
 
 test('when threads hold as many requests as may be, others wait, and the news of callers who gave up comes through', async (t) => {

@@ -6,9 +6,12 @@ import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import type { Packet, SharedRequest } from '../../src/index.js';
+import { connectPort, type Packet, type SharedRequest } from '../../src/index.js';
 import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
+import { temporaryRoot } from '../support/root.js';
+import type { Haunt } from './completion-ghost.js';
 import type { Told } from './completion-worker.js';
 import { crew, serve } from './crew.js';
 
@@ -160,6 +163,31 @@ test('answers that fill the way back wait for room there, and all arrive', async
   while (packets.length < 60) packets.push(...(await completions.dequeue()));
   for (const packet of packets) if (packet.type === 'request') packet.reply(String(packet.data).padEnd(40_000, '.'));
   assert.deepEqual((await Promise.all(replies)).map((reply) => parseInt(String(reply.data))), numbers(60));
+});
+
+test('threads that own ports, and answer requests to the ports of each other with more than there is room for, make room meanwhile', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const { completions } = crew(t, 2);
+  const names = ['\\RPC Control\\one', '\\RPC Control\\two'];
+  const owners = names.map((text) => {
+    const haunt: Haunt = { handle: completions.handle, how: 'trade', text };
+    const worker = new Worker(new URL('./completion-ghost.js', import.meta.url), { workerData: haunt });
+    atEnd(t, () => worker.terminate());
+    return worker;
+  });
+  await Promise.all(owners.map((owner) => once(owner, 'message')));
+  const replies: Promise<unknown>[] = [];
+  for (const index of [0, 1]) {
+    const client = await connectPort(names[index]!);
+    atEnd(t, () => client.close());
+    replies.push(...numbers(40).map(() => client.request('x')));
+    owners[1 - index]!.postMessage('take'); // oxlint-disable-line unicorn/require-post-message-target-origin -- threads have no origin
+    await once(owners[1 - index]!, 'message');
+  }
+  for (const owner of owners) owner.postMessage('answer'); // oxlint-disable-line unicorn/require-post-message-target-origin -- threads have no origin
+  let answered = 0;
+  for (const reply of replies) void reply.then(() => answered++);
+  await until('all are answered', () => answered === 80);
 });
 
 test('every request gets exactly one end while threads are terminated at random', async (t) => {

@@ -11,7 +11,7 @@ import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import type { Haunt } from './completion-ghost.js';
-import { crew, NAME } from './crew.js';
+import { crew, NAME, serve } from './crew.js';
 
 // What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
 withLedger({ except: ['mappings'] });
@@ -87,4 +87,34 @@ test('a seat whose thread ended as it sat down is free again', async (t) => {
   Atomics.store(words, seatAt(1) + Seat.state, SeatState.free); // as it is before its thread has said more than who it is
   assert.equal(completions.reap(), 1);
   assert.equal(new Seats(words).take(dead), 1);
+});
+
+test('who waits sees what was posted, or that all is closed, though who did so ended before it had told anybody', async (t) => {
+  for (const how of ['dequeue', 'dequeueSync'] as const) {
+    for (const end of ['post-uncalled', 'post-unheard'] as const) {
+      const { completions, start, taken } = crew(t, 1);
+      await start({ how });
+      const posting = ghost(t, completions, end, 'it');
+      await once(posting, 'message');
+      await posting.terminate();
+      await until(`it is taken by ${how} after ${end}`, () => taken.includes('it'));
+    }
+    const { completions, start, gone } = crew(t, 1);
+    const waiting = await start({ how });
+    const closing = ghost(t, completions, 'close-unheard');
+    await once(closing, 'message');
+    await closing.terminate();
+    await gone(waiting);
+  }
+});
+
+test('a thread that ends as it leaves, its seat free, has told the owners of what it held', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const leaving = ghost(t, completions, 'take-half-left');
+  const outcome = outcomeOf(client.request('x'));
+  await once(leaving, 'message');
+  await leaving.terminate();
+  assert.equal(await outcome, 'ERR_ALPC_CANCELED');
 });

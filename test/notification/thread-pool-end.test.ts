@@ -3,13 +3,20 @@
  * when the handler has returned long since, and what waits is served.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { connectPort, removeObject } from '../../src/index.js';
 import { MAY_LEAVE } from '../../src/notification/pool-terms.js';
 import { nameOf, numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { atEnd } from '../support/at-end.js';
 import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
+import type { Haunt } from './completion-ghost.js';
 import { ask, serve } from './pooled.js';
+
+const OTHER = '\\RPC Control\\other';
 
 // What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
 withLedger({ except: ['mappings'] });
@@ -53,6 +60,21 @@ test('close waits for a request that no handler answers until its caller gives u
   given.abort();
   assert.equal(await outcome, 'AbortError');
   await closed;
+});
+
+test('close does not wait for answers to requests of a port whose thread has ended', async (t) => {
+  const { pool, completions } = await serve(t);
+  const haunt: Haunt = { handle: completions.handle, how: 'own', text: OTHER };
+  const owner = new Worker(new URL('./completion-ghost.js', import.meta.url), { workerData: haunt });
+  atEnd(t, () => owner.terminate());
+  await once(owner, 'message');
+  await using client = await connectPort(OTHER);
+  const outcome = outcomeOf(client.request('never'));
+  await until('it is taken', () => completions.info().dequeued === 1);
+  await owner.terminate();
+  removeObject(OTHER);
+  assert.equal(await outcome, 'ERR_ALPC_MESSAGE_LOST');
+  await pool.close();
 });
 
 test('close with a timeout declines what no handler answers', async (t) => {

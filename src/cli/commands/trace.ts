@@ -27,7 +27,7 @@ export function traceCommand(): Command {
   return acts(command, async ({ out, where, signal, end }: Context, options: TraceOptions, port: string | undefined) => {
     if (port !== undefined) resolvePort(port, where); // a wrong name is told before there is a file
     const format = out.json && options.format === 'text' ? 'json' : options.format;
-    const timer = options.duration === undefined ? undefined : setTimeout(end, options.duration);
+    const timer = options.duration === undefined ? undefined : setTimeout(end, options.duration).unref(); // the trace keeps it alive, if it can begin
     const stream = options.output === undefined ? process.stdout : createWriteStream(options.output);
     const writing: { error?: NodeJS.ErrnoException } = {};
     stream.once('error', (error) => {
