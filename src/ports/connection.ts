@@ -273,7 +273,7 @@ export class Connection {
     this.endError = error;
     this.#sayWhy(OutboxState.closed);
     this.state = 'ending';
-    this.#release();
+    this.#release(reason === 'quota' && isDropped);
     const lost = reason === 'died';
     const how = lost ? 'ended while it held the request' : isDropped ? `was dropped before it answered, for ${reason === 'quota' ? 'want of room for what it sent' : 'a breach of the protocol'}` : 'closed the connection before it answered';
     this.#failAll(() => new AlpcError(lost ? 'ERR_ALPC_MESSAGE_LOST' : 'ERR_ALPC_DISCONNECTED', `${this}: the peer (${this.peer}) ${how}`, error && { cause: error }));
@@ -302,7 +302,7 @@ export class Connection {
     }
     this.#sayWhy(OutboxState.closed);
     this.state = 'ending';
-    this.#release();
+    this.#release(true);
     this.#failAll(() => new AlpcError('ERR_ALPC_CANCELED', `${this}: this side closed the connection before the answer came`));
     this.inbound.clear();
     this.attributes.drop();
@@ -314,7 +314,7 @@ export class Connection {
   discard(): void {
     this.#sayWhy(OutboxState.closed);
     this.state = 'closed';
-    this.#release();
+    this.#release(false);
   }
 
   /** The peer broke the rules: it is told, dropped, and its owner sees why. Passes on anything that is not a violation. */
@@ -359,8 +359,8 @@ export class Connection {
     this.outbound.failAll(makeError);
   }
 
-  /** Lets go of socket, memory and registrations. */
-  #release(): void {
+  /** Lets go of socket, memory and registrations. `peerReadsOn`: it is there, has kept the rules, and takes what was sent. */
+  #release(peerReadsOn: boolean): void {
     this.#owner.unwatch(this);
     if (this.#limits.accepts === 0) emptyBells(this.socket);
     else emptySocket(this.socket);
@@ -368,7 +368,7 @@ export class Connection {
     this.thread.removeConnection(this);
     this.thread.closePeerPage(this.peerPage);
     this.#sections?.close();
-    this.attributes.end();
+    this.attributes.end(peerReadsOn);
     this.link.close();
   }
 

@@ -195,9 +195,9 @@ export class MessageAttributes {
   }
 
   /** The connection has ended, its memory is still there. */
-  end(): void {
+  end(peerReadsOn: boolean): void {
     this.#directMessages?.end();
-    this.#outgoingViews?.end();
+    this.#outgoingViews?.end(peerReadsOn);
     this.#outgoingHandles?.end();
     this.#incomingViews?.end();
     this.#packets?.close();

@@ -2,7 +2,7 @@
  * Views that go to the peer: which of this side's sections it has, and which views it has not released yet. Before anything is sent it is
  * held against what the peer says it takes, so that whoever is over a limit hears of it, and nothing is delivered.
  *
- * Invariants: a region that the peer may look at is held until the peer released it, or is gone; a send that comes to nothing leaves
+ * Invariants: a region that the peer may look at is held until the peer released it, or is gone, or for a while where this side ended the connection; a send that comes to nothing leaves
  * no trace, but that a secure view which has waited for room stays frozen, and the peer's to be sent again. The peer's word on what it released is checked against what it was sent.
  */
 import { AlpcError } from '../base/errors.js';
@@ -13,6 +13,7 @@ import type { OwnView, Region, Section } from '../memory/section.js';
 import type { SectionFile } from '../memory/section-file.js';
 import type { AttachmentPart } from './attachment.js';
 import type { Connection } from './connection.js';
+import { RestingViews } from './resting-views.js';
 
 const HALF = 2 ** 32;
 const BLOCK_WORDS = VIEW_FIELDS.length;
@@ -164,9 +165,13 @@ export class OutgoingViews implements ReleaseSource {
     this.#connection.wake();
   }
 
-  /** The connection has ended: nothing is out any more. */
-  end(): void {
-    for (const number of Array.from(this.#out.keys())) this.takeBack(number);
+  /** The connection has ended: nothing is out any more. What a peer that is still there may read rests; secure views are in files of their own. */
+  end(peerReadsOn: boolean): void {
+    const resting = new RestingViews();
+    for (const [number, { region }] of Array.from(this.#out)) {
+      if (peerReadsOn && region.section.kind !== 'secure') resting.add(region);
+      this.takeBack(number);
+    }
     for (const file of Array.from(this.#announced.keys())) this.#drop(file);
   }
 
