@@ -134,7 +134,7 @@ for (const limits of LIMITS) {
       },
       toString: () => 'a connection',
     } as unknown as Connection;
-    const inbound = new Inbound(connection, limits);
+    let inbound = new Inbound(connection, limits);
     const unanswered = new Map<number, number>();
     const taken: RequestMessage[] = [];
     let queue: { type: string; id: number; length: number }[] = [];
@@ -214,6 +214,8 @@ for (const limits of LIMITS) {
         else enqueue({ type: 'canceled', id: canceled, length: 0 });
       } else if (random(200) === 0) {
         inbound.clear();
+        assert.deepEqual([inbound.unanswered.length, inbound.queued], [0, 0]);
+        inbound = new Inbound(connection, limits); // it takes nothing any more
         unanswered.clear();
         queue = [];
         queuedBytes = 0;
