@@ -36,7 +36,7 @@ export class Waiters {
         waiter.fail(error);
       };
       const onAbort = (): void => giveUp(signal!.reason as Error);
-      if (timeout !== Infinity) timer = setTimeout(() => giveUp(timedOut()), timeout);
+      if (timeout !== Infinity) timer = setTimeout(() => giveUp(timedOut()), timeout).unref(); // it is the port that keeps the process
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.push(waiter);
     });

@@ -174,7 +174,7 @@ export class Intake<M> {
         }
       }
     };
-    if (timeout !== Infinity) timer = setTimeout(onTimeout, timeout);
+    if (timeout !== Infinity) timer = setTimeout(onTimeout, timeout).unref(); // it is the port that keeps the process
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#takers.push(taker);
     this.#source.demand();

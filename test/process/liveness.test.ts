@@ -45,7 +45,7 @@ async function assertStays(actor: Actor<Order, News>): Promise<void> {
   assert.deepEqual([actor.child.exitCode, actor.child.signalCode], [null, null]);
 }
 
-const ACTIVITIES = ['nothing', 'listen', 'await', 'traffic'];
+const ACTIVITIES = ['nothing', 'listen', 'await', 'receive', 'list', 'traffic'];
 
 test('an unreferenced client lets its process end, a referenced one keeps it, whatever it has done and awaits', async (t) => {
   ownRoot(t);
@@ -58,7 +58,7 @@ test('an unreferenced client lets its process end, a referenced one keeps it, wh
 
 test('an unreferenced server lets its process end, a referenced one keeps it', async (t) => {
   ownRoot(t);
-  assert.deepEqual(await startIdle(t, 'server', 'unref', 'nothing').ended, { code: 0, signal: null });
+  for (const activity of ['nothing', 'receive', 'list']) assert.deepEqual(await startIdle(t, 'server', 'unref', activity).ended, { code: 0, signal: null });
   const kept = startIdle(t, 'server', 'ref', 'nothing');
   await assertStays(kept);
   await using client = await connectPort(NAME);

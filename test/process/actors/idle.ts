@@ -1,12 +1,12 @@
 /**
  * A process that has a port and nothing else to do. Its arguments: what it is ('client' or 'server'), whether its port is
- * referenced, and what it does with it before it is left alone ('nothing', 'listen', 'await' a reply that never comes, 'traffic'; 'block'
+ * referenced, and what it does with it before it is left alone ('nothing', 'listen', 'await' a reply that never comes, 'receive' what never comes, within a time that is long, by itself or from a completion list, 'traffic'; 'block'
  * in a wait that never ends, a server in `receiveSync` and a client in `requestSync`; 'worker': the same in a worker thread).
  * It tells 'idle' when it has nothing more to do, and on order how much processor time it uses while it does nothing, unless it blocks.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type ClientPort, connectPort, ConnectionPort, createPort } from '../../../src/ports/index.js';
+import { type ClientPort, connectPort, ConnectionPort, createPort } from '../../../src/index.js';
 import { actorArguments } from '../../support/actor.js';
 import { numbers, outcomeOf } from '../expect.js';
 import { NAME } from '../serving.js';
@@ -15,10 +15,14 @@ import { Verbs } from '../verbs.js';
 export type Order = { type: 'measure'; milliseconds: number };
 export type News = { type: 'idle' } | { type: 'used'; microseconds: number };
 
-const [role, reference, activity] = actorArguments() as ['client' | 'server', 'ref' | 'unref', 'nothing' | 'listen' | 'await' | 'traffic' | 'block' | 'worker'];
+const [role, reference, activity] = actorArguments() as ['client' | 'server', 'ref' | 'unref', 'nothing' | 'listen' | 'await' | 'receive' | 'list' | 'traffic' | 'block' | 'worker'];
+/** Longer than any test waits. */
+const LONG = 600_000;
 const block = (): unknown => (port instanceof ConnectionPort ? port.receiveSync() : port.requestSync('hold'));
 const port: ClientPort | ConnectionPort = role === 'server' ? await createPort(NAME) : await connectPort(NAME);
-if (role === 'server' && activity !== 'block') (port as ConnectionPort).on('message', new Verbs().handle);
+if (activity === 'receive') void outcomeOf(port.receive({ timeout: LONG }));
+if (activity === 'list') void outcomeOf(port.registerCompletionList().wait({ timeout: LONG }));
+if (role === 'server' && !['block', 'receive', 'list'].includes(activity)) (port as ConnectionPort).on('message', new Verbs().handle);
 if (role === 'client') {
   const client = port as ClientPort;
   if (activity === 'listen') client.on('message', () => {});
