@@ -100,10 +100,10 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
         this.#rung = true;
         thread.attention.hear(this);
       });
-      adoptDescriptor(this.#listener);
       this.#publishedSecurity = publishSecurity(this.#listener, options.security);
-      if (this.#publishedSecurity !== undefined) adoptDescriptor(this.#publishedSecurity);
+      adoptDescriptor(this.#listener); // last: what fails here leaves it the caller's
     } catch (error) {
+      if (this.#publishedSecurity !== undefined) releaseDescriptor(this.#publishedSecurity);
       this.#watch?.close();
       this.#connections.close();
       throw error;

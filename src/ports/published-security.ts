@@ -7,11 +7,11 @@
  */
 import { writeSync } from 'node:fs';
 import { isSaidByFileMode, type SecurityDescriptor } from '../objects/index.js';
-import { pageSize } from '../platform/descriptors.js';
+import { adoptDescriptor, pageSize } from '../platform/descriptors.js';
 import { createMemoryFile, inodeOf, sealMemoryFile } from '../platform/memory-file.js';
 import { closeDescriptor } from '../platform/system.js';
 
-/** @returns a descriptor that the caller closes with the port; undefined where there is nothing to say, or no room for a file: a port can do without */
+/** @returns a descriptor that is adopted, and that the caller releases with the port; undefined where there is nothing to say, or no room for a file: a port can do without */
 export function publishSecurity(listener: number, descriptor: SecurityDescriptor): number | undefined {
   if (isSaidByFileMode(descriptor)) return undefined;
   try {
@@ -40,7 +40,7 @@ function writeDown(text: Buffer): number {
   try {
     writeSync(fd, text, 0, text.length, 0);
     sealMemoryFile(fd);
-    return fd;
+    return adoptDescriptor(fd);
   } catch (error) {
     closeDescriptor(fd);
     throw error;
