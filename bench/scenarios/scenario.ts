@@ -28,7 +28,7 @@ export interface Scenario {
   /** Rounds, where fewer than asked for are enough. */
   readonly maxRounds?: number;
   /**
-   * Jobs in each round of what a budget compares, where one pair of processes, or one moment, says too little of the next; 1 without a word.
+   * Jobs in each round, at the full pace, of what a budget compares, where one pair of processes, or one moment, says too little of the next; 1 without a word.
    * From the second on `turn` is not 0, and only what the budgets are about needs to be measured.
    */
   readonly turns?: number;
