@@ -59,6 +59,10 @@ export function laneAt(lane: number): number {
   return Word.seats + MAX_SEATS * Seat.size + lane * LANE_WORDS;
 }
 
+export function tokenAt(lane: number, token: number): number {
+  return laneAt(lane) + Lane.tokens + token;
+}
+
 /** Where the packets begin, in bytes. */
 export const PACKETS_AT = 4 * laneAt(MAX_LANES);
 

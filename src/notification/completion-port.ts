@@ -313,7 +313,7 @@ export class CompletionPort {
 
   /** The places whose threads hold such requests. */
   holders(): Set<number> {
-    return this.#dispatch.holders();
+    return this.#dispatch.requests.holders();
   }
 
   /** Nobody is left to take what waits: requests are declined, as by `close`, and other packets are dropped. */

@@ -14,8 +14,9 @@ import { type Place, takePlace, thisPlace } from '../memory/place.js';
 import { isThreadAlive, threadId } from '../platform/thread-id.js';
 import type { ReplyOutcome } from '../ports/index.js';
 import { type Thread, thisThread } from '../ports/thread.js';
-import { generationOf, holderOf, Lane, LANE_BYTES, laneAt, laneBytesAt, MAX_LANES, PACKETS_AT, Seat, seatAt, SeatState, stateOf, TOKENS, TokenState, tokenWord, Word } from './completion-memory.js';
+import { Lane, LANE_BYTES, laneAt, laneBytesAt, MAX_LANES, PACKETS_AT, Seat, seatAt, SeatState, TokenState, Word } from './completion-memory.js';
 import { Field, Kind, type Packet, packetOf } from './packet.js';
+import { RequestTable } from './request-table.js';
 import { Seats } from './seats.js';
 import { SharedLock } from './shared-lock.js';
 import { SharedQueue } from './shared-queue.js';
@@ -28,6 +29,7 @@ export class Dispatch implements Place {
   readonly memory: SharedArrayBuffer;
   readonly words: Int32Array;
   readonly seats: Seats;
+  readonly requests: RequestTable;
   readonly thread: Thread = thisThread();
   /** A `dequeue` of this thread waits: it must not be called from elsewhere meanwhile. */
   isAwaited = false;
@@ -46,6 +48,7 @@ export class Dispatch implements Place {
     this.memory = memory;
     this.words = new Int32Array(memory);
     this.seats = new Seats(this.words);
+    this.requests = new RequestTable(this.words, this.seats);
     // Holders of locks are named by their numbers in the kernel: a seat is somebody else's as soon as it is free.
     this.#lock = new SharedLock(this.words, Word.lock, isThreadAlive);
     this.#laneLocks = Array.from({ length: MAX_LANES }, (_, lane) => new SharedLock(this.words, laneAt(lane) + Lane.lock, isThreadAlive));
@@ -185,9 +188,8 @@ export class Dispatch implements Place {
       this.#packets.begin();
       while (this.#packets.next()) {
         if (fields[Field.kind] !== Kind.request) continue;
-        const [lane, token, generation] = [fields[Field.lane]!, fields[Field.token]!, fields[Field.generation]!];
-        const queued = tokenWord(generation, TokenState.queued);
-        if (Atomics.compareExchange(this.words, tokenAt(lane, token), queued, tokenWord(generation, TokenState.orphaned)) === queued) lanes.add(lane);
+        const lane = fields[Field.lane]!;
+        if (this.requests.decline(lane, fields[Field.token]!, fields[Field.generation]!)) lanes.add(lane);
       }
       for (const lane of lanes) Atomics.store(this.words, laneAt(lane) + Lane.orphans, 1);
       this.#packets.commit();
@@ -205,39 +207,21 @@ export class Dispatch implements Place {
 
   // ---- answers -----------------------------------------------------------------------------------------------------
 
-  isHeld(lane: number, token: number, generation: number): boolean {
-    const word = Atomics.load(this.words, tokenAt(lane, token));
-    return stateOf(word) === TokenState.held && generationOf(word) === generation;
-  }
-
-  /** The seats whose threads hold requests that somebody waits for still. */
-  holders(): Set<number> {
-    const holders = new Set<number>();
-    for (let lane = 0; lane < MAX_LANES; lane++) {
-      const owner = Atomics.load(this.words, laneAt(lane) + Lane.owner);
-      if (owner === 0 || !isThreadAlive(this.seats.threadOf(owner - 1))) continue; // nobody would give their answers
-      for (let token = 0; token < TOKENS; token++) {
-        const word = Atomics.load(this.words, tokenAt(lane, token));
-        if (stateOf(word) === TokenState.held) holders.add(holderOf(word));
-      }
-    }
-    return holders;
-  }
-
   /** From now on this thread holds the request, if anybody does. */
   takeOver(lane: number, token: number, generation: number): void {
-    this.#claim(lane, token, generation, TokenState.held);
+    if (!this.#hasLeft) this.requests.claim(lane, token, generation, TokenState.held, this.seat);
   }
 
   /** Hands an answer to the owner of the lane, who gives it. 'answered' when somebody has done so before. */
   answer(lane: number, token: number, generation: number, ok: boolean, data: MessageData | undefined, dataLength: number): ReplyOutcome | 'answered' {
-    const claimed = this.#claim(lane, token, generation, TokenState.answered);
+    if (this.#hasLeft) return 'canceled'; // it was declined when this thread left
+    const claimed = this.requests.claim(lane, token, generation, TokenState.answered, this.seat);
     if (typeof claimed === 'string') return claimed;
     const at = laneAt(lane);
     const queue = this.laneQueue(lane);
     const lock = this.#laneLocks[lane]!;
     for (;;) {
-      if (Atomics.load(this.words, tokenAt(lane, token)) !== claimed) return 'canceled';
+      if (!this.requests.isStill(lane, token, claimed)) return 'canceled';
       const room = Atomics.load(this.words, at + Lane.room);
       lock.lock(this.#me);
       const pushed = queue.push([token, generation, ok ? ANSWER_OK : 0], data, dataLength);
@@ -322,29 +306,10 @@ export class Dispatch implements Place {
     while (taken.length < max && packets.next()) {
       const { fields } = packets;
       // A request is held before it leaves the queue: if this thread ends between, it is missed by its token.
-      if (fields[Field.kind] === Kind.request && !this.#hold(fields[Field.lane]!, fields[Field.token]!, fields[Field.generation]!)) continue;
+      if (fields[Field.kind] === Kind.request && !this.requests.hold(fields[Field.lane]!, fields[Field.token]!, fields[Field.generation]!, this.#seat)) continue;
       taken.push({ fields: fields.slice(), data: Buffer.from(packets.data) });
     }
     packets.commit();
-  }
-
-  /** False when the caller has given up. */
-  #hold(lane: number, token: number, generation: number): boolean {
-    const queued = tokenWord(generation, TokenState.queued);
-    return Atomics.compareExchange(this.words, tokenAt(lane, token), queued, tokenWord(generation, TokenState.held, this.#seat)) === queued;
-  }
-
-  /** Makes a request that some thread holds this thread's, in a state of its own. Its token's word now; or why it is nobody's any more. */
-  #claim(lane: number, token: number, generation: number, state: number): number | 'answered' | 'canceled' {
-    if (this.#hasLeft) return 'canceled'; // it was declined when this thread left
-    const { seat, words } = this;
-    const at = tokenAt(lane, token);
-    const mine = tokenWord(generation, state, seat);
-    for (let word = Atomics.load(words, at); ; word = Atomics.load(words, at)) {
-      if (generationOf(word) !== generation) return 'canceled';
-      if (stateOf(word) !== TokenState.held) return stateOf(word) === TokenState.answered ? 'answered' : 'canceled';
-      if (Atomics.compareExchange(words, at, word, mine) === word) return mine;
-    }
   }
 
   #pokeStarved(): void {
@@ -357,44 +322,12 @@ export class Dispatch implements Place {
   #bury(seat: number, thread: number): void {
     this.#locked(() => {
       if (this.seats.threadOf(seat) !== thread) return;
-      for (let lane = 0; lane < MAX_LANES; lane++) {
-        this.#orphan(lane, seat);
-        if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.#giveUpLane(lane);
-      }
+      this.requests.orphan(seat);
+      for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.requests.giveUp(lane);
       // All owners, not only of what it held: it may have ended after it made room, and before it told who waits. And before its seat is free: who buries may end.
       for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
       this.seats.free(seat);
       if (!this.#packets.isEmpty) this.seats.callOne();
     });
   }
-
-  /** Its owner has ended, and its ports with it: nobody waits for the answers. Who has made one, and waits for room, goes on. */
-  #giveUpLane(lane: number): void {
-    const { words } = this;
-    for (let token = 0; token < TOKENS; token++) {
-      const at = tokenAt(lane, token);
-      Atomics.store(words, at, tokenWord(generationOf(Atomics.load(words, at)) + 1, TokenState.free));
-    }
-    Atomics.store(words, laneAt(lane) + Lane.owner, 0);
-    Atomics.add(words, laneAt(lane) + Lane.room, 1);
-    Atomics.notify(words, laneAt(lane) + Lane.room);
-  }
-
-  /** Marks what a seat holds of a lane as nobody's. */
-  #orphan(lane: number, seat: number): void {
-    let any = false;
-    for (let token = 0; token < TOKENS; token++) {
-      const at = tokenAt(lane, token);
-      const word = Atomics.load(this.words, at);
-      const state = stateOf(word);
-      // An answer that it gave is in the lane already, where it counts before this; or it never came so far.
-      if ((state !== TokenState.held && state !== TokenState.answered) || holderOf(word) !== seat) continue;
-      if (Atomics.compareExchange(this.words, at, word, tokenWord(generationOf(word), TokenState.orphaned)) === word) any = true;
-    }
-    if (any) Atomics.store(this.words, laneAt(lane) + Lane.orphans, 1);
-  }
-}
-
-export function tokenAt(lane: number, token: number): number {
-  return laneAt(lane) + Lane.tokens + token;
 }

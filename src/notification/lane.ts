@@ -8,8 +8,8 @@ import { AlpcError } from '../base/errors.js';
 import type { RequestMessage } from '../ports/index.js';
 import { type Attentive, Linger } from '../ports/attention.js';
 import type { Association } from './association.js';
-import { generationOf, Lane as LaneWord, laneAt, MAX_LANES, stateOf, TOKENS, TokenState, tokenWord } from './completion-memory.js';
-import { type Dispatch, tokenAt } from './dispatch.js';
+import { generationOf, Lane as LaneWord, laneAt, MAX_LANES, stateOf, tokenAt, TOKENS, TokenState, tokenWord } from './completion-memory.js';
+import type { Dispatch } from './dispatch.js';
 import type { SharedQueue } from './shared-queue.js';
 
 /** Answers given in one turn of the event loop. */

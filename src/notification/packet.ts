@@ -98,7 +98,7 @@ export class RequestPacket extends MessagePacket {
 
   /** Whether the caller still waits for the answer. */
   get isPending(): boolean {
-    return !this.#answered && this.#dispatch.isHeld(this.#lane, this.#token, this.#generation);
+    return !this.#answered && this.#dispatch.requests.isHeld(this.#lane, this.#token, this.#generation);
   }
 
   /**
