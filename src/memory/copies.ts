@@ -4,6 +4,9 @@
  * payloads of others by posting one to a thread. They are not filled with zeros first, which would cost four times the allocation: every
  * byte of a payload is written before anybody sees it.
  *
+ * Large ones get memory of their own. Whoever has only passed such a payload on gives its memory back, and the next one is copied there: some
+ * hundred MiB a second of fresh memory make the engine collect its whole heap again and again, for nothing (docs/decisions/0016).
+ *
  * `copy` leaves where the bytes are now in `memory` and `start`: a view of them is made when somebody looks at the payload.
  */
 import { markAsUntransferable } from 'node:worker_threads';
@@ -21,6 +24,8 @@ export class SlabCopies implements Copies, RunCopies {
   #bytes = new Uint8Array(EMPTY);
   #words = new Int32Array(EMPTY);
   #used = 0;
+  /** Given back. */
+  #spare: Buffer<ArrayBuffer> | undefined;
 
   copy(words: Int32Array, source: Buffer, at: number, length: number): void {
     if (length > LARGE) return this.#copyLarge(source, at, length);
@@ -56,11 +61,24 @@ export class SlabCopies implements Copies, RunCopies {
     this.#used += length;
   }
 
+  /** The memory of a payload of `length` bytes that nobody else has, or ever will: what `copy` made for it. */
+  giveBack(memory: ArrayBuffer, length: number): void {
+    if (length > LARGE && memory.byteLength !== SLAB) this.#spare = Buffer.from(memory); // a slab has others' payloads
+  }
+
   #copyLarge(source: Buffer, at: number, length: number): void {
-    const own = Buffer.allocUnsafeSlow(length);
+    const own = this.#takeSpare(length) ?? Buffer.allocUnsafeSlow(length);
     own.set(source.subarray(at, at + length));
     this.memory = own.buffer;
     this.start = 0;
+  }
+
+  /** One that is more than twice as long would be memory kept for nothing, if the payload is. */
+  #takeSpare(length: number): Buffer<ArrayBuffer> | undefined {
+    const spare = this.#spare;
+    if (spare === undefined || spare.length < length || spare.length > 2 * length) return undefined;
+    this.#spare = undefined;
+    return spare;
   }
 
   #renew(): void {

@@ -138,6 +138,7 @@ export class Association {
     const callbackId = message.type === 'request' ? message.callbackId : 0;
     const fields = [Kind[message.type], this.#key, this.#lane.lane, token, generation, message.id, callbackId, message.sequence, this.#connectionOf(message.port), pid, uid, gid, detail];
     if (!this.#dispatch.push(fields, message.data, message.dataLength, this.#lane.lane)) return false;
+    message.giveBackData();
     message.release(); // packets carry bytes alone, and nobody here would release its view
     return true;
   }

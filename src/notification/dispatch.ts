@@ -11,6 +11,7 @@
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { type Place, takePlace, thisPlace } from '../memory/place.js';
+import { yieldProcessor } from '../platform/poller.js';
 import { isThreadAlive, threadId } from '../platform/thread-id.js';
 import type { ReplyOutcome } from '../ports/index.js';
 import { type Thread, thisThread } from '../ports/thread.js';
@@ -24,6 +25,8 @@ import { SharedQueue } from './shared-queue.js';
 /** Milliseconds between two looks after threads that may have ended, while there is work. */
 const ROUND = 250;
 const ANSWER_OK = 1;
+/** Packets for each thread at work that are enough to be without the owner's next ones for a while. */
+const PACKETS_AHEAD = 2;
 
 export class Dispatch implements Place {
   readonly memory: SharedArrayBuffer;
@@ -39,6 +42,8 @@ export class Dispatch implements Place {
   readonly #packets: SharedQueue;
   readonly #lanes: (SharedQueue | undefined)[] = [];
   readonly #laneLocks: SharedLock[];
+  /** The lane that this thread gave an answer last. */
+  #answeredTo = -1;
   #thread = 0;
   #seat = -1;
   #hasLeft = false;
@@ -108,12 +113,14 @@ export class Dispatch implements Place {
 
   /**
    * The thread is done with what it had, and takes the next packets if there is a place for it. Without any it waits from now on, if
-   * `waits`: then it is called by its wake word, whose value the caller must have read before.
+   * `waits`: then it is called by its wake word, whose value the caller must have read before. Before a thread goes to work it lets the owner of the ports
+   * have the core, if few packets are left.
    */
   take(max: number, waits: boolean): Packet[] | 'closed' {
     const { seat, words, seats } = this;
     this.#moveIn();
     const taken: { fields: Int32Array; data: Buffer }[] = [];
+    let letsOwnerCome = false;
     const closed = this.#locked(() => {
       const waitedAlready = seats.get(seat) === SeatState.waiting; // and only looked around: it keeps its turn
       seats.set(seat, SeatState.outside);
@@ -124,12 +131,14 @@ export class Dispatch implements Place {
         Atomics.add(words, Word.dequeued, taken.length);
         Atomics.store(words, Word.peak, Math.max(Atomics.load(words, Word.peak), seats.running));
         if (!this.#packets.isEmpty) seats.callOne();
+        letsOwnerCome = this.#isOwnerBehind && !this.#packets.hasMoreThan(PACKETS_AHEAD * seats.running);
       } else if (waitedAlready && waits) seats.set(seat, SeatState.waiting);
       else if (waits) seats.wait(seat);
       return false;
     });
     if (closed) return 'closed';
     this.#pokeStarved();
+    if (letsOwnerCome) yieldProcessor();
     return taken.map(({ fields, data }) => packetOf(this, fields, data));
   }
 
@@ -236,6 +245,7 @@ export class Dispatch implements Place {
       if (outcome === 'timed-out') this.reap();
     }
     this.poke(lane);
+    this.#answeredTo = lane;
     return 'sent';
   }
 
@@ -310,6 +320,15 @@ export class Dispatch implements Place {
       taken.push({ fields: fields.slice(), data: Buffer.from(packets.data) });
     }
     packets.commit();
+  }
+
+  /**
+   * Whether the owner of the ports, in a thread of its own, has not taken the last answer of this thread yet. It may want this thread's core for that, and where
+   * it brings the next packets only when there are none left, threads sleep meanwhile that could work (docs/decisions/0016).
+   */
+  get #isOwnerBehind(): boolean {
+    const lane = this.#answeredTo;
+    return lane >= 0 && lane !== this.own?.lane && !this.laneQueue(lane).isEmpty;
   }
 
   #pokeStarved(): void {

@@ -47,6 +47,19 @@ export class SharedQueue {
     return (Atomics.load(this.#words, this.#tail) - Atomics.load(this.#words, this.#head)) >>> 0;
   }
 
+  /** Whether more than so many records wait: a look at each of them. To be asked by who may `begin`. */
+  hasMoreThan(count: number): boolean {
+    const tail = Atomics.load(this.#words, this.#tail); // SYNC queue.tail
+    let position = Atomics.load(this.#words, this.#head);
+    for (let seen = 0; position !== tail; ) {
+      const at = (position >>> 0) & (this.#length - 1);
+      const dataLength = this.#words[(this.#start + at) >> 2]!;
+      if (dataLength !== SKIP && ++seen > count) return true;
+      position = (position + (dataLength === SKIP ? this.#length - at : align8(HEADER + dataLength))) | 0;
+    }
+    return false;
+  }
+
   /** False when there is no room. */
   push(fields: ArrayLike<number>, data: MessageData | undefined, dataLength: number): boolean {
     const words = this.#words;

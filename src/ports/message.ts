@@ -67,6 +67,8 @@ export interface AnyMessage {
   take(arrival: Arrival): void;
   /** Engine room: the program has it. */
   tellTaken(): void;
+  /** Engine room: its payload has been copied elsewhere, and no program sees this message: the memory is for the next one. */
+  giveBackData(): void;
 }
 
 /** How an answer ended: 'canceled' and 'disconnected' are routine, the caller no longer waits for it. */
@@ -197,7 +199,7 @@ class PortMessage implements AnyMessage {
   readonly sequence: number;
   place: number;
   readonly #connection: Connection;
-  readonly #memory: ArrayBuffer;
+  #memory: ArrayBuffer;
   readonly #start: number;
   #data: Buffer | undefined;
   #arrival: Arrival | undefined;
@@ -297,6 +299,12 @@ class PortMessage implements AnyMessage {
 
   tellTaken(): void {
     this.#arrival?.tellTaken();
+  }
+
+  giveBackData(): void {
+    this.#connection.thread.copies.giveBack(this.#memory, this.dataLength);
+    this.#memory = EMPTY;
+    this.#data = undefined;
   }
 
   reply(data: MessageData, options?: ReplyOptions): ReplyOutcome {

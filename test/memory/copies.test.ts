@@ -79,6 +79,31 @@ test('a large copy has memory of its own, which its owner may transfer', () => {
   assert.deepEqual(b, source.subarray(0, 4097));
 });
 
+test('memory that is given back is the next large copy\'s, unless that is longer, or less than half as long', () => {
+  for (const [length, uses] of [[20_000, true], [10_000, true], [20_001, false], [9_999, false]] as const) {
+    const copies = new SlabCopies();
+    fill(length);
+    copies.copy(words, source, 0, 20_000);
+    const given = copies.memory;
+    copies.giveBack(given, 20_000);
+    const next = copyOf(copies, 24, length);
+    assert.equal(next.buffer === given, uses, `${length} bytes`);
+    assert.deepEqual(next, source.subarray(24, 24 + length));
+    assert.notEqual(copyOf(copies, 0, length).buffer, next.buffer, 'it is given once');
+  }
+});
+
+test('a slab is not taken back, since it has the copies of others', () => {
+  const copies = new SlabCopies();
+  fill(8);
+  const mine = copyOf(copies, 0, 100);
+  copies.giveBack(copies.memory, 100);
+  copies.copyRun(source, 0, 8000); // messages that were read together, with their headers between them
+  copies.giveBack(copies.memory, 7000);
+  for (const length of [100, 7000, 32 * 1024]) assert.notEqual(copyOf(copies, 4000, length).buffer === mine.buffer, length > 4096);
+  assert.deepEqual(mine, source.subarray(0, 100));
+});
+
 test('a copy of nothing is empty, and costs nothing', () => {
   const copies = new SlabCopies();
   assert.equal(copyOf(copies, 8, 0).length, 0);

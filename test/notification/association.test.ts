@@ -82,6 +82,34 @@ test('when the packets are full the messages stay with their senders, and nothin
   await Promise.all(posts);
 });
 
+test('large messages have each its own bytes, whichever ways they go, though the memory that they are read into is used again', async (t) => {
+  const completions = new CompletionPort({ packetBytes: 256 << 10 });
+  atEnd(t, () => completions[Symbol.dispose]());
+  const { port, connect } = await serve(t, completions);
+  const client = await connect();
+  const lengths = [5000, 60_000, 9000, 4000, 20_000];
+  const dataOf = (number: number): Buffer => Buffer.alloc(lengths[number % lengths.length]!, number);
+  const wholeOf = (data: Buffer): number | string => (data.equals(dataOf(data[0]!)) ? data[0]! : `${data.length} bytes of ${data[0]}`);
+  const answers: (number | string)[] = [];
+  const ends = Promise.allSettled(numbers(100).map(async (number) => answers.push(wholeOf((await client.request(dataOf(number))).data))));
+  await until('it is full', () => completions.info().queuedBytes > 190 << 10);
+  const packets = [...completions.tryDequeue(3)];
+  while (packets.length < 60) packets.push(...(await completions.dequeue({ max: 2 })));
+  for (const packet of packets) if (packet.type === 'request') packet.reply(packet.data);
+  await until('they are there', () => answers.length === packets.length);
+  completions.leave(); // the others are declined, or found in the ordinary queue
+  const seen: (number | string)[] = [];
+  port.on('message', (message) => {
+    seen.push(wholeOf(message.data));
+    if (message.type === 'request') message.reply(message.data);
+  });
+  const declined = (await ends).filter((end) => end.status === 'rejected').map(({ reason }: PromiseRejectedResult) => reason);
+  const taken = packets.map((packet) => (packet.type === 'request' ? wholeOf(packet.data) : packet.type));
+  assert.ok(seen.length > 0 && declined.length > 0 && declined.every(failsWith('ERR_ALPC_CANCELED')));
+  assert.deepEqual([taken, seen], [numbers(taken.length), numbers(100).slice(100 - seen.length)]);
+  assert.deepEqual(answers, [...taken, ...seen]);
+});
+
 test('room that a thread makes as the owner goes to rest, having found too little, is seen', async (t) => {
   const completions = new CompletionPort({ packetBytes: 256 << 10 });
   atEnd(t, () => completions[Symbol.dispose]());

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { connectPort, type Packet, type SharedRequest } from '../../src/index.js';
+import { CompletionPort, connectPort, type Packet, type SharedRequest } from '../../src/index.js';
+import { libc } from '../../src/platform/system.js';
 import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -44,6 +45,34 @@ test('an answer may come later than the next dequeue, once, and not to a caller 
   const [d] = await completions.dequeue();
   if (d?.type === 'request') d.cancel();
   assert.equal(await declined, 'ERR_ALPC_CANCELED');
+});
+
+test('a thread that goes to work lets the owner of the ports have the core before, when that has its answer to take still and few packets are left', async (t) => {
+  const { completions } = crew(t, 2);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const other = CompletionPort.open(completions.handle); // as another thread has it
+  atEnd(t, () => other.leave());
+  const yields = t.mock.method(libc(), 'sched_yield').mock;
+  /** Takes a packet and answers it, all in one turn of the event loop: whether the core was given away. */
+  const serveOne = (taker: CompletionPort): boolean => {
+    const before = yields.callCount();
+    const [packet] = taker.tryDequeue(1);
+    const yielded = yields.callCount() > before;
+    assert.ok(packet?.type === 'request');
+    packet.reply('');
+    return yielded;
+  };
+  const replies = numbers(6).map(() => client.request(''));
+  await until('all wait', () => completions.info().queued === 6);
+  assert.deepEqual(numbers(6).map(() => serveOne(other)), [false, false, false, true, true, true]);
+  await Promise.all(replies);
+  for (const [what, taker] of [['the owner has taken all', other], ['it would be for itself', completions], ['nor then', completions]] as const) {
+    const reply = client.request('');
+    await until('it waits', () => completions.info().queuedBytes > 0);
+    assert.equal(serveOne(taker), false, what);
+    await reply;
+  }
 });
 
 /** The request that a thread was told to hand over. */

@@ -27,6 +27,7 @@ test('records come out as they went in, in order, over and over the end of the m
           queue.commit();
         }
         assert.equal(queue.isEmpty, model.length === 0);
+        for (const count of [0, model.length - 1, model.length, model.length + 1]) if (count >= 0) assert.equal(queue.hasMoreThan(count), model.length > count);
       }
       queue.begin();
       while (queue.next()) assert.deepEqual([queue.fields[0], queue.data.toString()], model.shift());
