@@ -4,7 +4,7 @@
  * payloads of others by posting one to a thread. They are not filled with zeros first, which would cost four times the allocation: every
  * byte of a payload is written before anybody sees it.
  *
- * Large ones get memory of their own. Whoever has only passed such a payload on gives its memory back, and the next one is copied there: some
+ * Large ones get memory of their own. Whoever has only passed such a payload on gives its memory back, and the next large one is copied there, whoever gets that: some
  * hundred MiB a second of fresh memory make the engine collect its whole heap again and again, for nothing (docs/decisions/0016).
  *
  * `copy` leaves where the bytes are now in `memory` and `start`: a view of them is made when somebody looks at the payload.

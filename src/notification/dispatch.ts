@@ -198,7 +198,7 @@ export class Dispatch implements Place {
       while (this.#packets.next()) {
         if (fields[Field.kind] !== Kind.request) continue;
         const lane = fields[Field.lane]!;
-        if (this.requests.decline(lane, fields[Field.token]!, fields[Field.generation]!)) lanes.add(lane);
+        if (this.requests.orphanQueued(lane, fields[Field.token]!, fields[Field.generation]!)) lanes.add(lane);
       }
       for (const lane of lanes) Atomics.store(this.words, laneAt(lane) + Lane.orphans, 1);
       this.#packets.commit();
@@ -230,7 +230,7 @@ export class Dispatch implements Place {
     const queue = this.laneQueue(lane);
     const lock = this.#laneLocks[lane]!;
     for (;;) {
-      if (!this.requests.isStill(lane, token, claimed)) return 'canceled';
+      if (!this.requests.isClaimed(lane, token, claimed)) return 'canceled';
       const room = Atomics.load(this.words, at + Lane.room);
       lock.lock(this.#me);
       const pushed = queue.push([token, generation, ok ? ANSWER_OK : 0], data, dataLength);
@@ -341,8 +341,8 @@ export class Dispatch implements Place {
   #bury(seat: number, thread: number): void {
     this.#locked(() => {
       if (this.seats.threadOf(seat) !== thread) return;
-      this.requests.orphan(seat);
-      for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.requests.giveUp(lane);
+      this.requests.orphanHeldBy(seat);
+      for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.requests.abandonLane(lane);
       // All owners, not only of what it held: it may have ended after it made room, and before it told who waits. And before its seat is free: who buries may end.
       for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
       this.seats.free(seat);

@@ -94,10 +94,10 @@ export class Lane implements Attentive {
   giveUp(request: RequestMessage): 'settled' | 'queued' | 'held' {
     const token = this.#tokens.get(request);
     if (token === undefined) return 'settled';
-    const at = this.#at(token);
-    const word = Atomics.load(this.#dispatch.words, at);
-    if (stateOf(word) === TokenState.queued && Atomics.compareExchange(this.#dispatch.words, at, word, tokenWord(generationOf(word), TokenState.orphaned)) === word) return 'queued';
-    return stateOf(Atomics.load(this.#dispatch.words, at)) === TokenState.held ? 'held' : 'settled';
+    const { requests, words } = this.#dispatch;
+    const generation = generationOf(Atomics.load(words, this.#at(token)));
+    if (requests.orphanQueued(this.lane, token, generation)) return 'queued';
+    return requests.isHeld(this.lane, token, generation) ? 'held' : 'settled';
   }
 
   /** What was given up has been told. */
