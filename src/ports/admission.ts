@@ -77,9 +77,9 @@ export class Admission {
       return this.#asking.get(greeting.socket)?.greeting === greeting && this.#forget(greeting);
     };
     const actions = {
-      accepts: this.#parts.limits.accepts,
-      accept: (limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort | undefined => {
-        return isDecided() ? this.#admit(greeting, limits ?? this.#parts.limits, data, context) : undefined;
+      limits: this.#parts.limits,
+      accept: (limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined => {
+        return isDecided() ? this.#admit(greeting, limits, data, context) : undefined;
       },
       reject: (data: Uint8Array): void => {
         if (isDecided()) greeting.refuse('rejected', { data });

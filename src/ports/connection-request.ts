@@ -2,7 +2,7 @@
 import { checkData, checkOptions, type MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { MAX_DATA_LENGTH } from '../memory/layout.js';
-import { checkLimits, type Limits, type PortLimits } from './limits.js';
+import { checkConnectionLimits, type ConnectionLimits, type Limits } from './limits.js';
 import { checkMessage } from './message-arguments.js';
 import type { PeerIdentity } from './peer-identity.js';
 import type { ServerPort } from './server-port.js';
@@ -12,8 +12,8 @@ export interface AcceptOptions {
   data?: MessageData;
   /** Any value: `message.portContext` of every message of this client, from the first one on. */
   context?: unknown;
-  /** Limits of this connection, in place of the port's. */
-  limits?: PortLimits;
+  /** Limits of this connection; those that are not given are the port's. What all connections share is the port's alone. */
+  limits?: ConnectionLimits;
 }
 
 export interface RejectOptions {
@@ -23,8 +23,9 @@ export interface RejectOptions {
 
 /** How a connection port carries a decision out. */
 export interface ConnectionRequestActions {
-  readonly accepts: number;
-  accept(limits: Limits | undefined, data: Uint8Array, context: unknown): ServerPort | undefined;
+  /** The port's. */
+  readonly limits: Limits;
+  accept(limits: Limits, data: Uint8Array, context: unknown): ServerPort | undefined;
   reject(data: Uint8Array): void;
 }
 
@@ -57,7 +58,7 @@ export class ConnectionRequestMessage {
   accept(options?: AcceptOptions): ServerPort | undefined {
     const given = checkOptions(options, 'options', ['data', 'context', 'limits']);
     const data = payload(given.data);
-    const limits = given.limits === undefined ? undefined : checkLimits(given.limits, this.#actions.accepts);
+    const limits = checkConnectionLimits(given.limits, this.#actions.limits);
     this.#decide();
     return this.#actions.accept(limits, data, given.context);
   }

@@ -23,7 +23,7 @@ export class PortHoldings {
   /** Somebody found no room, and nothing has left since. */
   #wasFull = false;
 
-  /** `owner` is the port's own user: it and root may have the whole, everybody else a share. `onRoom`: where there was none something has left, and who did not read on may. */
+  /** `owner` is the port's own user: it and root may have all that others leave, everybody else a share at most. `onRoom`: where there was none something has left, and who did not read on may. */
   constructor(owner: number, limits: Pick<Limits, 'pendingBytesPerPort' | 'pendingBytesPerUser'>, onRoom: () => void = () => {}) {
     this.#owner = owner;
     this.#limits = limits;

@@ -16,7 +16,7 @@ export type { AcceptOptions, RejectOptions } from './connection-request.js';
 export type { CanceledMessage, ClientDiedMessage, DatagramMessage, PortClosedMessage, ReplyMessage, RequestMessage } from './message.js';
 export type { EndReason, ReplyOutcome } from './message.js';
 export type { PeerIdentity } from './peer-identity.js';
-export type { AcceptedKind, PortLimits } from './limits.js';
+export type { AcceptedKind, ConnectionLimits, PortLimits } from './limits.js';
 export type { HandleKind } from '../memory/layout.js';
 export type { HandleSource } from '../memory/handle-source.js';
 export type { Access, DescriptorToOpen } from '../platform/descriptor-facts.js';

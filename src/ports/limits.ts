@@ -44,14 +44,19 @@ export interface PortLimits {
   handles?: number;
 }
 
+/** What a connection may have limits of its own for: the others are its port's, whatever one connection does. */
+export type ConnectionLimits = Omit<PortLimits, (typeof OF_THE_PORT)[number]>;
+
 /** What a port takes with a message; nothing by default. */
 export type AcceptedKind = 'secure-view' | 'view' | 'writable-view' | 'security' | 'work' | HandleKind;
 
 export type Limits = Required<PortLimits> & Acceptance;
 
+const OF_THE_CONNECTION = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'views', 'sections', 'sectionBytes', 'handles'] as const;
+const OF_THE_PORT = ['pendingBytesPerPort', 'pendingBytesPerUser', 'connections', 'connectionsPerUser'] as const;
+
 /** @param accepts what the port takes: bits of `Accepts` */
 export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits {
-  const known = ['maxMessageLength', 'ringLength', 'peerRingLength', 'pendingMessages', 'pendingBytes', 'pendingBytesPerPort', 'pendingBytesPerUser', 'connections', 'connectionsPerUser', 'views', 'sections', 'sectionBytes', 'handles'] as const;
   const {
     maxMessageLength = MAX_MESSAGE_LENGTH,
     ringLength = DEFAULT_RING_LENGTH,
@@ -66,7 +71,7 @@ export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits 
     sections = 16,
     sectionBytes = 2 ** 30,
     handles = 64,
-  } = checkOptions(value, 'limits', known);
+  } = checkOptions(value, 'limits', [...OF_THE_CONNECTION, ...OF_THE_PORT]);
   const ofOne = {
     pendingMessages: checkInteger(pendingMessages, 'limits.pendingMessages', 1, 1_000_000),
     pendingBytes: checkInteger(pendingBytes, 'limits.pendingBytes', 1, 2 ** 31 - 1),
@@ -89,6 +94,14 @@ export function checkLimits(value: PortLimits | undefined, accepts = 0): Limits 
   };
   if (!isRingLength(limits.ringLength)) throw invalidArgument('limits.ringLength', `a power of two from ${pageSize()} to ${MAX_RING_LENGTH}`, limits.ringLength);
   return limits;
+}
+
+/** What a connection is accepted with: limits that are not given are its port's. */
+export function checkConnectionLimits(value: ConnectionLimits | undefined, limits: Limits): Limits {
+  if (value === undefined) return limits;
+  const { accepts, ...ofPort } = limits;
+  const given = Object.entries(checkOptions(value, 'limits', OF_THE_CONNECTION)).filter(([, limit]) => limit !== undefined);
+  return checkLimits({ ...ofPort, ...Object.fromEntries(given) }, accepts);
 }
 
 /** Whatever a port's clients do, the process has the other half. */

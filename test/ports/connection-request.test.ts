@@ -102,6 +102,9 @@ test('a bad decision decides nothing: the request can still be accepted', async 
   const { connecting, request } = await ask(port);
   assert.throws(() => request.accept({ data: 5 as unknown as string }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /'options\.data'/));
   assert.throws(() => request.accept({ limits: { ringLength: 5000 } }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /'limits\.ringLength'/));
+  for (const ofPort of ['pendingBytesPerPort', 'pendingBytesPerUser', 'connections', 'connectionsPerUser']) {
+    assert.throws(() => request.accept({ limits: { [ofPort]: 5000 } }), failsWith('ERR_ALPC_INVALID_ARGUMENT', new RegExp(`'limits' has no option '${ofPort}'; expected 'maxMessageLength'`)));
+  }
   assert.throws(() => request.accept({ contxt: 1 } as object), failsWith('ERR_ALPC_INVALID_ARGUMENT', /no option 'contxt'/));
   assert.throws(() => request.reject({ data: {} as Uint8Array }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /'options\.data'/));
   request.accept();
@@ -188,6 +191,21 @@ test("a connection's own limits, given with its acceptance, hold in place of the
   assert.throws(() => connected.tryPost(Buffer.alloc(101)), failsWith('ERR_ALPC_MESSAGE_TOO_LONG', /at most 132 bytes/));
   assert.equal(client.tryPost(Buffer.alloc(100)), 'sent');
   assert.equal(connected.tryPost(Buffer.alloc(100)), 'sent');
+});
+
+test("limits that an acceptance does not give are the port's", async (t) => {
+  temporaryRoot(t);
+  await using port = await createPort(NAME, { connect: 'ask', limits: { maxMessageLength: 132, pendingMessages: 3 } });
+  const { connecting, request } = await ask(port);
+  const connected = request.accept({ limits: { pendingMessages: 2, ...({ maxMessageLength: undefined } as object) } })!;
+  await using client = await connecting;
+  assert.throws(() => connected.tryPost(Buffer.alloc(101)), failsWith('ERR_ALPC_MESSAGE_TOO_LONG', /at most 132 bytes/));
+  const abort = new AbortController();
+  const calls = [connected.request('one', { signal: abort.signal }), connected.request('two', { signal: abort.signal })];
+  await assert.rejects(connected.request('three'), failsWith('ERR_ALPC_QUOTA_EXCEEDED'));
+  abort.abort(new Error('enough'));
+  for (const call of calls) await assert.rejects(call, /enough/);
+  assert.equal(client.tryPost('and it goes on'), 'sent');
 });
 
 test('a server that is not the one required sees a connection that ends without one byte', async (t) => {
