@@ -208,7 +208,7 @@ export class CompletionPort {
     const given = checkOptions(options, 'options', ['max', 'timeout']);
     const max = given.max === undefined ? 64 : checkMax(given.max, 'options.max');
     const timeout = checkTimeout(given.timeout, 'options.timeout');
-    if (timeout > 0 && this.#lane?.hasPorts === true) throw new AlpcError('ERR_ALPC_DEADLOCK', 'completion port: this thread owns ports that feed it, and blocked it could not drain them; use dequeue here, or dequeueSync in another thread');
+    if (timeout > 0 && this.#dispatch.isFedHere) throw new AlpcError('ERR_ALPC_DEADLOCK', 'completion port: this thread owns ports that feed it, and blocked it could not drain them; use dequeue here, or dequeueSync in another thread');
     this.#checkAwake();
     if (this.#left) throw this.#closedError();
     const { words } = this.#dispatch;

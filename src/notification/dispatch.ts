@@ -36,8 +36,8 @@ export class Dispatch implements Place {
   readonly thread: Thread = thisThread();
   /** A `dequeue` of this thread waits: it must not be called from elsewhere meanwhile. */
   isAwaited = false;
-  /** Work of the lane that this thread owns: asked when it waits for itself, and how much it has. */
-  own: { readonly lane: number; readonly outstanding: number; drain(): void } | undefined;
+  /** The lane of this object: how much work it has. */
+  own: { readonly lane: number; readonly outstanding: number } | undefined;
   readonly #lock: SharedLock;
   readonly #packets: SharedQueue;
   readonly #lanes: (SharedQueue | undefined)[] = [];
@@ -63,6 +63,12 @@ export class Dispatch implements Place {
   /** Tells completion ports apart. */
   get identity(): number {
     return this.words[Word.identity]!;
+  }
+
+  /** Whether ports of this thread feed it, be it by another object. */
+  get isFedHere(): boolean {
+    for (const { feeds } of this.thread.answerQueues) if (feeds === this.identity) return true;
+    return false;
   }
 
   get isClosed(): boolean {
@@ -237,8 +243,8 @@ export class Dispatch implements Place {
       lock.unlock();
       if (pushed) break;
       this.poke(lane);
-      this.own?.drain(); // who owns the other lane may wait for room in this one
-      if (this.own?.lane === lane) continue;
+      for (const own of this.thread.answerQueues) own.drain(); // who owns the other lane may wait for room in one of this thread's, here or at another completion port
+      if (this.#isOwn(lane)) continue;
       this.sleep();
       const outcome = Atomics.wait(this.words, at + Lane.room, room, ROUND);
       this.wake();
@@ -329,6 +335,12 @@ export class Dispatch implements Place {
   get #isOwnerBehind(): boolean {
     const lane = this.#answeredTo;
     return lane >= 0 && lane !== this.own?.lane && !this.laneQueue(lane).isEmpty;
+  }
+
+  /** Whether the lane is this thread's, be it by another object for the same completion port. */
+  #isOwn(lane: number): boolean {
+    const owner = Atomics.load(this.words, laneAt(lane) + Lane.owner) - 1;
+    return owner >= 0 && this.seats.threadOf(owner) === this.#me;
   }
 
   #pokeStarved(): void {

@@ -7,6 +7,7 @@
 import { AlpcError } from '../base/errors.js';
 import type { RequestMessage } from '../ports/index.js';
 import { type Attentive, Linger } from '../ports/attention.js';
+import type { AnswerQueue } from '../ports/thread.js';
 import type { Association } from './association.js';
 import { generationOf, Lane as LaneWord, laneAt, MAX_LANES, stateOf, tokenAt, TOKENS, TokenState, tokenWord } from './completion-memory.js';
 import type { Dispatch } from './dispatch.js';
@@ -15,7 +16,7 @@ import type { SharedQueue } from './shared-queue.js';
 /** Answers given in one turn of the event loop. */
 const BATCH = 256;
 
-export class Lane implements Attentive {
+export class Lane implements Attentive, AnswerQueue {
   readonly linger = new Linger(0);
   readonly lane: number;
   readonly #dispatch: Dispatch;
@@ -40,6 +41,7 @@ export class Lane implements Attentive {
     this.#queue.commit();
     for (let token = TOKENS - 1; token >= 0; token--) this.#setFree(token);
     dispatch.own = this;
+    dispatch.thread.answerQueues.add(this);
   }
 
   /** Requests that threads hold or will. */
@@ -47,8 +49,8 @@ export class Lane implements Attentive {
     return this.#tokens.size;
   }
 
-  get hasPorts(): boolean {
-    return this.#associations.size > 0;
+  get feeds(): number | undefined {
+    return this.#hasPorts ? this.#dispatch.identity : undefined;
   }
 
   add(association: Association): void {
@@ -123,7 +125,7 @@ export class Lane implements Attentive {
     const { words } = this.#dispatch;
     const at = laneAt(this.lane);
     if (!this.#queue.isEmpty || Atomics.load(words, at + LaneWord.orphans) !== 0) return false;
-    if (this.#dispatch.isClosed && this.hasPorts) return false;
+    if (this.#dispatch.isClosed && this.#hasPorts) return false;
     if (this.#waits) return true;
     const wait = Atomics.waitAsync(words, at + LaneWord.wake, this.#seen);
     if (!wait.async) return false;
@@ -137,7 +139,7 @@ export class Lane implements Attentive {
 
   attend(): void {}
 
-  /** Gives every answer that is there; for who waits for room in this thread's own lane. */
+  /** Gives every answer that is there; for who waits for room in it, or in somebody else's while this thread's own answers wait. */
   drain(): void {
     while (this.#drain(BATCH));
   }
@@ -150,12 +152,17 @@ export class Lane implements Attentive {
     for (const token of this.#tokens.values()) this.#decline(token);
     this.#over = true;
     this.#dispatch.own = undefined;
+    this.#dispatch.thread.answerQueues.delete(this);
     this.#dispatch.thread.attention.forget(this);
     Atomics.store(this.#dispatch.words, laneAt(this.lane) + LaneWord.owner, 0);
     this.#dispatch.poke(this.lane); // lets go of the wait
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
+
+  get #hasPorts(): boolean {
+    return this.#associations.size > 0;
+  }
 
   #drain(max: number): boolean {
     const { words } = this.#dispatch;

@@ -58,6 +58,8 @@ const MOST_THREADS = 256;
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
 const DRAIN_LOOK = 2;
+/** Milliseconds between two looks whether a thread is wanted, where nobody said so. */
+const ROUND = 1000;
 const LATE_START = 2000;
 /** So many threads in a row that could not start, and a pool that closes drains no more. */
 const LAST_TRY = 3;
@@ -153,13 +155,18 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
 
   /** Starts threads whenever a packet found none that waits. */
   async #feed(): Promise<void> {
+    // Who queued a packet may have ended before it told that no thread waits.
+    const round = setInterval(() => {
+      if (this.#isStarved()) this.#lookAgain();
+    }, ROUND).unref();
     for (;;) {
       const hunger = Atomics.load(this.#words, Word.hunger);
       if (this.#isStarved()) this.#start();
       const wait = Atomics.waitAsync(this.#words, Word.hunger, hunger);
       if (wait.async) await wait.value;
-      if (this.#drained && this.#threads.size === 0) return;
+      if (this.#drained && this.#threads.size === 0) break;
     }
+    clearInterval(round);
   }
 
   /** One at a time is started: when it takes its first packet and leaves others, there is hunger again. */

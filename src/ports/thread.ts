@@ -1,6 +1,6 @@
 /**
  * What a JavaScript thread has once: its arena of mappings, its wait page, the wait pages of the threads it talks with, the
- * connections that it holds, and its attention. A thread is a thing of the operating system and ends with it, so its object
+ * connections that it holds, its queues of answers, and its attention. A thread is a thing of the operating system and ends with it, so its object
  * outlives every object of the user (see docs/decisions/0003-one-thread-object.md).
  */
 import { isMainThread } from 'node:worker_threads';
@@ -17,6 +17,13 @@ import { MAX_PACKET } from './handshake.js';
 const LONGEST_SLEEP_IN_WORKER = 250;
 const LONGEST_SLEEP = 0x7fffffff;
 
+export interface AnswerQueue {
+  /** Gives every answer that is there. */
+  drain(): void;
+  /** The completion port that ports of this thread feed, if they do. */
+  readonly feeds: number | undefined;
+}
+
 export class Thread {
   readonly arena = new Arena();
   readonly copies = new SlabCopies();
@@ -27,6 +34,8 @@ export class Thread {
   readonly connections = new Map<number, Set<Connection>>();
   /** Socket files, by device and inode number, of the ports that this thread serves. */
   readonly served = new Set<string>();
+  /** Queues that this thread alone empties, of answers to requests that it gave to other threads: while it waits for room in one of somebody else's, it empties its own. */
+  readonly answerQueues = new Set<AnswerQueue>();
   readonly longestSleep = isMainThread ? LONGEST_SLEEP : LONGEST_SLEEP_IN_WORKER;
   readonly #peerPages = new Map<number, { page: PeerWaitPage; users: number }>();
   #waitPage: WaitPage | undefined;

@@ -177,4 +177,7 @@ test('a thread that owns associated ports is told when it would block on itself'
   await serve(t, completions);
   assert.throws(() => completions.dequeueSync(), failsWith('ERR_ALPC_DEADLOCK', /could not drain/));
   assert.throws(() => completions.dequeueSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
+  const again = CompletionPort.open(completions.handle);
+  assert.throws(() => again.dequeueSync(), failsWith('ERR_ALPC_DEADLOCK', /could not drain/), 'also by another object for the same completion port');
+  again.leave();
 });

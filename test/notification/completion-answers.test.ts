@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { CompletionPort, connectPort, type Packet, type SharedRequest } from '../../src/index.js';
 import { libc } from '../../src/platform/system.js';
@@ -194,6 +194,32 @@ test('answers that fill the way back wait for room there, and all arrive', async
   assert.deepEqual((await Promise.all(replies)).map((reply) => parseInt(String(reply.data))), numbers(60));
 });
 
+test('a thread that opened a completion port twice makes room for its answers, whichever of the two it owns ports by', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const replies = numbers(60).map((number) => client.request(`${number}`));
+  const again = CompletionPort.open(completions.handle);
+  atEnd(t, () => again.leave());
+  const packets: Packet[] = [];
+  while (packets.length < 60) packets.push(...(await again.dequeue()));
+  for (const packet of packets) if (packet.type === 'request') assert.equal(packet.reply(String(packet.data).padEnd(40_000, '.')), 'sent');
+  assert.deepEqual((await Promise.all(replies)).map((reply) => parseInt(String(reply.data))), numbers(60));
+});
+
+test('threads that own ports of two completion ports, and answer requests to the ports of each other, make room in both meanwhile', async (t) => {
+  temporaryRoot(t, { leftovers: true });
+  const all = [crew(t, 2).completions, crew(t, 2).completions];
+  const names = ['\\RPC Control\\one', '\\RPC Control\\two'];
+  const owners = names.map((text, index) => {
+    const haunt: Haunt = { handle: all[index]!.handle, how: 'trade', text, takesFrom: all[1 - index]!.handle };
+    const worker = new Worker(new URL('./completion-ghost.js', import.meta.url), { workerData: haunt });
+    atEnd(t, () => worker.terminate());
+    return worker;
+  });
+  await tradeAnswers(t, names, owners);
+});
+
 test('threads that own ports, and answer requests to the ports of each other with more than there is room for, make room meanwhile', async (t) => {
   temporaryRoot(t, { leftovers: true });
   const { completions } = crew(t, 2);
@@ -204,6 +230,11 @@ test('threads that own ports, and answer requests to the ports of each other wit
     atEnd(t, () => worker.terminate());
     return worker;
   });
+  await tradeAnswers(t, names, owners);
+});
+
+/** Each owner takes forty requests to the other's port, and then both answer at once. */
+async function tradeAnswers(t: TestContext, names: string[], owners: Worker[]): Promise<void> {
   await Promise.all(owners.map((owner) => once(owner, 'message')));
   const replies: Promise<unknown>[] = [];
   for (const index of [0, 1]) {
@@ -217,7 +248,7 @@ test('threads that own ports, and answer requests to the ports of each other wit
   let answered = 0;
   for (const reply of replies) void reply.then(() => answered++);
   await until('all are answered', () => answered === 80);
-});
+}
 
 test('every request gets exactly one end while threads are terminated at random', async (t) => {
   const { completions, start } = crew(t, 2);

@@ -16,9 +16,11 @@ export interface Haunt {
    */
   readonly how: 'post' | 'post-uncalled' | 'post-unheard' | 'close-unheard' | 'own' | 'trade' | 'half-left' | 'take-half-left' | 'look';
   readonly text: string;
+  /** Where 'trade' takes the requests from; from the same completion port by default. */
+  readonly takesFrom?: CompletionPortHandle;
 }
 
-const { handle, how, text } = workerData as Haunt;
+const { handle, how, text, takesFrom } = workerData as Haunt;
 const completions = CompletionPort.open(handle);
 const tell = (told: string): void => parentPort!.postMessage(told);
 const stop = (): never => {
@@ -51,8 +53,9 @@ switch (how) {
     port.associate(completions, 1);
     tell('up');
     await once(parentPort!, 'message');
+    const source = takesFrom === undefined ? completions : CompletionPort.open(takesFrom);
     const packets: Packet[] = [];
-    while (packets.length < 40) packets.push(...(await completions.dequeue({ max: 40 - packets.length })));
+    while (packets.length < 40) packets.push(...(await source.dequeue({ max: 40 - packets.length })));
     tell('taken');
     await once(parentPort!, 'message');
     for (const packet of packets) if (packet.type === 'request') packet.reply(Buffer.alloc(60_000));

@@ -11,6 +11,7 @@ import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.j
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { Board } from './board.js';
+import type { Haunt } from './completion-ghost.js';
 import handle from './pool-handler.js';
 import { ask, HANDLER, serve } from './pooled.js';
 
@@ -112,6 +113,18 @@ test('a pool without threads starts one for the first packet', async (t) => {
   const { client, pool } = await serve(t, { minThreads: 0, maxThreads: 2 });
   assert.equal(pool.statistics().threads, 0);
   assert.equal(await ask(client, 'echo 1'), 'echo 1');
+  assert.equal(pool.statistics().started, 1);
+});
+
+test('a pool without threads starts one for a packet whose poster has ended before it said that one is wanted', async (t) => {
+  const { completions, pool } = await serve(t, { minThreads: 0, maxThreads: 2 });
+  const haunt: Haunt = { handle: completions.handle, how: 'post-uncalled', text: 'unheard' };
+  const poster = new Worker(new URL('./completion-ghost.js', import.meta.url), { workerData: haunt });
+  atEnd(t, () => poster.terminate());
+  await once(poster, 'message');
+  await poster.terminate();
+  assert.equal(pool.statistics().started, 0);
+  await until('it is taken', () => completions.info().dequeued === 1);
   assert.equal(pool.statistics().started, 1);
 });
 
