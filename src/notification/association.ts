@@ -8,9 +8,8 @@
  * Connection requests are not made packets: who is let in is decided by the thread that owns the port, from its ordinary queue.
  */
 import type { CommunicationPort, ConnectionMessage, Message, RequestMessage } from '../ports/index.js';
-import type { Feed } from '../ports/diversion.js';
+import type { Divertible, Feed } from '../ports/diversion.js';
 import { Fifo } from '../ports/fifo.js';
-import type { Divertible } from './completion-list.js';
 import type { Dispatch } from './dispatch.js';
 import type { Lane } from './lane.js';
 import { TOKENS } from './completion-memory.js';
@@ -46,6 +45,7 @@ export class Association {
       takeOrdinary: () => this.#ordinary.shift(),
       hasOrdinary: () => this.#ordinary.length > 0,
       over: () => this.#close(),
+      needsLoop: true,
     });
     this.#feed.demand();
   }

@@ -12,7 +12,7 @@ import { performance } from 'node:perf_hooks';
 import { checkInteger, checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { MAX_DATA_LENGTH } from '../memory/layout.js';
-import type { Consumer, Feed } from '../ports/diversion.js';
+import type { Divertible, Feed } from '../ports/diversion.js';
 import { Fifo } from '../ports/fifo.js';
 import type { ConnectionMessage, Message } from '../ports/index.js';
 import { createEvent, type Event } from './event.js';
@@ -43,12 +43,6 @@ export interface LastMessage {
   readonly callbackId: number;
 }
 
-/** Where a list gets its messages from. */
-export interface Divertible<M> {
-  divert(consumer: Consumer<M>): Feed<M>;
-  toString(): string;
-}
-
 const NONE: LastMessage = { messageId: 0, callbackId: 0 };
 /** Milliseconds between two looks whether the last answer has been given. */
 const RUNDOWN_LOOK = 2;
@@ -69,8 +63,8 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
   readonly #ordinary = new Fifo<M>();
   readonly #outstanding = new Outstanding();
   readonly #waiters: Waiters;
-  /** There is one from the first asking on. */
-  #event: Event | undefined;
+  /** There is one from the first asking on, until its user closes it. */
+  #given: Event | undefined;
   #isEventSet = false;
   #workers = 0;
   #concurrency: number;
@@ -95,6 +89,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
       takeOrdinary: () => this.#takeOrdinary(),
       hasOrdinary: () => this.#ordinary.length > 0 || (this.#phase !== 'closed' && this.#feed.hasMessages()),
       over: () => this.#close(),
+      needsLoop: false,
     });
   }
 
@@ -150,16 +145,19 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
   /**
    * A notification event that is set when something comes and a worker's place is free, for threads and processes that can't await; hand
    * it on with `event.share()`. It is made, and costs the senders their bells, from the first asking on. A poll that finds nothing more
-   * resets it. The list closes it, set, when it ends.
+   * resets it. The list closes it, set, when it ends; who closes it before that asks for it no more, and gets another by asking again.
    * @throws AlpcError ERR_ALPC_CLOSED
    */
   get event(): Event {
-    if (this.#event !== undefined) return this.#event;
+    const given = this.#event;
+    if (given !== undefined) return given;
     if (this.#phase !== 'taking') throw this.#over();
-    this.#event = createEvent();
-    this.#event.unref();
+    const event = createEvent();
+    event.unref();
+    this.#given = event;
+    this.#isEventSet = false;
     this.#feed.demand();
-    return this.#event;
+    return event;
   }
 
   /** A worker begins to consume. False when as many as may do so already, or the list takes no workers any more. AlpcRegisterCompletionListWorkerThread. */
@@ -257,6 +255,10 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
+  get #event(): Event | undefined {
+    return this.#given?.closed === true ? undefined : this.#given;
+  }
+
   get #hasPlace(): boolean {
     return this.#workers < this.#concurrency;
   }
@@ -345,17 +347,19 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
   #tell(): boolean {
     if (!this.#hasPlace || !this.hasMessages) return false;
     const told = this.#waiters.release();
-    if (this.#event === undefined || this.#isEventSet) return told;
+    const event = this.#event;
+    if (event === undefined || this.#isEventSet) return told;
     this.#isEventSet = true;
-    this.#event.set();
+    event.set();
     this.#feed.attend();
     return true;
   }
 
   /** Everything has been polled: the next arrival is told again. */
   #rearm(): void {
-    if (this.#event === undefined || !this.#isEventSet) return;
-    this.#event.reset();
+    const event = this.#event;
+    if (event === undefined || !this.#isEventSet) return;
+    event.reset();
     this.#isEventSet = false;
     this.#feed.demand();
   }
@@ -369,7 +373,7 @@ export class CompletionList<M extends ConnectionMessage | Message = Message> {
     this.#waiters.failAll(() => this.#over());
     this.#event?.set();
     this.#event?.close();
-    this.#event = undefined;
+    this.#given = undefined;
   }
 
   #close(): void {

@@ -14,7 +14,7 @@ import { MAX_DATA_LENGTH } from '../memory/layout.js';
 import { libc } from '../platform/system.js';
 import type { Message } from '../ports/index.js';
 import { Association } from './association.js';
-import type { Divertible } from './completion-list.js';
+import type { Divertible } from '../ports/diversion.js';
 import { createCompletionMemory, MAGIC, SeatState, Word } from './completion-memory.js';
 import { Dispatch } from './dispatch.js';
 import { Lane } from './lane.js';

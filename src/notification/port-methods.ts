@@ -6,7 +6,8 @@
 import { invalidArgument } from '../base/arguments.js';
 import { ConnectionPort, type ConnectionMessage, type Message } from '../ports/index.js';
 import { ReceivingPort } from '../ports/receiving-port.js';
-import { CompletionList, type CompletionListOptions, type Divertible } from './completion-list.js';
+import type { Divertible } from '../ports/diversion.js';
+import { CompletionList, type CompletionListOptions } from './completion-list.js';
 import { CompletionPort } from './completion-port.js';
 
 declare module '../ports/connection-port.js' {

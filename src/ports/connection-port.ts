@@ -17,7 +17,7 @@ import { LoopWatch } from '../platform/loop-watch.js';
 import { type Attentive, Linger } from './attention.js';
 import type { ConnectionMessage } from './connection.js';
 import type { ConnectionRequestMessage } from './connection-request.js';
-import { type Consumer, Diversion, type Feed } from './diversion.js';
+import { blocksItsConsumer, type Consumer, Diversion, type Feed } from './diversion.js';
 import { Intake, countListeners, type ReceiveOptions } from './intake.js';
 import type { Limits } from './limits.js';
 import type { PeerIdentity } from './peer-identity.js';
@@ -86,10 +86,14 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     this.#connections = new ServerConnections({ ...options, thread, portName: bound.name, listener: this.#listener, events: this, hasRef: () => this.hasRef(), wake: () => this.#attend() });
     const source = {
       take: () => (this.#closed ? undefined : this.#take()),
-      poll: () => this.#take() ?? (this.#connections.serve(0) ? this.#take() : undefined),
+      poll: () => {
+        this.#connections.moveOn();
+        return this.#take() ?? (this.#connections.serve(0) ? this.#take() : undefined);
+      },
       hasMessages: () => !this.#closed && (this.#diversion === undefined ? this.#connections.hasMessages() : this.#diversion.has(this.#connections)),
       places: () => this.#connections.places,
       demand: () => thread.attention.watch(this),
+      keep: (message: Message) => (this.#diversion ??= new Diversion()).keep(message),
       over: () => (this.#closed ? this.#closedError() : undefined),
     };
     const listeners = { emit: (message: Message) => void this.emit('message', message) };
@@ -148,11 +152,14 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
 
   /**
    * As `receive`, but blocks this thread: in a loop the fastest way to serve. Nothing else of this thread's event loop runs meanwhile.
-   * NtAlpcSendWaitReceivePort, receive only. @throws AlpcError ERR_ALPC_TIMEOUT, ERR_ALPC_CLOSED, ERR_ALPC_INVALID_ARGUMENT
+   * NtAlpcSendWaitReceivePort, receive only.
+   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED; ERR_ALPC_DEADLOCK when the port is associated with a completion port, which only the event loop
+   *   feeds; ERR_ALPC_INVALID_ARGUMENT
    */
   receiveSync(options?: { timeout?: number }): Message {
     const timeout = options === undefined ? Infinity : checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
     if (this.#closed) throw this.#closedError();
+    if (timeout > 0 && this.#diversion?.needsLoop === true) throw blocksItsConsumer(`connection port ${this.name}`);
     return this.#connections.takeBlocking(timeout, this.#diversion);
   }
 
@@ -246,12 +253,12 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
     if (this.#closed) throw this.#closedError();
     const diversion = (this.#diversion ??= new Diversion());
     diversion.begin(consumer, `connection port ${this.name}`);
-    this.#connections.activateAll();
+    this.#lookAtAll();
     return {
       take: () => (this.#closed ? undefined : this.#connections.take()),
       takeSome: (messages, max) => (this.#closed ? 0 : this.#connections.takeSome(messages, max)),
       hasMessages: () => !this.#closed && this.#connections.hasMessages(),
-      attend: () => this.#connections.activateAll(),
+      attend: () => this.#lookAtAll(),
       demand: () => this.#attend(),
       release: (leftovers) => {
         diversion.end(leftovers);
@@ -297,6 +304,12 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   #deliver(): boolean {
     const diverted = this.#diversion !== undefined && this.#diversion.arrived();
     return this.#intake.deliver() || diverted;
+  }
+
+  /** No bell is needed for messages; what else is expected is looked after, here or by the rest that follows. */
+  #lookAtAll(): void {
+    this.#connections.activateAll();
+    this.#attend();
   }
 
   #attend(): void {

@@ -38,6 +38,8 @@ export type { ConnectionMessage, ConnectionOwner, ConnectionParts } from './conn
 
 /** A socket holds some 280 packets, unless the peer asked for more. */
 export const BELLS_AT_ONCE = 320;
+/** Messages that found no room, in which the socket is asked once. */
+const REFUSALS = 64;
 /** A scratch constant: what stands in a packet is never used. */
 const packet = new Uint8Array(64);
 
@@ -72,6 +74,7 @@ export class Connection {
   lastActive = 0;
   /** How far the peer's ring had been read when a bell came last. */
   #heardAt = -1;
+  #refused = 0;
 
   readonly #owner: ConnectionOwner;
   /** What travels with messages besides their bytes. */
@@ -150,11 +153,14 @@ export class Connection {
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') return 'disconnected';
-    if (options !== undefined && !this.attributes.mayAttach(checkOptions(options, 'options', ATTRIBUTE_OPTIONS), dataLength)) return this.state === 'open' ? 'full' : 'disconnected';
-    const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
-    if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
-    attachment?.undo();
-    return this.state === 'open' ? 'full' : 'disconnected';
+    if (options === undefined || this.attributes.mayAttach(checkOptions(options, 'options', ATTRIBUTE_OPTIONS), dataLength)) {
+      const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
+      if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
+      attachment?.undo();
+    }
+    // Now and then the socket is asked, for who comes again and again: it is a system call, and what has no room costs none.
+    const isOpen = this.state === 'open' && (++this.#refused % REFUSALS !== 0 || this.listen());
+    return isOpen ? 'full' : 'disconnected';
   }
 
   reply(message: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
@@ -250,10 +256,25 @@ export class Connection {
     }
   }
 
+  /**
+   * Hears what the socket tells, for who finds nothing, or no room, and may come again and again without letting the event loop turn: the peer's end, above
+   * all. Whoever waits for what a bell told is seen to. Whether the connection is open still.
+   */
+  listen(): boolean {
+    if (this.state !== 'open') return false;
+    this.readSocket();
+    this.wake();
+    return this.#isOpen;
+  }
+
   /** The kernel took nothing more to the peer: reads what stands before the end, if that is why. A peer may have shut its socket for reading alone. */
   readToEnd(): void {
     this.#heardAt = this.link.reader.position;
     this.readSocket();
+  }
+
+  get #isOpen(): boolean {
+    return this.state === 'open';
   }
 
   /** Asks on the event loop for whatever is still to be done. */

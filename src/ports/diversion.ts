@@ -8,6 +8,11 @@
 import { AlpcError } from '../base/errors.js';
 import { Fifo } from './fifo.js';
 
+/** For who would block the event loop that alone feeds the port's consumer. */
+export function blocksItsConsumer(port: string): AlpcError {
+  return new AlpcError('ERR_ALPC_DEADLOCK', `${port}: it feeds a completion port, and a blocked thread could not; use receive or on('message') here, or dequeueSync in another thread`);
+}
+
 export interface Consumer<M> {
   /** Whether it wants to be told of arrivals: then the port is looked at on the event loop, and its doorbells are armed when that rests. */
   wants(): boolean;
@@ -19,6 +24,8 @@ export interface Consumer<M> {
   hasOrdinary(): boolean;
   /** The port is closed. */
   over(): void;
+  /** It takes messages on the port's event loop alone: whoever blocks that waits for what can't come. */
+  readonly needsLoop: boolean;
 }
 
 /** What a port offers to its consumer. */
@@ -36,6 +43,12 @@ export interface Feed<M> {
   release(leftovers: Iterable<M>): void;
 }
 
+/** A port that may have a consumer. */
+export interface Divertible<M> {
+  divert(consumer: Consumer<M>): Feed<M>;
+  toString(): string;
+}
+
 /** The messages' way through a port that had, or has, a consumer. */
 export class Diversion<M> {
   #consumer: Consumer<M> | undefined;
@@ -43,6 +56,11 @@ export class Diversion<M> {
 
   get isWanted(): boolean {
     return this.#consumer?.wants() === true;
+  }
+
+  /** Whether the consumer is fed by the port's event loop, which must not be blocked. */
+  get needsLoop(): boolean {
+    return this.#consumer?.needsLoop === true;
   }
 
   /** @throws AlpcError ERR_ALPC_ALREADY_SET */
@@ -54,6 +72,11 @@ export class Diversion<M> {
   end(leftovers: Iterable<M>): void {
     this.#consumer = undefined;
     for (const message of leftovers) this.#left.push(message);
+  }
+
+  /** One that was taken for a receiver who gave up meanwhile: it is the next. */
+  keep(message: M): void {
+    this.#left.unshift(message);
   }
 
   arrived(): boolean {

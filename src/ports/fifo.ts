@@ -22,6 +22,14 @@ export class Fifo<T> {
     this.#items[(this.#head + this.#length++) & this.#mask] = item;
   }
 
+  /** Puts one back: it is the next. */
+  unshift(item: T): void {
+    if (this.#length > this.#mask) this.#grow();
+    this.#head = (this.#head - 1) & this.#mask;
+    this.#items[this.#head] = item;
+    this.#length++;
+  }
+
   peek(): T | undefined {
     return this.#length === 0 ? undefined : this.#items[this.#head];
   }
@@ -45,6 +53,13 @@ export class Fifo<T> {
     for (; at < this.#length - 1; at++) items[(this.#head + at) & mask] = items[(this.#head + at + 1) & mask];
     items[(this.#head + --this.#length) & mask] = undefined;
     return true;
+  }
+
+  /** Takes out those that are meant, in their order. */
+  removeAll(isMeant: (item: T) => boolean): T[] {
+    const all = this.clear();
+    for (const item of all) if (!isMeant(item)) this.push(item);
+    return all.filter(isMeant);
   }
 
   /** Takes out all of them, in their order. */

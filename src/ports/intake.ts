@@ -30,6 +30,8 @@ export interface Source<M> {
   places(): number;
   /** Somebody wants messages: look on the event loop from now on. */
   demand(): void;
+  /** One that it gave, and nobody wants any more: it is the next. */
+  keep(message: M): void;
   /** The error for takers when nothing will ever come again; undefined while something may. */
   over(): AlpcError | undefined;
 }
@@ -40,10 +42,14 @@ export interface Listeners<M> {
 }
 
 interface Taker<M> {
+  /** The iterator that it belongs to. */
+  readonly iterator?: object;
   give(message: M): void;
   fail(error: Error): void;
 }
 
+/** An iterator that ends tells nobody why. */
+const OVER = new Error('the iterator has ended');
 /** Messages taken in one turn of the event loop, before others get theirs: so many in any case, and more of them while the turn is short. */
 const BATCH = 64;
 const SHORT_TURN = 0.2;
@@ -84,8 +90,7 @@ export class Intake<M> {
       // What a spin finds may be no message: then it is the others' turn.
       const message = this.#source.take() ?? (count > 0 && this.#takers.length === 0 && this.#spin() ? this.#source.take() : undefined);
       if (message === undefined) break;
-      if (this.#takers.length > 0) this.#takers.shift()!.give(message);
-      else this.#listeners.emit(message);
+      this.#hand(message);
       // A turn costs as much as ten messages, a look at the clock as a fifth of one.
       if (++count % BATCH !== 0) continue;
       const now = performance.now();
@@ -118,9 +123,14 @@ export class Intake<M> {
 
   /** Iterators share the port's messages; one that ends takes nothing with it. */
   iterate(): AsyncIterableIterator<M> {
+    let isOver = false;
     const iterator: AsyncIterableIterator<M> = {
-      next: () => this.#next(),
-      return: () => Promise.resolve({ done: true, value: undefined }),
+      next: () => (isOver ? Promise.resolve({ done: true, value: undefined }) : this.#next(iterator)),
+      return: () => {
+        isOver = true;
+        for (const taker of this.#takers.removeAll((one) => one.iterator === iterator)) taker.fail(OVER);
+        return Promise.resolve({ done: true, value: undefined });
+      },
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
@@ -131,7 +141,15 @@ export class Intake<M> {
     for (const taker of this.#takers.clear()) taker.fail(makeError());
   }
 
-  #next(): Promise<IteratorResult<M>> {
+  /** For who asked first, or for the listeners; none of them may be left, for whoever was called while it was read could end them. */
+  #hand(message: M): void {
+    const taker = this.#takers.shift();
+    if (taker !== undefined) taker.give(message);
+    else if (this.#listening > 0) this.#listeners.emit(message);
+    else this.#source.keep(message);
+  }
+
+  #next(iterator: object): Promise<IteratorResult<M>> {
     if (this.#takers.length === 0) {
       if (++this.#inARow < BATCH) {
         let message = this.#source.take();
@@ -141,7 +159,7 @@ export class Intake<M> {
       if (this.#source.over() !== undefined && !this.#source.hasMessages()) return Promise.resolve({ done: true, value: undefined });
     }
     return new Promise((resolve) => {
-      this.#takers.push({ give: (value) => resolve({ done: false, value }), fail: () => resolve({ done: true, value: undefined }) });
+      this.#takers.push({ iterator, give: (value) => resolve({ done: false, value }), fail: () => resolve({ done: true, value: undefined }) });
       this.#source.demand();
     });
   }
@@ -168,10 +186,8 @@ export class Intake<M> {
       } finally {
         // Also when a callback threw that was read on the way: that is no reason for this one to wait on.
         if (message === undefined) giveUp(noMessage(timeout));
-        else {
-          this.#takers.remove(taker);
-          taker.give(message);
-        }
+        else if (this.#takers.remove(taker)) taker.give(message);
+        else this.#hand(message);
       }
     };
     if (timeout !== Infinity) timer = setTimeout(onTimeout, timeout).unref(); // it is the port that keeps the process
@@ -203,14 +219,28 @@ export function noMessage(timeout: number): AlpcError {
   return new AlpcError('ERR_ALPC_TIMEOUT', `no message came within ${timeout} ms`);
 }
 
-/** Tells `intake` how many listen to the emitter's `message` event, now and whenever it changes. */
+/** Tells `intake` how many listen to the emitter's `message` event, now and whenever it changes, also after somebody has removed all listeners there are. */
 export function countListeners<M>(emitter: object, intake: Intake<M>): void {
   const events = emitter as EventEmitter;
   // A new listener is told before it is added, a removed one after it is gone.
-  events.on('newListener', (event) => {
+  const onNew = (event: string | symbol): void => {
     if (event === 'message') intake.listening = events.listenerCount('message') + 1;
-  });
-  events.on('removeListener', (event) => {
+  };
+  const onRemoved = (event: string | symbol): void => {
     if (event === 'message') intake.listening = events.listenerCount('message');
-  });
+  };
+  const count = (): void => {
+    if (!events.listeners('newListener').includes(onNew)) events.on('newListener', onNew);
+    if (!events.listeners('removeListener').includes(onRemoved)) events.on('removeListener', onRemoved);
+    intake.listening = events.listenerCount('message');
+  };
+  count();
+  // These two are among all listeners.
+  const removeAll = events.removeAllListeners.bind(events) as (...event: unknown[]) => void;
+  const value = (...event: unknown[]): EventEmitter => {
+    removeAll(...event);
+    count();
+    return events;
+  };
+  Object.defineProperty(events, 'removeAllListeners', { value, configurable: true, writable: true });
 }

@@ -167,9 +167,9 @@ export class Outbound {
         if (!connection.link.send(next.type, next.messageId, next.callbackId, next.status, next.data, next.dataLength, next.attachment?.attributes, next.attachment?.block)) break;
         this.#waiting.shift();
         this.#left(next);
+        next.sent?.(position); // before anybody is told who may give it up: it waits no more
         next.attachment?.sent();
         if (channels.send.hasSubscribers) tellSend(connection, next.type, next.messageId, next.dataLength);
-        next.sent?.(position);
         moved = true;
         isFirst = false;
       }

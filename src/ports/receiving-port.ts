@@ -14,7 +14,7 @@ import type { OnCallback } from './calls.js';
 import type { Greeted } from './client-greeting.js';
 import { CommunicationPort } from './communication-port.js';
 import { Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
-import { type Consumer, Diversion, type Feed } from './diversion.js';
+import { blocksItsConsumer, type Consumer, Diversion, type Feed } from './diversion.js';
 import { Intake, noMessage, countListeners, type ReceiveOptions } from './intake.js';
 import type { Limits } from './limits.js';
 import { PortCallback } from './port-callback.js';
@@ -52,10 +52,11 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     this.linger = new Linger(options.spin.linger);
     const source = {
       take: () => this.#take(),
-      poll: () => this.#take(),
+      poll: () => this.#poll(),
       hasMessages: () => this.#hasMessages(),
       places: () => 1,
       demand: () => this.#thread.attention.watch(this),
+      keep: (message: ConnectionMessage) => (this.#diversion ??= new Diversion()).keep(message),
       over: () => (connection.isSpent && !this.#hasMessages() ? connection.closedError() : undefined),
     };
     const listeners = { emit: (message: ConnectionMessage) => void this.emit('message', message) };
@@ -89,12 +90,16 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
 
   /**
    * As `receive`, but blocks this thread: nothing else of its event loop runs meanwhile.
-   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED when none will come; ERR_ALPC_INVALID_ARGUMENT
+   * @throws AlpcError ERR_ALPC_TIMEOUT; ERR_ALPC_CLOSED, ERR_ALPC_DISCONNECTED when none will come; ERR_ALPC_DEADLOCK when the port is associated with
+   *   a completion port, which only the event loop feeds; ERR_ALPC_INVALID_ARGUMENT
    */
   receiveSync(options?: { timeout?: number }): ConnectionMessage {
     const timeout = checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
+    if (timeout > 0 && this.#diversion?.needsLoop === true) throw blocksItsConsumer(String(this.#connection));
     const connection = this.#connection;
     const deadline = deadlineAfter(timeout);
+    this.#moveOn();
+    let isLast = false;
     for (let budget = connection.looks.next(), looks = budget; ; ) {
       while (looks > 0 && !this.#hasMessages()) if ((--looks & YIELD_EVERY) === 0) yieldProcessor();
       const message = this.#take();
@@ -106,7 +111,13 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
       if (looks === 0 && budget > 0) connection.looks.wasted();
       looks = budget = 0;
       const left = timeLeft(deadline);
-      if (left <= 0) throw noMessage(timeout);
+      if (left <= 0) {
+        // What is there when the time is over wins, and what the socket tells.
+        if (isLast) throw noMessage(timeout);
+        isLast = true;
+        connection.listen();
+        continue;
+      }
       if (connection.arm(true)) sleep(connection, left, 0);
       connection.disarm();
       connection.readSocket();
@@ -175,12 +186,12 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     if (connection.state !== 'open') throw connection.closedError();
     const diversion = (this.#diversion ??= new Diversion());
     diversion.begin(consumer, String(connection));
-    connection.disarm();
+    this.#attend(); // it may rest, with bells for whoever had its messages until now
     return {
       take: () => connection.inbound.take(),
       takeSome: (messages, max) => connection.inbound.takeSome(messages, max),
       hasMessages: () => connection.hasMessages(),
-      attend: () => connection.disarm(),
+      attend: () => this.#attend(),
       demand: () => this.#thread.attention.watch(this),
       release: (leftovers) => {
         diversion.end(leftovers);
@@ -225,6 +236,11 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     this.#connection.disarm();
   }
 
+  /** No bell is needed for messages; what else is expected is looked after, here or by the rest that follows. */
+  #attend(): void {
+    if (this.#connection.state === 'open') this.#thread.attention.watch(this);
+  }
+
   #expects(): boolean {
     const { calls, outbound, link } = this.#connection;
     return this.#isWanted() || calls.awaited > 0 || outbound.length > 0 || link.owesBell;
@@ -237,6 +253,20 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   #deliver(): boolean {
     const diverted = this.#diversion !== undefined && this.#diversion.arrived();
     return this.#intake.deliver() || diverted;
+  }
+
+  /** For who may take one message after the other and never let the event loop turn: what waits for room goes on, and where nothing is in memory the socket may tell more. */
+  #poll(): ConnectionMessage | undefined {
+    this.#moveOn();
+    const message = this.#take();
+    if (message !== undefined || this.#connection.state !== 'open') return message;
+    this.#connection.listen();
+    return this.#take();
+  }
+
+  #moveOn(): void {
+    const { outbound } = this.#connection;
+    if (outbound.length > 0) outbound.flush();
   }
 
   #take(): ConnectionMessage | undefined {

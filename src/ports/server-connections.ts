@@ -73,6 +73,7 @@ export class ServerConnections implements ConnectionOwner {
   /** Those that went to rest last: who rings is mostly one of them. */
   #recent: Connection[] = [];
   #sinceServed = 0;
+  #sinceMoved = 0;
   /** How many bells in vain are read of each that is heard now. */
   #bells = BELLS_AT_ONCE;
   #closed = false;
@@ -152,7 +153,10 @@ export class ServerConnections implements ConnectionOwner {
   /** Takes a message, blocking this thread until there is one. */
   takeBlocking(timeout: number, diversion: Diversion<Message> | undefined): Message {
     const deadline = deadlineAfter(timeout);
-    if (++this.#sinceServed >= SERVE_EVERY) this.serve(0);
+    if (++this.#sinceServed >= SERVE_EVERY) {
+      this.serve(0);
+      this.flush();
+    }
     let budget = this.#looks.next(this.#turns.length);
     let offers = budget === 0;
     let isLast = false;
@@ -186,6 +190,13 @@ export class ServerConnections implements ConnectionOwner {
       if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#reception.opensIn, this.#parts.thread.longestSleep)));
       else this.serve(0);
     }
+  }
+
+  /** For who takes one message after the other and does not let the event loop turn: now and then what waits for room goes on. */
+  moveOn(): void {
+    if (++this.#sinceMoved < SERVE_EVERY) return;
+    this.#sinceMoved = 0;
+    this.flush();
   }
 
   /** Looks at the rings of those who went to rest last. Whether one of them has something, and is active again. */

@@ -7,7 +7,7 @@
 import { Control } from '../memory/layout.js';
 import type { Figures } from './latency-meter.js';
 import type { Limits } from './limits.js';
-import type { RequestMessage } from './message.js';
+import { PLACE_GONE, type RequestMessage } from './message.js';
 
 const { unansweredRequests: UNANSWERED_REQUESTS } = Control;
 const NO_IDS = new Int32Array(0);
@@ -71,8 +71,10 @@ export class Unanswered {
   /** Gives all of them up, and has none any more. They were in this order. */
   giveUp(): RequestMessage[] {
     const all = this.#requests.splice(0);
-    for (const request of all) request.giveUp();
     this.#bytes = 0;
+    this.tell();
+    for (const request of all) request.place = PLACE_GONE; // before anybody is told of one: who is may want to answer another
+    for (const request of all) request.giveUp();
     return all;
   }
 }

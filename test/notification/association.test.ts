@@ -174,7 +174,13 @@ test('who is let in is decided from the ordinary queue of the port', async (t) =
 
 test('a thread that owns associated ports is told when it would block on itself', async (t) => {
   const { completions } = crew(t, 1);
-  await serve(t, completions);
+  const { port, connect } = await serve(t, completions);
+  const client = await connect();
+  client.associate(completions, 2);
+  for (const receiving of [port, client]) {
+    assert.throws(() => receiving.receiveSync(), failsWith('ERR_ALPC_DEADLOCK', /feeds a completion port/));
+    assert.throws(() => receiving.receiveSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
+  }
   assert.throws(() => completions.dequeueSync(), failsWith('ERR_ALPC_DEADLOCK', /could not drain/));
   assert.throws(() => completions.dequeueSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
   const again = CompletionPort.open(completions.handle);

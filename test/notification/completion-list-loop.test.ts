@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompletionList, Message } from '../../src/index.js';
-import { numbers } from '../process/expect.js';
+import { failsWith, numbers, until } from '../process/expect.js';
 import { withLedger } from '../support/ledger.js';
 import { turn, turnsUntil } from '../support/turns.js';
 import { open, texts } from './listed.js';
@@ -65,4 +66,54 @@ test('a loop that finds something in each turn lets the event loop turn now and 
     await list.wait();
     assert.equal(list.poll().length, 1);
   }
+});
+
+for (const how of ['a wait for its list ends by its timeout', 'a wait for its list ends by its signal', 'it is given a list'] as const) {
+  test(`a port that rests hears what falls back, what its list's event is for, and the answers to its calls, after ${how}`, async (t) => {
+    const { port, clients } = await open(t, 1, { spin: false });
+    const [client] = clients;
+    const fellBack: number[] = [];
+    port.on('message', (message) => fellBack.push(message.data.length));
+    await sleep(20); // it rests
+    const list = port.registerCompletionList({ maxDataLength: 10 });
+    if (how !== 'it is given a list') {
+      await sleep(20);
+      const abort = new AbortController();
+      setTimeout(() => abort.abort(), 20);
+      await assert.rejects(list.wait(how.endsWith('timeout') ? { timeout: 20 } : { signal: abort.signal }));
+    }
+    await sleep(20);
+    client!.tryPost('too long for it');
+    await until('it falls back', () => fellBack.length === 1);
+    port.removeAllListeners('message');
+    const { event } = list;
+    const call = port.connections[0]!.request('');
+    const asked = await client!.receive();
+    await assert.rejects(list.wait({ timeout: 1 }), failsWith('ERR_ALPC_TIMEOUT'));
+    await sleep(20);
+    assert.ok(asked.type === 'request' && asked.reply('answered') === 'sent');
+    assert.equal(String((await call).data), 'answered');
+    client!.tryPost('short');
+    await until('the event is set', () => event.state);
+    assert.deepEqual(texts(list.poll()), ['short']);
+  });
+}
+
+test('a client that rests and is given a list, or whose wait has ended, hears what falls back, and the answers to its calls', async (t) => {
+  const { port, clients } = await open(t, 1, { spin: false });
+  const [client] = clients;
+  const fellBack: number[] = [];
+  client!.on('message', (message) => fellBack.push(message.dataLength));
+  await sleep(20);
+  const list = client!.registerCompletionList({ maxDataLength: 10 });
+  await sleep(20);
+  port.connections[0]!.tryPost('too long for it');
+  await until('it falls back', () => fellBack.length === 1);
+  client!.removeAllListeners('message');
+  const call = client!.request('');
+  const asked = await port.receive();
+  await assert.rejects(list.wait({ timeout: 1 }), failsWith('ERR_ALPC_TIMEOUT'));
+  await sleep(20);
+  assert.ok(asked.type === 'request' && asked.reply('answered') === 'sent');
+  assert.equal(String((await call).data), 'answered');
 });

@@ -49,3 +49,25 @@ test('another process that got the event of a list as a handle goes on when some
   await actor.ask({ type: 'close' }, 'done');
   await actor.ended;
 });
+
+test('an event that its user has closed is asked for no more: nothing is lost by that, and who asks again gets another', async (t) => {
+  const { port, clients } = await open(t, 1);
+  const list = port.registerCompletionList();
+  const first = list.event;
+  clients[0]!.tryPost('one');
+  await first.wait();
+  first.close();
+  clients[0]!.tryPost('two');
+  assert.deepEqual(texts(list.poll()), ['one', 'two']);
+  assert.deepEqual(list.poll(), []);
+  const second = list.event;
+  assert.notEqual(second, first);
+  clients[0]!.tryPost('three');
+  await second.wait();
+  assert.deepEqual(texts(list.poll()), ['three']);
+  second.close();
+  clients[0]!.tryPost('four');
+  await list.wait();
+  assert.deepEqual(texts(list.poll()), ['four']);
+  await list.rundown();
+});

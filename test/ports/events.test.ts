@@ -3,6 +3,7 @@
  * `disconnect` and `close` are told once; `using` and `await using` close; a second close does nothing.
  */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
@@ -177,4 +178,34 @@ test('a client that closes within its own message handler gets nothing more', as
   await once(client, 'close');
   await sleep(10);
   assert.deepEqual(seen, ['0']);
+});
+
+test('a port from which all listeners were removed hears those that come then', async (t) => {
+  for (const { receiver, sender } of directions(await connected(t))) {
+    for (const event of [[], ['newListener'], ['removeListener']] as const) {
+      (receiver as ClientPort).on('message', () => assert.fail('it was removed')).removeAllListeners('message').removeAllListeners(...(event as []));
+      const seen: string[] = [];
+      await sender.post('precious');
+      (receiver as ClientPort).on('message', (message) => seen.push(textOf(message)));
+      await until('it is heard', () => seen.length === 1);
+      assert.equal(receiver.listenerCount('message'), 1);
+      (receiver as ClientPort).removeAllListeners();
+      await sender.post('for nobody yet');
+      await sleep(10);
+      assert.equal(textOf(receiver.tryReceive()!), 'for nobody yet');
+    }
+  }
+});
+
+test('a message that is read for a receive which a subscriber of alpc:receive ends is there for the next', async (t) => {
+  for (const { receiver, sender } of directions(await connected(t))) {
+    const abort = new AbortController();
+    const onReceive = (): void => abort.abort();
+    subscribe('alpc:receive', onReceive);
+    const waited = receiver.receive({ signal: abort.signal });
+    await Promise.all([assert.rejects(waited, { name: 'AbortError' }), sender.post('precious')]);
+    unsubscribe('alpc:receive', onReceive);
+    await sender.post('the one after');
+    assert.deepEqual([textOf(await receiver.receive()), textOf(receiver.receiveSync())], ['precious', 'the one after']);
+  }
 });

@@ -6,17 +6,18 @@ import { Fifo } from '../../src/ports/fifo.js';
 import { collectGarbage } from '../support/garbage.js';
 import { turn } from '../support/turns.js';
 
-type Step = 'push' | 'shift' | 'peek' | 'clear' | { remove: number } | { burst: number } | { drain: number };
+type Step = 'push' | 'unshift' | 'shift' | 'peek' | 'clear' | { remove: number } | { burst: number } | { drain: number } | { each: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { arbitrary: fc.constantFrom('push' as const, 'shift' as const, 'peek' as const), weight: 10 },
+  { arbitrary: fc.constantFrom('push' as const, 'unshift' as const, 'shift' as const, 'peek' as const), weight: 10 },
   { arbitrary: fc.record({ remove: fc.nat(80) }), weight: 3 },
   { arbitrary: fc.record({ burst: fc.nat(100) }), weight: 1 },
   { arbitrary: fc.record({ drain: fc.nat(100) }), weight: 1 },
   { arbitrary: fc.constant('clear' as const), weight: 1 },
+  { arbitrary: fc.record({ each: fc.integer({ min: 2, max: 5 }) }), weight: 1 },
 );
 
-test('it does what an array does with push, shift, splice and length', () => {
+test('it does what an array does with push, unshift, shift, splice, filter and length', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300, size: 'max' }), (steps) => {
       const fifo = new Fifo<{ n: number }>();
@@ -29,13 +30,21 @@ test('it does what an array does with push, shift, splice and length', () => {
       };
       for (const step of steps) {
         if (step === 'push') push();
-        else if (step === 'shift') assert.equal(fifo.shift(), model.shift());
+        else if (step === 'unshift') {
+          const item = { n: n++ };
+          fifo.unshift(item);
+          model.unshift(item);
+        } else if (step === 'shift') assert.equal(fifo.shift(), model.shift());
         else if (step === 'peek') assert.equal(fifo.peek(), model[0]);
         else if (step === 'clear') {
           assert.deepEqual(fifo.clear(), model);
           model = [];
         } else if ('burst' in step) for (let i = 0; i < step.burst; i++) push();
-        else if ('drain' in step) for (let i = 0; i < step.drain; i++) assert.equal(fifo.shift(), model.shift());
+        else if ('each' in step) {
+          const isMeant = (item: { n: number }): boolean => item.n % step.each === 0;
+          assert.deepEqual(fifo.removeAll(isMeant), model.filter(isMeant));
+          model = model.filter((item) => !isMeant(item));
+        } else if ('drain' in step) for (let i = 0; i < step.drain; i++) assert.equal(fifo.shift(), model.shift());
         else {
           const item = model[step.remove];
           assert.equal(fifo.remove(item ?? { n: -1 }), item !== undefined);

@@ -8,7 +8,7 @@ import { type ClientPort, connectPort, type ConnectionPort, createPort, type Mes
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
-import { failsWith, numbers, outcomeOf } from '../process/expect.js';
+import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
 
 withLedger();
 
@@ -179,3 +179,24 @@ test('a request that was read ahead and then given up is never received', async 
   assert.equal(port.tryReceive(), undefined);
   assert.equal(toClient.info().unansweredRequests, 0);
 });
+
+for (const how of ['the client goes', 'the port is closed', 'the client is disconnected'] as const) {
+  test(`when ${how}, who is told of one request may answer the others, and each is given up`, async (t) => {
+    const { port, client, toClient } = await connected(t);
+    const calls = numbers(3).map(() => outcomeOf(client.request('question')));
+    const requests: RequestMessage[] = [];
+    for (const _ of calls) requests.push(asRequest(await port.receive()));
+    const told: string[] = [];
+    for (const [number, request] of requests.entries()) {
+      request.signal.addEventListener('abort', () => told.push(`${number}: ${requests.map((one) => (one.isPending ? 'pending' : one.reply('too late'))).join(' ')} ${requests[2]!.cancel()}`));
+    }
+    if (how === 'the client goes') client.close();
+    else if (how === 'the port is closed') await port.close();
+    else toClient.disconnect();
+    await until('all are told', () => told.length === 3);
+    assert.deepEqual(told, numbers(3).map((number) => `${number}: disconnected disconnected disconnected disconnected`));
+    for (const call of calls) assert.match(await call, /^ERR_ALPC_(CANCELED|DISCONNECTED)$/);
+    assert.equal(toClient.info().unansweredRequests, 0);
+    await port.close();
+  });
+}

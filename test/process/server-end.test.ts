@@ -77,6 +77,25 @@ test('a server dies by SIGKILL while a client blocks for its reply, for a messag
   client.close();
 });
 
+for (const how of ['tryReceive', 'receiveSync with a timeout of 0', 'tryPost'] as const) {
+  test(`a client that does nothing but ${how}, again and again, and never lets its event loop turn, learns that its server has died`, async (t) => {
+    ownRoot(t);
+    const server = await startServer(t);
+    const client = await connectPort(NAME);
+    atEnd(t, () => client.close());
+    process.kill(server.pid, 'SIGKILL');
+    const look = (): boolean => {
+      if (how === 'tryReceive') return client.tryReceive()?.type === 'port-closed';
+      if (how === 'tryPost') return client.tryPost(Buffer.alloc(1000)) === 'disconnected';
+      return outcomeOfSync(() => client.receiveSync({ timeout: 0 })) === '';
+    };
+    let hasSeen = false;
+    for (const end = performance.now() + 20_000; !hasSeen && performance.now() < end; ) hasSeen = look();
+    assert.ok(hasSeen);
+    await server.ended;
+  });
+}
+
 for (const form of FORMS) {
   test(`a server that receives by ${form} dies of the very request that a client blocks for: ERR_ALPC_MESSAGE_LOST, then ERR_ALPC_DISCONNECTED`, async (t) => {
     ownRoot(t);
