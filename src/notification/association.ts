@@ -96,7 +96,10 @@ export class Association {
     }
     if (message.type === 'request') return this.#forwardRequest(message);
     if (message.type !== 'canceled') return this.#push(message, 0, 0, message.type === 'port-closed' ? END_REASONS.indexOf(message.reason) : 0);
-    if (this.#aside.remove(message.request)) return true;
+    if (this.#aside.remove(message.request)) {
+      message.request.release(); // nobody sees it
+      return true;
+    }
     const was = this.#lane.giveUp(message.request);
     if (was === 'held' && !this.#push(message, 0, 0, 0)) return false;
     this.#lane.forget(message.request);
@@ -109,7 +112,10 @@ export class Association {
       if (outcome !== 'no token') return outcome === 'done';
     }
     if (this.#aside.length < MOST_ASIDE) this.#aside.push(request);
-    else request.cancel();
+    else {
+      request.cancel();
+      request.release();
+    }
     return true;
   }
 
@@ -124,7 +130,10 @@ export class Association {
   }
 
   #issue(request: RequestMessage): 'done' | 'no token' | 'no room' {
-    if (!request.isPending) return 'done'; // given up while it waited
+    if (!request.isPending) {
+      request.release(); // given up while it waited
+      return 'done';
+    }
     const issued = this.#lane.issue(request);
     if (issued === undefined) return 'no token';
     this.#requests.add(request);

@@ -3,11 +3,12 @@
  * stays with the port. The threads that take packets: completion-port.test.ts.
  */
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { CompletionPort, connectPort, createPort, type RequestPacket } from '../../src/index.js';
 import { TOKENS } from '../../src/notification/completion-memory.js';
 import { Lane } from '../../src/notification/lane.js';
-import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
+import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -159,6 +160,34 @@ test('when threads hold as many requests as may be, others wait, and the news of
     }
   }
   assert.equal(String((await later).data), 'Z');
+});
+
+test('what came with a request is let go of when its caller gives up before there is a token for it, and when it is declined for want of one', async (t) => {
+  const completions = new CompletionPort({ packetBytes: 1 << 24 });
+  atEnd(t, () => completions[Symbol.dispose]());
+  temporaryRoot(t);
+  const limits = { pendingMessages: 3 * TOKENS, ringLength: 1 << 22, peerRingLength: 1 << 22 };
+  await using port = await createPort(NAME, { limits, accepts: ['file'] });
+  port.associate(completions, 1);
+  await using busy = await connectPort(NAME, { limits });
+  await using client = await connectPort(NAME, { limits });
+  const abort = new AbortController();
+  const { signal } = abort;
+  const others = numbers(TOKENS).map(() => outcomeOf(busy.request('x', { signal })));
+  await until('all tokens are in use', () => completions.info().queued === TOKENS);
+  const file = openSync('/proc/self/stat', 'r');
+  atEnd(t, () => closeSync(file));
+  const ask = (): Promise<string> => outcomeOf(client.request('a file', { handles: [file], signal }));
+  const held = (): number => port.connections.reduce((sum, connection) => sum + connection.info().heldHandles, 0);
+  const waiting = numbers(5).map(ask);
+  await until('they stand aside', () => held() === 5);
+  others.push(...numbers(TOKENS - 5).map(() => outcomeOf(busy.request('x', { signal }))));
+  await until('as many stand aside as may', () => port.connections.reduce((sum, connection) => sum + connection.info().unansweredRequests, 0) === 2 * TOKENS);
+  assert.deepEqual([await ask(), held()], ['ERR_ALPC_CANCELED', 5]);
+  abort.abort();
+  assert.deepEqual(tally(await Promise.all(waiting)), { AbortError: 5 });
+  await until('the news of it has come', () => held() === 0);
+  await Promise.all(others);
 });
 
 test('who is let in is decided from the ordinary queue of the port', async (t) => {
