@@ -16,7 +16,7 @@ export const MAX_LANES = 8;
 export const TOKENS = 4096;
 
 /** Control words, each group on a cache line of its own. */
-export const Word = { magic: 0, concurrency: 1, packetBytes: 2, closed: 3, lock: 16, head: 32, tail: 33, clock: 48, peak: 49, packets: 50, dequeued: 51, starved: 52, seatsUsed: 53, hunger: 54, identity: 55, seats: 64 } as const;
+export const Word = { magic: 0, concurrency: 1, packetBytes: 2, closed: 3, lock: 16, head: 32, tail: 33, clock: 48, peak: 49, packets: 50, dequeued: 51, starved: 52, seatsUsed: 53, hunger: 54, identity: 55, turn: 56, seats: 64 } as const;
 export const MAGIC = 0x43504d50;
 
 /** A seat's words. */

@@ -21,7 +21,11 @@ export class Lane implements Attentive, AnswerQueue {
   readonly lane: number;
   readonly #dispatch: Dispatch;
   readonly #queue: SharedQueue;
-  readonly #associations = new Set<Association>();
+  readonly #associations: Association[] = [];
+  /** Where the next round begins. */
+  #next = 0;
+  /** Those that found no room. The first comes next; until it has found some, no other queues anything. */
+  readonly #line: Association[] = [];
   readonly #free: number[] = [];
   readonly #requests: (RequestMessage | undefined)[] = [];
   readonly #tokens = new Map<RequestMessage, number>();
@@ -54,12 +58,13 @@ export class Lane implements Attentive, AnswerQueue {
   }
 
   add(association: Association): void {
-    this.#associations.add(association);
+    this.#associations.push(association);
     this.watch();
   }
 
   remove(association: Association): void {
-    this.#associations.delete(association);
+    this.#associations.splice(this.#associations.indexOf(association), 1);
+    this.leaveLine(association);
     for (const [request, token] of this.#tokens) if (association.owns(request)) this.#settle(token);
     this.watch(); // somebody else may wait for these tokens
   }
@@ -72,6 +77,26 @@ export class Lane implements Attentive, AnswerQueue {
   watch(): void {
     this.#dispatch.thread.attention.watch(this);
     this.#dispatch.goRound();
+  }
+
+  // ---- room --------------------------------------------------------------------------------------------------------
+
+  /** Whether packets of this one may be queued: those that found no room come before it. */
+  isTurnOf(association: Association): boolean {
+    return this.#line.length === 0 || this.#line[0] === association;
+  }
+
+  /** It found no room. */
+  standInLine(association: Association): void {
+    if (!this.#line.includes(association)) this.#line.push(association);
+  }
+
+  /** It found some, or wants none any more. */
+  leaveLine(association: Association): void {
+    const at = this.#line.indexOf(association);
+    if (at < 0) return;
+    this.#line.splice(at, 1);
+    if (this.#line.length === 0) this.#dispatch.giveUpTurn(this.lane);
   }
 
   // ---- tokens ------------------------------------------------------------------------------------------------------
@@ -115,7 +140,7 @@ export class Lane implements Attentive, AnswerQueue {
     let any = this.#drain(BATCH);
     if (Atomics.exchange(this.#dispatch.words, laneAt(this.lane) + LaneWord.orphans, 0) !== 0) any = this.#declineOrphans() || any;
     if (this.#dispatch.isClosed) this.#shut();
-    for (const association of this.#associations) any = association.goOn() || any;
+    while (this.#serveWaiting()) any = true;
     if (this.#dispatch.isClosed && this.outstanding === 0) this.end();
     return any;
   }
@@ -161,7 +186,21 @@ export class Lane implements Attentive, AnswerQueue {
   // ---- engine room -------------------------------------------------------------------------------------------------
 
   get #hasPorts(): boolean {
-    return this.#associations.size > 0;
+    return this.#associations.length > 0;
+  }
+
+  /** Lets each port have its share of the tokens and the room that there are. Who had some last comes last in the next round: however few there are, none has them all. */
+  #serveWaiting(): boolean {
+    const { length } = this.#associations;
+    const begin = this.#next;
+    let any = false;
+    for (let step = 0; step < length; step++) {
+      const at = (begin + step) % length;
+      if (!this.#associations[at]!.goOn()) continue;
+      this.#next = at + 1;
+      any = true;
+    }
+    return any;
   }
 
   #drain(max: number): boolean {
@@ -197,8 +236,7 @@ export class Lane implements Attentive, AnswerQueue {
   /** Closed: requests that no thread has are declined, the others may still be answered; the ports receive as before. */
   #shut(): void {
     for (const [request, token] of this.#tokens) if (!request.isPending || stateOf(Atomics.load(this.#dispatch.words, this.#at(token))) === TokenState.queued) this.#decline(token);
-    for (const association of this.#associations) association.end();
-    this.#associations.clear();
+    for (const association of this.#associations.splice(0)) association.end();
   }
 
   #decline(token: number): void {
