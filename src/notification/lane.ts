@@ -264,7 +264,14 @@ export class Lane implements Attentive, AnswerQueue {
 }
 
 function takeLane(dispatch: Dispatch): number {
+  let lane = takeFreeLane(dispatch);
+  if (lane < 0 && dispatch.reap() > 0) lane = takeFreeLane(dispatch); // nobody has looked after threads that ended while there was nothing to do
+  if (lane >= 0) return lane;
+  throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `completion port: the ports of ${MAX_LANES} threads are associated with it already`);
+}
+
+function takeFreeLane(dispatch: Dispatch): number {
   const owner = dispatch.seat + 1;
   for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.compareExchange(dispatch.words, laneAt(lane) + LaneWord.owner, 0, owner) === 0) return lane;
-  throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `completion port: the ports of ${MAX_LANES} threads are associated with it already`);
+  return -1;
 }

@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ClientPort, CompletionPort, connectPort, type ConnectionPort, createPort, type Packet, removeObject } from '../../src/index.js';
-import { TOKENS, Word } from '../../src/notification/completion-memory.js';
+import { MAX_LANES, TOKENS, Word } from '../../src/notification/completion-memory.js';
 import { StarvedLanes } from '../../src/notification/starved-lanes.js';
 import { failsWith, nameOf, numbers, outcomeOf, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
@@ -19,6 +20,7 @@ import { turn } from '../support/turns.js';
 withLedger({ except: ['mappings'] });
 
 const MANY = { pendingMessages: 20_000, ringLength: 1 << 22, peerRingLength: 1 << 22 };
+const OF_A_THREAD = '\\RPC Control\\of a thread';
 const LARGE = Buffer.alloc(60_000);
 const SMALL = Buffer.alloc(200);
 
@@ -79,9 +81,8 @@ test('a request to one port has a token in its turn, though another port has tho
   const completions = new CompletionPort({ packetBytes: 1 << 24 });
   atEnd(t, () => completions[Symbol.dispose]());
   const [busy, other] = [await pair(t, 'busy', completions, 1), await pair(t, 'other', completions, 2)];
-  let isOver = false;
   const ask = async (): Promise<void> => {
-    while ((await outcomeOf(busy.client.request(SMALL))) === 'y' && !isOver);
+    while ((await outcomeOf(busy.client.request(SMALL))) === 'y');
   };
   const all = numbers(TOKENS + 2000).map(ask);
   await until('all tokens are in use', () => busy.port.connections[0]!.info().unansweredRequests === TOKENS + 2000);
@@ -92,7 +93,6 @@ test('a request to one port has a token in its turn, though another port has tho
     return packet.key === 2;
   }, 4 * TOKENS);
   assert.equal(await answer, 'y');
-  isOver = true;
   completions.leave();
   await busy.port.close();
   await Promise.all(all);
@@ -159,28 +159,53 @@ test('nobody\'s turn lasts longer than he is there: a port that is closed, an ow
   }
 });
 
+function thrownBy(call: () => void): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
 const OWNER = `
   const { workerData, parentPort } = require('node:worker_threads');
   import(workerData.module).then(async ({ CompletionPort, createPort }) => {
-    const port = await createPort('\\\\RPC Control\\\\of a thread');
+    const port = await createPort(workerData.name);
     port.associate(CompletionPort.open(workerData.handle), 1);
     parentPort.postMessage('ready');
   });`;
 
-test('nor when the thread that owned the port has ended', async (t) => {
-  const completions = narrow(t);
+/** A thread that owns a port of this name. */
+async function startOwner(t: TestContext, completions: CompletionPort, name: string): Promise<Worker> {
   const module = new URL('../../src/index.js', import.meta.url).href;
-  const owner = new Worker(OWNER, { eval: true, workerData: { module, handle: completions.handle } });
+  const owner = new Worker(OWNER, { eval: true, workerData: { module, name, handle: completions.handle } });
+  atEnd(t, () => removeObject(name));
   atEnd(t, () => owner.terminate());
   await once(owner, 'message');
-  atEnd(t, () => removeObject('\\RPC Control\\of a thread'));
-  await using client = await connectPort('\\RPC Control\\of a thread');
+  return owner;
+}
+
+test('nor when the thread that owned the port has ended', async (t) => {
+  const completions = narrow(t);
+  const owner = await startOwner(t, completions, OF_A_THREAD);
+  await using client = await connectPort(OF_A_THREAD);
   fill(completions);
   client.tryPost(LARGE);
   await until('it waits', () => new Int32Array(completions.handle.completionPort)[Word.turn] !== 0);
   await owner.terminate();
   completions.tryDequeue(10);
   await until('its end has been found', () => fill(completions) > 0);
+});
+
+test('ports of eight threads may be associated at a time; threads that have ended do not count, also when nothing has happened since', async (t) => {
+  const completions = narrow(t);
+  const owners = await Promise.all(numbers(MAX_LANES).map((number) => startOwner(t, completions, `${OF_A_THREAD} ${number}`)));
+  await using port = await createPort('\\RPC Control\\x');
+  assert.throws(() => port.associate(completions, 1), failsWith('ERR_ALPC_QUOTA_EXCEEDED', /ports of 8 threads/));
+  await sleep(600); // the owners look around for a moment after they came
+  await owners[3]!.terminate();
+  await until('the kernel knows of its end', () => nameOf(thrownBy(() => port.associate(completions, 1))) === 'undefined');
 });
 
 test('lanes that found no room have their turns one after the other, whenever they leave, and whoever ends between two steps', () => {
