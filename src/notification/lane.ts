@@ -236,6 +236,7 @@ export class Lane implements Attentive, AnswerQueue {
   /** Closed: requests that no thread has are declined, the others may still be answered; the ports receive as before. */
   #shut(): void {
     for (const [request, token] of this.#tokens) if (!request.isPending || stateOf(Atomics.load(this.#dispatch.words, this.#at(token))) === TokenState.queued) this.#decline(token);
+    for (const request of this.#tokens.keys()) request.isUnseen = true; // the ports' own receivers don't know it
     for (const association of this.#associations.splice(0)) association.end();
   }
 

@@ -190,6 +190,34 @@ test('what came with a request is let go of when its caller gives up before ther
   await Promise.all(others);
 });
 
+test('when the completion port is closed, the receivers of a port are not told of requests that threads hold still; what they answer comes, and later requests go to the port', async (t) => {
+  const { completions } = crew(t, 1);
+  const { port, connect } = await serve(t, completions);
+  const [client, other] = [await connect(), await connect()];
+  const abort = new AbortController();
+  const [kept, givenUp] = [outcomeOf(client.request('a')), outcomeOf(client.request('b'.repeat(9000), { signal: abort.signal }))];
+  const ofOther = outcomeOf(other.request('c'));
+  const held: RequestPacket[] = [];
+  while (held.length < 3) for (const packet of await completions.dequeue()) if (packet.type === 'request') held.push(packet);
+  completions.close();
+  const seen: string[] = [];
+  port.on('message', (message) => {
+    seen.push(`${message.type} ${String(message.data)}`);
+    if (message.type === 'request') message.reply('as before');
+  });
+  await until('the port receives', async () => (await outcomeOf(client.request('d'))) === 'as before');
+  abort.abort();
+  assert.equal(await givenUp, 'AbortError');
+  other.close();
+  await ofOther;
+  await until('the last word of the other has come', () => seen.includes('port-closed '));
+  assert.equal(await outcomeOf(client.request('e')), 'as before');
+  assert.deepEqual(seen.filter((text) => !text.startsWith('request d')), ['port-closed ', 'request e']);
+  await until('the threads learn of it', () => held.every(({ isPending, data }) => isPending === (String(data) === 'a')));
+  assert.equal(held.find(({ data }) => String(data) === 'a')!.reply('A'), 'sent');
+  assert.equal(await kept, 'A');
+});
+
 test('who is let in is decided from the ordinary queue of the port', async (t) => {
   const { completions } = crew(t, 1);
   temporaryRoot(t);
