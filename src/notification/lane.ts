@@ -7,6 +7,7 @@
 import { AlpcError } from '../base/errors.js';
 import type { RequestMessage } from '../ports/index.js';
 import { type Attentive, Linger } from '../ports/attention.js';
+import { Fifo } from '../ports/fifo.js';
 import type { AnswerQueue } from '../ports/thread.js';
 import type { Association } from './association.js';
 import { generationOf, Lane as LaneWord, laneAt, MAX_LANES, stateOf, tokenAt, TOKENS, TokenState, tokenWord } from './completion-memory.js';
@@ -26,7 +27,8 @@ export class Lane implements Attentive, AnswerQueue {
   #next = 0;
   /** Those that found no room. The first comes next; until it has found some, no other queues anything. */
   readonly #line: Association[] = [];
-  readonly #free: number[] = [];
+  /** They go round: one that is free is used last, so that its generation, which has an end, lasts long beyond any answer that comes late. */
+  readonly #free = new Fifo<number>();
   readonly #requests: (RequestMessage | undefined)[] = [];
   readonly #tokens = new Map<RequestMessage, number>();
   #lastConnection = 0;
@@ -43,7 +45,7 @@ export class Lane implements Attentive, AnswerQueue {
     this.#queue.begin();
     while (this.#queue.next()); // answers to one who is gone
     this.#queue.commit();
-    for (let token = TOKENS - 1; token >= 0; token--) this.#setFree(token);
+    for (let token = 0; token < TOKENS; token++) this.#setFree(token);
     dispatch.own = this;
     dispatch.thread.answerQueues.add(this);
   }
@@ -103,7 +105,7 @@ export class Lane implements Attentive, AnswerQueue {
 
   /** A token for a request, and its generation; undefined when all are in use. */
   issue(request: RequestMessage): { token: number; generation: number } | undefined {
-    const token = this.#free.pop();
+    const token = this.#free.shift();
     if (token === undefined) return undefined;
     const generation = generationOf(Atomics.load(this.#dispatch.words, this.#at(token)));
     Atomics.store(this.#dispatch.words, this.#at(token), tokenWord(generation, TokenState.queued));

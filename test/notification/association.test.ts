@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { CompletionPort, connectPort, createPort, type RequestPacket } from '../../src/index.js';
 import { TOKENS } from '../../src/notification/completion-memory.js';
 import { Lane } from '../../src/notification/lane.js';
+import { Field } from '../../src/notification/packet.js';
 import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
@@ -160,6 +161,22 @@ test('when threads hold as many requests as may be, others wait, and the news of
     }
   }
   assert.equal(String((await later).data), 'Z');
+});
+
+test('tokens go round: an answer that comes late meets nobody else\'s request before all others have had their turn', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const tokens = new Set<number>();
+  for (const _ of numbers(100)) {
+    const reply = client.request('');
+    const [packet] = await completions.dequeue();
+    assert.ok(packet?.type === 'request');
+    tokens.add(packet.share().fields[Field.token]!);
+    packet.reply('');
+    await reply;
+  }
+  assert.equal(tokens.size, 100);
 });
 
 test('what came with a request is let go of when its caller gives up before there is a token for it, and when it is declined for want of one', async (t) => {
