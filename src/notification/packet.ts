@@ -59,7 +59,7 @@ abstract class MessagePacket extends BytesAlone {
     super();
     this.key = fields[Field.key]! >>> 0;
     this.id = fields[Field.id]!;
-    this.sequence = fields[Field.sequence]!;
+    this.sequence = fields[Field.sequence]! >>> 0;
     this.connection = fields[Field.connection]! >>> 0;
     this.sender = { pid: fields[Field.pid]!, uid: fields[Field.uid]! >>> 0, gid: fields[Field.gid]! >>> 0 };
   }
@@ -128,7 +128,8 @@ export class RequestPacket extends MessagePacket {
    * thread's: when it ends, or leaves the completion port, the caller gets ERR_ALPC_CANCELED.
    */
   share(): SharedRequest {
-    return { fields: this.#fields, data: this.data, identity: this.#dispatch.identity };
+    // A small payload lies in a slab of Node's with those of other packets: a view of it would take all of them along.
+    return { fields: this.#fields, data: new Uint8Array(this.data), identity: this.#dispatch.identity };
   }
 
   #settle(ok: boolean, data: MessageData | undefined, dataLength: number): ReplyOutcome {

@@ -141,6 +141,18 @@ test('of several threads that have a request only the first answers it', async (
   assert.equal(third.reply('later'), 'canceled');
 });
 
+test('what is shared has the bytes of its request and no others', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const reply = client.request('small');
+  const [packet] = await completions.dequeue();
+  assert.ok(packet?.type === 'request');
+  assert.deepEqual([packet.share().data.buffer.byteLength, String(completions.takeOver(structuredClone(packet.share())).data)], [5, 'small']);
+  packet.reply('');
+  await reply;
+});
+
 test('a request that was shared and not taken over is declined when its thread ends, and one that was, when the other does', async (t) => {
   const { completions, start } = crew(t, 2);
   const { connect } = await serve(t, completions);
