@@ -17,6 +17,8 @@ import { END_REASONS, Kind } from './packet.js';
 
 /** Messages of one port in one turn of the event loop. */
 const BATCH = 64;
+/** Requests that stood aside and go on, before another port's may. */
+const SHARE = 64;
 /** Requests of one port that wait for a token. */
 const MOST_ASIDE = TOKENS;
 
@@ -28,10 +30,12 @@ export class Association {
   readonly #ordinary = new Fifo<Message>();
   readonly #connections = new WeakMap<CommunicationPort, number>();
   readonly #requests = new WeakSet<RequestMessage>();
-  /** Found no room. */
+  /** Found no room, and was the last that was taken. */
   #stuck: Message | undefined;
   /** Found no token, in their order. */
   readonly #aside = new Fifo<RequestMessage>();
+  /** Either has found no room: no message passes it, for a smaller one would take what it needs. */
+  #waitsForRoom = false;
   #ended = false;
 
   /** @throws AlpcError ERR_ALPC_ALREADY_SET, ERR_ALPC_CLOSED */
@@ -40,7 +44,7 @@ export class Association {
     this.#lane = lane;
     this.#key = key;
     this.#feed = port.divert({
-      wants: () => !this.#ended && this.#stuck === undefined,
+      wants: () => !this.#ended && !this.#waitsForRoom,
       arrived: () => this.#forwardSome(),
       takeOrdinary: () => this.#ordinary.shift(),
       hasOrdinary: () => this.#ordinary.length > 0,
@@ -57,10 +61,15 @@ export class Association {
   /** There may be room again, or a token. Whether there was. */
   goOn(): boolean {
     if (this.#ended) return false;
-    const any = this.#forwardAside();
-    const stuck = this.#stuck;
-    if (stuck === undefined || !this.#forward(stuck)) return any;
-    this.#stuck = undefined;
+    const waited = this.#waitsForRoom;
+    this.#waitsForRoom = false;
+    let any = this.#forwardAside();
+    if (this.#stuck !== undefined && !this.#waitsForRoom && this.#forward(this.#stuck)) {
+      this.#stuck = undefined;
+      any = true;
+    }
+    if (!waited || this.#waitsForRoom) return any;
+    this.#lane.leaveLine(this); // also when what waited has been given up
     this.#feed.demand();
     return true;
   }
@@ -71,13 +80,14 @@ export class Association {
     this.#ended = true;
     this.#feed.release([...this.#aside.clear(), ...(this.#stuck === undefined ? [] : [this.#stuck]), ...this.#ordinary.clear()]);
     this.#stuck = undefined;
+    this.#lane.leaveLine(this);
   }
 
   // ---- engine room -------------------------------------------------------------------------------------------------
 
   #forwardSome(): boolean {
     let count = 0;
-    while (count < BATCH && this.#stuck === undefined) {
+    while (count < BATCH && !this.#waitsForRoom) {
       const message = this.#feed.take();
       if (message === undefined) break;
       count++;
@@ -96,7 +106,10 @@ export class Association {
     }
     if (message.type === 'request') return this.#forwardRequest(message);
     if (message.type !== 'canceled') return this.#push(message, 0, 0, message.type === 'port-closed' ? END_REASONS.indexOf(message.reason) : 0);
-    if (this.#aside.remove(message.request)) return true;
+    if (this.#aside.remove(message.request)) {
+      message.request.release(); // nobody sees it
+      return true;
+    }
     const was = this.#lane.giveUp(message.request);
     if (was === 'held' && !this.#push(message, 0, 0, 0)) return false;
     this.#lane.forget(message.request);
@@ -109,22 +122,28 @@ export class Association {
       if (outcome !== 'no token') return outcome === 'done';
     }
     if (this.#aside.length < MOST_ASIDE) this.#aside.push(request);
-    else request.cancel();
+    else {
+      request.cancel();
+      request.release();
+    }
     return true;
   }
 
   /** Whether any of them went on. */
   #forwardAside(): boolean {
-    let any = false;
-    for (let next = this.#aside.peek(); next !== undefined && this.#issue(next) === 'done'; next = this.#aside.peek()) {
+    let count = 0;
+    for (let next = this.#aside.peek(); next !== undefined && count < SHARE && this.#issue(next) === 'done'; next = this.#aside.peek()) {
       this.#aside.shift();
-      any = true;
+      count++;
     }
-    return any;
+    return count > 0;
   }
 
   #issue(request: RequestMessage): 'done' | 'no token' | 'no room' {
-    if (!request.isPending) return 'done'; // given up while it waited
+    if (!request.isPending) {
+      request.release(); // given up while it waited
+      return 'done';
+    }
     const issued = this.#lane.issue(request);
     if (issued === undefined) return 'no token';
     this.#requests.add(request);
@@ -137,7 +156,12 @@ export class Association {
     const { pid, uid, gid } = message.sender;
     const callbackId = message.type === 'request' ? message.callbackId : 0;
     const fields = [Kind[message.type], this.#key, this.#lane.lane, token, generation, message.id, callbackId, message.sequence, this.#connectionOf(message.port), pid, uid, gid, detail];
-    if (!this.#dispatch.push(fields, message.data, message.dataLength, this.#lane.lane)) return false;
+    if (!this.#lane.isTurnOf(this) || !this.#dispatch.push(fields, message.data, message.dataLength, this.#lane.lane)) {
+      this.#waitsForRoom = true;
+      this.#lane.standInLine(this);
+      return false;
+    }
+    this.#lane.leaveLine(this);
     message.giveBackData();
     message.release(); // packets carry bytes alone, and nobody here would release its view
     return true;

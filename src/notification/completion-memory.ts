@@ -10,14 +10,15 @@
  */
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { AlpcError } from '../base/errors.js';
 
 export const MAX_SEATS = 256;
 export const MAX_LANES = 8;
 export const TOKENS = 4096;
 
 /** Control words, each group on a cache line of its own. */
-export const Word = { magic: 0, concurrency: 1, packetBytes: 2, closed: 3, lock: 16, head: 32, tail: 33, clock: 48, peak: 49, packets: 50, dequeued: 51, starved: 52, seatsUsed: 53, hunger: 54, identity: 55, seats: 64 } as const;
-export const MAGIC = 0x43504d50;
+export const Word = { magic: 0, concurrency: 1, packetBytes: 2, closed: 3, lock: 16, head: 32, tail: 33, clock: 48, peak: 49, packets: 50, dequeued: 51, starved: 52, seatsUsed: 53, hunger: 54, identity: 55, turn: 56, seats: 64 } as const;
+const MAGIC = 0x43504d50;
 
 /** A seat's words. */
 export const Seat = { state: 0, thread: 1, since: 2, wake: 3, size: 16 } as const;
@@ -70,13 +71,29 @@ export function laneBytesAt(lane: number, packetBytes: number): number {
   return PACKETS_AT + packetBytes + lane * LANE_BYTES;
 }
 
-/** The kernel gives the memory page by page as it is touched: lanes that nobody uses cost nothing. */
+/** The kernel gives the memory page by page as it is touched: lanes that nobody uses cost nothing. @throws AlpcError ERR_ALPC_INSUFFICIENT_RESOURCES */
 export function createCompletionMemory(concurrency: number, packetBytes: number): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(laneBytesAt(MAX_LANES, packetBytes));
+  const memory = allocate(laneBytesAt(MAX_LANES, packetBytes));
   const words = new Int32Array(memory);
   words[Word.concurrency] = concurrency === 0 ? availableParallelism() : concurrency;
   words[Word.packetBytes] = packetBytes;
   words[Word.identity] = randomInt(2 ** 31);
   Atomics.store(words, Word.magic, MAGIC);
   return memory;
+}
+
+/** Whether it was made by the above: nothing else in this process has this length for what it says of itself. */
+export function isCompletionMemory(memory: SharedArrayBuffer): boolean {
+  if (memory.byteLength < laneBytesAt(MAX_LANES, 0)) return false;
+  const words = new Int32Array(memory, 0, Word.seats);
+  return words[Word.magic] === MAGIC && memory.byteLength === laneBytesAt(MAX_LANES, words[Word.packetBytes]!);
+}
+
+function allocate(bytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new AlpcError('ERR_ALPC_INSUFFICIENT_RESOURCES', `completion port: there is no memory of ${bytes} bytes for its packets and answers`, { cause });
+  }
 }

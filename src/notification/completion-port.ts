@@ -15,48 +15,13 @@ import { libc } from '../platform/system.js';
 import type { Message } from '../ports/index.js';
 import { Association } from './association.js';
 import type { Divertible } from '../ports/diversion.js';
-import { createCompletionMemory, MAGIC, SeatState, Word } from './completion-memory.js';
+import { createCompletionMemory, isCompletionMemory, SeatState, Word } from './completion-memory.js';
 import { Dispatch } from './dispatch.js';
 import { Lane } from './lane.js';
+import type { CompletionPortHandle, CompletionPortInformation, CompletionPortOptions, DequeueOptions, DequeueSyncOptions } from './completion-terms.js';
 import { Kind, openRequest, type Packet, type RequestPacket, type SharedRequest } from './packet.js';
 
-export interface CompletionPortOptions {
-  /** Threads that work at once: 1 to 256; 0 (the default) for as many as there are processors. */
-  concurrency?: number;
-  /** Bytes for packets that wait: a power of two from 256 KiB to 1 GiB; 4 MiB by default. */
-  packetBytes?: number;
-}
-
-/** Names a completion port among the threads of this process: hand it over by `workerData` or `postMessage`. */
-export interface CompletionPortHandle {
-  readonly completionPort: SharedArrayBuffer;
-}
-
-export interface DequeueSyncOptions {
-  /** Packets to take at once: 1 to 65,536; 64 by default. */
-  max?: number;
-  /** Milliseconds to wait: 0 looks once, Infinity (the default) waits for as long as it takes. */
-  timeout?: number;
-}
-
-export interface DequeueOptions extends DequeueSyncOptions {
-  /** Ends the wait; the call rejects with its reason. */
-  signal?: AbortSignal;
-}
-
-export interface CompletionPortInformation {
-  readonly concurrency: number;
-  /** Threads at work, and the most that ever were when a packet was handed out. */
-  readonly running: number;
-  readonly peak: number;
-  /** Threads that wait for packets, and those that gave their place away while they block. */
-  readonly waiting: number;
-  readonly blocked: number;
-  /** Packets queued and handed out since the beginning, modulo 2^32; bytes that wait. */
-  readonly queued: number;
-  readonly dequeued: number;
-  readonly queuedBytes: number;
-}
+export type { CompletionPortHandle, CompletionPortInformation, CompletionPortOptions, DequeueOptions, DequeueSyncOptions } from './completion-terms.js';
 
 /** A waiting thread looks now and then whether one that should work has ended. */
 const LONGEST_WAIT = 1000;
@@ -82,7 +47,7 @@ export class CompletionPort {
   /**
    * Makes a completion port. Never waits. CreateIoCompletionPort without a file.
    * @param memory engine room: of a completion port that is there already; see `open`
-   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
+   * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_INSUFFICIENT_RESOURCES when there is no memory for its packets
    */
   constructor(options?: CompletionPortOptions, memory?: SharedArrayBuffer) {
     const given = checkOptions(options, 'options', ['concurrency', 'packetBytes']);
@@ -99,7 +64,7 @@ export class CompletionPort {
    */
   static open(handle: CompletionPortHandle): CompletionPort {
     const memory = typeof handle === 'object' && handle !== null ? handle.completionPort : undefined;
-    if (!(memory instanceof SharedArrayBuffer) || memory.byteLength < 4 || new Int32Array(memory, 0, 1)[0] !== MAGIC) throw invalidArgument('handle', "a completion port's handle", handle);
+    if (!(memory instanceof SharedArrayBuffer) || !isCompletionMemory(memory)) throw invalidArgument('handle', "a completion port's handle", handle);
     libc();
     return new CompletionPort({}, memory);
   }
@@ -126,10 +91,11 @@ export class CompletionPort {
   /**
    * Queues a packet of the user's own. Never waits for room. PostQueuedCompletionStatus.
    * @param packet `key`: 0 (the default) to 2^32 - 1; `data`: bytes or text (UTF-8), at most 65,503 bytes, none by default, that may be reused at once
-   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when there is no room for it now, or as many threads use the port as may; ERR_ALPC_MESSAGE_TOO_LONG;
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when there is no room for it now, or a port's message waits for some, or as many threads use the port as may; ERR_ALPC_MESSAGE_TOO_LONG;
    *   ERR_ALPC_CLOSED; ERR_ALPC_INVALID_ARGUMENT
    */
   post(packet: { key?: number; data?: MessageData }): void {
+    if (packet === undefined) throw invalidArgument('packet', 'an object', packet);
     const given = checkOptions(packet, 'packet', ['key', 'data']);
     const key = given.key === undefined ? 0 : checkKey(given.key, 'packet.key');
     const data = given.data === undefined ? '' : checkData(given.data, 'packet.data');

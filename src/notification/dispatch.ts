@@ -21,6 +21,7 @@ import { RequestTable } from './request-table.js';
 import { Seats } from './seats.js';
 import { SharedLock } from './shared-lock.js';
 import { SharedQueue } from './shared-queue.js';
+import { StarvedLanes } from './starved-lanes.js';
 
 /** Milliseconds between two looks after threads that may have ended, while there is work. */
 const ROUND = 250;
@@ -40,6 +41,7 @@ export class Dispatch implements Place {
   own: { readonly lane: number; readonly outstanding: number } | undefined;
   readonly #lock: SharedLock;
   readonly #packets: SharedQueue;
+  readonly #starved: StarvedLanes;
   readonly #lanes: (SharedQueue | undefined)[] = [];
   readonly #laneLocks: SharedLock[];
   /** The lane that this thread gave an answer last. */
@@ -54,6 +56,7 @@ export class Dispatch implements Place {
     this.words = new Int32Array(memory);
     this.seats = new Seats(this.words);
     this.requests = new RequestTable(this.words, this.seats);
+    this.#starved = new StarvedLanes(this.words);
     // Holders of locks are named by their numbers in the kernel: a seat is somebody else's as soon as it is free.
     this.#lock = new SharedLock(this.words, Word.lock, isThreadAlive);
     this.#laneLocks = Array.from({ length: MAX_LANES }, (_, lane) => new SharedLock(this.words, laneAt(lane) + Lane.lock, isThreadAlive));
@@ -102,19 +105,26 @@ export class Dispatch implements Place {
 
   // ---- packets -----------------------------------------------------------------------------------------------------
 
-  /** Queues a packet and calls a thread for it. False when there is no room; a lane that is named is poked when there is. */
+  /** Queues a packet and calls a thread for it. False when there is no room, or a lane waits for some; a lane that is named waits for its turn then, and is poked. */
   push(fields: readonly number[], data: MessageData | undefined, dataLength: number, lane = -1): boolean {
     const pushed = this.#locked(() => {
-      if (this.#packets.push(fields, data, dataLength)) {
+      const { first } = this.#starved;
+      if ((first < 0 || first === lane) && this.#packets.push(fields, data, dataLength)) {
         Atomics.add(this.words, Word.packets, 1);
         this.seats.callOne();
+        if (first >= 0) this.#passTurn(lane);
         return true;
       }
-      if (lane >= 0) Atomics.or(this.words, Word.starved, 1 << lane);
+      if (lane >= 0) this.#starved.add(lane);
       return false;
     });
     this.goRound();
     return pushed;
+  }
+
+  /** The lane no longer waits for room. */
+  giveUpTurn(lane: number): void {
+    if (this.#starved.has(lane)) this.#locked(() => this.#passTurn(lane));
   }
 
   /**
@@ -286,7 +296,7 @@ export class Dispatch implements Place {
       this.#round = undefined;
       if (this.isClosed && (this.own?.outstanding ?? 0) === 0) return;
       this.reap();
-      if (this.isClosed) this.poke(this.own!.lane); // nobody else tells it of callers that give up
+      if (this.own !== undefined && (this.isClosed || this.#starved.first === this.own.lane)) this.poke(this.own.lane); // nobody else tells it of callers that give up
       if (!this.isEmpty || (this.own?.outstanding ?? 0) > 0) this.goRound();
     }, ROUND).unref();
   }
@@ -343,10 +353,15 @@ export class Dispatch implements Place {
     return owner >= 0 && this.seats.threadOf(owner) === this.#me;
   }
 
+  /** There is more room than before. */
   #pokeStarved(): void {
-    if (Atomics.load(this.words, Word.starved) === 0) return;
-    const starved = Atomics.exchange(this.words, Word.starved, 0);
-    for (let lane = 0; lane < MAX_LANES; lane++) if ((starved & (1 << lane)) !== 0) this.poke(lane);
+    const { first } = this.#starved;
+    if (first >= 0) this.poke(first);
+  }
+
+  #passTurn(lane: number): void {
+    const next = this.#starved.remove(lane);
+    if (next >= 0) this.poke(next);
   }
 
   /** Frees a thread's seat, and what it held. Whoever else found it dead may have done it already, and a new thread sit there. */
@@ -354,7 +369,11 @@ export class Dispatch implements Place {
     this.#locked(() => {
       if (this.seats.threadOf(seat) !== thread) return;
       this.requests.orphanHeldBy(seat);
-      for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) === seat + 1) this.requests.abandonLane(lane);
+      for (let lane = 0; lane < MAX_LANES; lane++) {
+        if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== seat + 1) continue;
+        this.#starved.remove(lane);
+        this.requests.abandonLane(lane);
+      }
       // All owners, not only of what it held: it may have ended after it made room, and before it told who waits. And before its seat is free: who buries may end.
       for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.load(this.words, laneAt(lane) + Lane.owner) !== 0) this.poke(lane);
       this.seats.free(seat);

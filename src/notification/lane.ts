@@ -7,6 +7,7 @@
 import { AlpcError } from '../base/errors.js';
 import type { RequestMessage } from '../ports/index.js';
 import { type Attentive, Linger } from '../ports/attention.js';
+import { Fifo } from '../ports/fifo.js';
 import type { AnswerQueue } from '../ports/thread.js';
 import type { Association } from './association.js';
 import { generationOf, Lane as LaneWord, laneAt, MAX_LANES, stateOf, tokenAt, TOKENS, TokenState, tokenWord } from './completion-memory.js';
@@ -21,8 +22,13 @@ export class Lane implements Attentive, AnswerQueue {
   readonly lane: number;
   readonly #dispatch: Dispatch;
   readonly #queue: SharedQueue;
-  readonly #associations = new Set<Association>();
-  readonly #free: number[] = [];
+  readonly #associations: Association[] = [];
+  /** Where the next round begins. */
+  #next = 0;
+  /** Those that found no room. The first comes next; until it has found some, no other queues anything. */
+  readonly #line: Association[] = [];
+  /** They go round: one that is free is used last, so that its generation, which has an end, lasts long beyond any answer that comes late. */
+  readonly #free = new Fifo<number>();
   readonly #requests: (RequestMessage | undefined)[] = [];
   readonly #tokens = new Map<RequestMessage, number>();
   #lastConnection = 0;
@@ -39,7 +45,7 @@ export class Lane implements Attentive, AnswerQueue {
     this.#queue.begin();
     while (this.#queue.next()); // answers to one who is gone
     this.#queue.commit();
-    for (let token = TOKENS - 1; token >= 0; token--) this.#setFree(token);
+    for (let token = 0; token < TOKENS; token++) this.#setFree(token);
     dispatch.own = this;
     dispatch.thread.answerQueues.add(this);
   }
@@ -54,12 +60,13 @@ export class Lane implements Attentive, AnswerQueue {
   }
 
   add(association: Association): void {
-    this.#associations.add(association);
+    this.#associations.push(association);
     this.watch();
   }
 
   remove(association: Association): void {
-    this.#associations.delete(association);
+    this.#associations.splice(this.#associations.indexOf(association), 1);
+    this.leaveLine(association);
     for (const [request, token] of this.#tokens) if (association.owns(request)) this.#settle(token);
     this.watch(); // somebody else may wait for these tokens
   }
@@ -74,11 +81,31 @@ export class Lane implements Attentive, AnswerQueue {
     this.#dispatch.goRound();
   }
 
+  // ---- room --------------------------------------------------------------------------------------------------------
+
+  /** Whether packets of this one may be queued: those that found no room come before it. */
+  isTurnOf(association: Association): boolean {
+    return this.#line.length === 0 || this.#line[0] === association;
+  }
+
+  /** It found no room. */
+  standInLine(association: Association): void {
+    if (!this.#line.includes(association)) this.#line.push(association);
+  }
+
+  /** It found some, or wants none any more. */
+  leaveLine(association: Association): void {
+    const at = this.#line.indexOf(association);
+    if (at < 0) return;
+    this.#line.splice(at, 1);
+    if (this.#line.length === 0) this.#dispatch.giveUpTurn(this.lane);
+  }
+
   // ---- tokens ------------------------------------------------------------------------------------------------------
 
   /** A token for a request, and its generation; undefined when all are in use. */
   issue(request: RequestMessage): { token: number; generation: number } | undefined {
-    const token = this.#free.pop();
+    const token = this.#free.shift();
     if (token === undefined) return undefined;
     const generation = generationOf(Atomics.load(this.#dispatch.words, this.#at(token)));
     Atomics.store(this.#dispatch.words, this.#at(token), tokenWord(generation, TokenState.queued));
@@ -115,7 +142,7 @@ export class Lane implements Attentive, AnswerQueue {
     let any = this.#drain(BATCH);
     if (Atomics.exchange(this.#dispatch.words, laneAt(this.lane) + LaneWord.orphans, 0) !== 0) any = this.#declineOrphans() || any;
     if (this.#dispatch.isClosed) this.#shut();
-    for (const association of this.#associations) any = association.goOn() || any;
+    while (this.#serveWaiting()) any = true;
     if (this.#dispatch.isClosed && this.outstanding === 0) this.end();
     return any;
   }
@@ -161,7 +188,21 @@ export class Lane implements Attentive, AnswerQueue {
   // ---- engine room -------------------------------------------------------------------------------------------------
 
   get #hasPorts(): boolean {
-    return this.#associations.size > 0;
+    return this.#associations.length > 0;
+  }
+
+  /** Lets each port have its share of the tokens and the room that there are. Who had some last comes last in the next round: however few there are, none has them all. */
+  #serveWaiting(): boolean {
+    const { length } = this.#associations;
+    const begin = this.#next;
+    let any = false;
+    for (let step = 0; step < length; step++) {
+      const at = (begin + step) % length;
+      if (!this.#associations[at]!.goOn()) continue;
+      this.#next = at + 1;
+      any = true;
+    }
+    return any;
   }
 
   #drain(max: number): boolean {
@@ -197,8 +238,8 @@ export class Lane implements Attentive, AnswerQueue {
   /** Closed: requests that no thread has are declined, the others may still be answered; the ports receive as before. */
   #shut(): void {
     for (const [request, token] of this.#tokens) if (!request.isPending || stateOf(Atomics.load(this.#dispatch.words, this.#at(token))) === TokenState.queued) this.#decline(token);
-    for (const association of this.#associations) association.end();
-    this.#associations.clear();
+    for (const request of this.#tokens.keys()) request.isUnseen = true; // the ports' own receivers don't know it
+    for (const association of this.#associations.splice(0)) association.end();
   }
 
   #decline(token: number): void {
@@ -226,7 +267,14 @@ export class Lane implements Attentive, AnswerQueue {
 }
 
 function takeLane(dispatch: Dispatch): number {
+  let lane = takeFreeLane(dispatch);
+  if (lane < 0 && dispatch.reap() > 0) lane = takeFreeLane(dispatch); // nobody has looked after threads that ended while there was nothing to do
+  if (lane >= 0) return lane;
+  throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `completion port: the ports of ${MAX_LANES} threads are associated with it already`);
+}
+
+function takeFreeLane(dispatch: Dispatch): number {
   const owner = dispatch.seat + 1;
   for (let lane = 0; lane < MAX_LANES; lane++) if (Atomics.compareExchange(dispatch.words, laneAt(lane) + LaneWord.owner, 0, owner) === 0) return lane;
-  throw new AlpcError('ERR_ALPC_QUOTA_EXCEEDED', `completion port: the ports of ${MAX_LANES} threads are associated with it already`);
+  return -1;
 }

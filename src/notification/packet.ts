@@ -1,11 +1,13 @@
 /**
  * What a thread takes from a completion port: the messages of the associated ports, and packets that were posted. They look like the
- * messages that a port gives on the event loop (`type`, `data`, `reply`), so that one handler serves both. What they cannot have is
- * what lives in the heap of the thread that owns the port: its port objects and contexts. `connection` names the client instead.
+ * messages that a port gives on the event loop (`type`, `data`, `reply`, `release`), so that one handler serves both. What they cannot have is
+ * what lives in the heap of the thread that owns the port: its port objects and contexts, views and handles. `connection` names the client instead.
  */
-import { checkData, type MessageData } from '../base/arguments.js';
+import { checkBoolean, checkData, checkOptions, invalidArgument, type MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
-import type { EndReason, ReplyOutcome } from '../ports/index.js';
+import { NO_HANDLES } from '../ports/incoming-handles.js';
+import type { EndReason, ReceivedHandles, ReplyOptions, ReplyOutcome } from '../ports/index.js';
+import { REPLY_OPTIONS } from '../ports/message-arguments.js';
 import { MAX_LANES, TOKENS } from './completion-memory.js';
 import type { Dispatch } from './dispatch.js';
 import { FIELDS } from './shared-queue.js';
@@ -22,7 +24,24 @@ export interface PacketSender {
   readonly gid: number;
 }
 
-abstract class MessagePacket {
+/** What a handler that serves messages as well may look at: a packet carries bytes alone. */
+abstract class BytesAlone {
+  /** None: one that came with the message has been released. */
+  get view(): undefined {
+    return undefined;
+  }
+
+  /** None: those that came with the message have been closed. */
+  get handles(): ReceivedHandles {
+    return NO_HANDLES;
+  }
+
+  /** Does nothing: there is nothing to give back. */
+  release(): void {}
+  [Symbol.dispose](): void {}
+}
+
+abstract class MessagePacket extends BytesAlone {
   /** The key that its port was associated with. */
   readonly key: number;
   readonly id: number;
@@ -37,9 +56,10 @@ abstract class MessagePacket {
     /** The payload, in memory of this thread. */
     readonly data: Buffer,
   ) {
+    super();
     this.key = fields[Field.key]! >>> 0;
     this.id = fields[Field.id]!;
-    this.sequence = fields[Field.sequence]!;
+    this.sequence = fields[Field.sequence]! >>> 0;
     this.connection = fields[Field.connection]! >>> 0;
     this.sender = { pid: fields[Field.pid]!, uid: fields[Field.uid]! >>> 0, gid: fields[Field.gid]! >>> 0 };
   }
@@ -80,11 +100,13 @@ export class RequestPacket extends MessagePacket {
 
   /**
    * Answers: the answer goes to the thread that owns the port, which sends it on. Waits only while a MiB of answers waits there already.
+   * @param options as of a message's `reply`, and of those only what has a meaning without views and handles: `unmapExisting`, which has been done already
    * @returns 'sent'; 'canceled' when nobody waits for the answer any more: the caller gave up or is gone, or has its answer from another thread
-   * @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
+   * @throws AlpcError ERR_ALPC_REPLY_MISMATCH when it has been answered already, ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT, also for any other option
    */
-  reply(data: MessageData): ReplyOutcome {
+  reply(data: MessageData, options?: Pick<ReplyOptions, 'unmapExisting'>): ReplyOutcome {
     checkData(data);
+    if (options !== undefined) checkBytesAlone(options);
     const dataLength = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
     const longest = this.#fields[Field.detail]!;
     if (dataLength > longest) throw new AlpcError('ERR_ALPC_MESSAGE_TOO_LONG', `request ${this.id}: an answer of ${dataLength} bytes; at most ${longest} fit`);
@@ -106,7 +128,8 @@ export class RequestPacket extends MessagePacket {
    * thread's: when it ends, or leaves the completion port, the caller gets ERR_ALPC_CANCELED.
    */
   share(): SharedRequest {
-    return { fields: this.#fields, data: this.data, identity: this.#dispatch.identity };
+    // A small payload lies in a slab of Node's with those of other packets: a view of it would take all of them along.
+    return { fields: this.#fields, data: new Uint8Array(this.data), identity: this.#dispatch.identity };
   }
 
   #settle(ok: boolean, data: MessageData | undefined, dataLength: number): ReplyOutcome {
@@ -157,12 +180,14 @@ class OtherPacket extends MessagePacket {
 }
 
 /** A packet of the user's own. PostQueuedCompletionStatus. */
-export class PostedPacket {
+export class PostedPacket extends BytesAlone {
   readonly type = 'posted';
   constructor(
     readonly key: number,
     readonly data: Buffer,
-  ) {}
+  ) {
+    super();
+  }
 }
 
 export type Packet = RequestPacket | DatagramPacket | CanceledPacket | PortClosedPacket | ClientDiedPacket | PostedPacket;
@@ -194,4 +219,13 @@ export function openRequest(dispatch: Dispatch, shared: SharedRequest): RequestP
   if (fields.length !== FIELDS || fields[Field.kind] !== Kind.request || !(lane >= 0 && lane < MAX_LANES && token >= 0 && token < TOKENS)) return undefined;
   dispatch.takeOver(lane, token, fields[Field.generation]!);
   return new RequestPacket(dispatch, fields, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+}
+
+/** Nothing that was to go with an answer is left behind in silence. @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
+function checkBytesAlone(options: ReplyOptions): void {
+  const { unmapExisting, ...others } = checkOptions(options, 'options', REPLY_OPTIONS);
+  if (unmapExisting !== undefined) checkBoolean(unmapExisting, 'options.unmapExisting');
+  for (const [name, value] of Object.entries(others)) {
+    if (value !== undefined) throw invalidArgument(`options.${name}`, 'left out, for the answer to a packet carries bytes alone', value);
+  }
 }

@@ -25,11 +25,12 @@ export class SharedLock {
     this.#isAlive = isAlive;
   }
 
-  /** `me` is not 0, and names the thread. Not for a thread that holds it already. */
+  /** `me` is not 0, and names the thread. Not for a thread that holds it already: one of its number that does is dead, and the kernel has given the number anew. */
   lock(me: number): void {
     for (let looks = 0; looks < LOOKS; looks++) if (this.#tryLock(0, me)) return;
     while (!this.#tryLock(0, me)) {
       const holder = Atomics.load(this.#words, this.#word);
+      if (holder === me) return;
       if (holder === 0) continue;
       Atomics.add(this.#words, this.#sleepers, 1); // SYNC lock.sleepers
       const outcome = Atomics.wait(this.#words, this.#word, holder, SUSPICIOUS_AFTER);

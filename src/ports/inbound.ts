@@ -146,7 +146,7 @@ export class Inbound {
     for (const message of queued) if (message.type !== 'request') this.#enqueue(message);
     for (const request of this.unanswered.giveUp()) {
       if (undelivered.has(request)) request.release();
-      else this.#enqueue(canceledMessage(connection, request, ++this.#sequence));
+      else if (!request.isUnseen) this.#enqueue(canceledMessage(connection, request, ++this.#sequence));
     }
     if (tellDeath) this.#enqueue(clientDiedMessage(connection, ++this.#sequence));
     this.#enqueue(portClosedMessage(connection, reason, ++this.#sequence));
@@ -323,14 +323,14 @@ export class Inbound {
     return this.#cancel(id);
   }
 
-  /** Gives up an unanswered request. The message that tells its receiver; undefined when it was still in the queue of this side, and is never seen. */
+  /** Gives up an unanswered request. The message that tells its receiver; undefined when it was still in the queue of this side, and is never seen, or threads have it. */
   #cancel(id: number): CanceledMessage | undefined {
     const message = this.unanswered.find(id);
     if (message === undefined) return undefined;
     this.unanswered.remove(message);
     this.unanswered.tell();
     message.giveUp();
-    if (!this.#queue.remove(message)) return canceledMessage(this.#connection, message, ++this.#sequence);
+    if (!this.#queue.remove(message)) return message.isUnseen ? undefined : canceledMessage(this.#connection, message, ++this.#sequence);
     this.#left(message);
     message.release();
     return undefined;

@@ -67,7 +67,7 @@ export interface AnyMessage {
   take(arrival: Arrival): void;
   /** Engine room: the program has it. */
   tellTaken(): void;
-  /** Engine room: its payload has been copied elsewhere, and no program sees this message: the memory is for the next one. */
+  /** Engine room: its payload has been copied elsewhere, and no program sees this message: the memory is for the next one. `data` is empty from now on. */
   giveBackData(): void;
 }
 
@@ -85,6 +85,8 @@ export interface RequestMessage extends AnyMessage {
   readonly signal: AbortSignal;
   /** Whether the caller still waits for the answer. */
   readonly isPending: boolean;
+  /** Engine room: threads of a completion port have it, and no receiver of this port ever had: none is told when it is given up. */
+  isUnseen: boolean;
   /** Engine room: where it stands among the unanswered ones of its connection, or why it no longer does. */
   place: number;
 
@@ -151,6 +153,7 @@ export const PLACE_NONE = -3;
 // ---- engine room ---------------------------------------------------------------------------------------------------
 
 const EMPTY = new ArrayBuffer(0);
+const NO_DATA = Buffer.from(EMPTY);
 
 /** The payload is `dataLength` bytes at `start` of `memory`, which belong to the message alone. */
 export function requestMessage(connection: Connection, id: number, callbackId: number, memory: ArrayBuffer, start: number, dataLength: number, sequence: number, place: number): RequestMessage {
@@ -189,6 +192,7 @@ interface Rest {
   abort: AbortController | undefined;
   request: RequestMessage | undefined;
   reason: EndReason | undefined;
+  unseen: boolean;
 }
 
 class PortMessage implements AnyMessage {
@@ -277,8 +281,16 @@ class PortMessage implements AnyMessage {
     this.rest.context = context;
   }
 
+  get isUnseen(): boolean {
+    return this.#rest?.unseen === true;
+  }
+
+  set isUnseen(unseen: boolean) {
+    this.rest.unseen = unseen;
+  }
+
   get rest(): Rest {
-    return (this.#rest ??= { context: undefined, abort: undefined, request: undefined, reason: undefined });
+    return (this.#rest ??= { context: undefined, abort: undefined, request: undefined, reason: undefined, unseen: false });
   }
 
   impersonate<T>(action: () => T): T {
@@ -304,7 +316,7 @@ class PortMessage implements AnyMessage {
   giveBackData(): void {
     this.#connection.thread.copies.giveBack(this.#memory, this.dataLength);
     this.#memory = EMPTY;
-    this.#data = undefined;
+    this.#data = NO_DATA; // its length is charged to the sender until it is answered, and stays
   }
 
   reply(data: MessageData, options?: ReplyOptions): ReplyOutcome {

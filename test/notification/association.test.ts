@@ -3,11 +3,13 @@
  * stays with the port. The threads that take packets: completion-port.test.ts.
  */
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { CompletionPort, connectPort, createPort, type RequestPacket } from '../../src/index.js';
 import { TOKENS } from '../../src/notification/completion-memory.js';
 import { Lane } from '../../src/notification/lane.js';
-import { failsWith, numbers, outcomeOf, until } from '../process/expect.js';
+import { Field } from '../../src/notification/packet.js';
+import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
@@ -159,6 +161,78 @@ test('when threads hold as many requests as may be, others wait, and the news of
     }
   }
   assert.equal(String((await later).data), 'Z');
+});
+
+test('tokens go round: an answer that comes late meets nobody else\'s request before all others have had their turn', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const tokens = new Set<number>();
+  for (const _ of numbers(100)) {
+    const reply = client.request('');
+    const [packet] = await completions.dequeue();
+    assert.ok(packet?.type === 'request');
+    tokens.add(packet.share().fields[Field.token]!);
+    packet.reply('');
+    await reply;
+  }
+  assert.equal(tokens.size, 100);
+});
+
+test('what came with a request is let go of when its caller gives up before there is a token for it, and when it is declined for want of one', async (t) => {
+  const completions = new CompletionPort({ packetBytes: 1 << 24 });
+  atEnd(t, () => completions[Symbol.dispose]());
+  temporaryRoot(t);
+  const limits = { pendingMessages: 3 * TOKENS, ringLength: 1 << 22, peerRingLength: 1 << 22 };
+  await using port = await createPort(NAME, { limits, accepts: ['file'] });
+  port.associate(completions, 1);
+  await using busy = await connectPort(NAME, { limits });
+  await using client = await connectPort(NAME, { limits });
+  const abort = new AbortController();
+  const { signal } = abort;
+  const others = numbers(TOKENS).map(() => outcomeOf(busy.request('x', { signal })));
+  await until('all tokens are in use', () => completions.info().queued === TOKENS);
+  const file = openSync('/proc/self/stat', 'r');
+  atEnd(t, () => closeSync(file));
+  const ask = (): Promise<string> => outcomeOf(client.request('a file', { handles: [file], signal }));
+  const held = (): number => port.connections.reduce((sum, connection) => sum + connection.info().heldHandles, 0);
+  const waiting = numbers(5).map(ask);
+  await until('they stand aside', () => held() === 5);
+  others.push(...numbers(TOKENS - 5).map(() => outcomeOf(busy.request('x', { signal }))));
+  await until('as many stand aside as may', () => port.connections.reduce((sum, connection) => sum + connection.info().unansweredRequests, 0) === 2 * TOKENS);
+  assert.deepEqual([await ask(), held()], ['ERR_ALPC_CANCELED', 5]);
+  abort.abort();
+  assert.deepEqual(tally(await Promise.all(waiting)), { AbortError: 5 });
+  await until('the news of it has come', () => held() === 0);
+  await Promise.all(others);
+});
+
+test('when the completion port is closed, the receivers of a port are not told of requests that threads hold still; what they answer comes, and later requests go to the port', async (t) => {
+  const { completions } = crew(t, 1);
+  const { port, connect } = await serve(t, completions);
+  const [client, other] = [await connect(), await connect()];
+  const abort = new AbortController();
+  const [kept, givenUp] = [outcomeOf(client.request('a')), outcomeOf(client.request('b'.repeat(9000), { signal: abort.signal }))];
+  const ofOther = outcomeOf(other.request('c'));
+  const held: RequestPacket[] = [];
+  while (held.length < 3) for (const packet of await completions.dequeue()) if (packet.type === 'request') held.push(packet);
+  completions.close();
+  const seen: string[] = [];
+  port.on('message', (message) => {
+    seen.push(`${message.type} ${String(message.data)}`);
+    if (message.type === 'request') message.reply('as before');
+  });
+  await until('the port receives', async () => (await outcomeOf(client.request('d'))) === 'as before');
+  abort.abort();
+  assert.equal(await givenUp, 'AbortError');
+  other.close();
+  await ofOther;
+  await until('the last word of the other has come', () => seen.includes('port-closed '));
+  assert.equal(await outcomeOf(client.request('e')), 'as before');
+  assert.deepEqual(seen.filter((text) => !text.startsWith('request d')), ['port-closed ', 'request e']);
+  await until('the threads learn of it', () => held.every(({ isPending, data }) => isPending === (String(data) === 'a')));
+  assert.equal(held.find(({ data }) => String(data) === 'a')!.reply('A'), 'sent');
+  assert.equal(await kept, 'A');
 });
 
 test('who is let in is decided from the ordinary queue of the port', async (t) => {

@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { CompletionPort, connectPort, type Packet, type SharedRequest } from '../../src/index.js';
+import { CompletionPort, connectPort, createPort, type Packet, type SharedRequest } from '../../src/index.js';
 import { libc } from '../../src/platform/system.js';
 import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
@@ -14,7 +15,7 @@ import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
 import type { Haunt } from './completion-ghost.js';
 import type { Told } from './completion-worker.js';
-import { crew, serve } from './crew.js';
+import { crew, NAME, serve } from './crew.js';
 
 // What a thread had mapped stays mapped when it has been terminated: nobody is left to unmap it.
 withLedger({ except: ['mappings'] });
@@ -45,6 +46,34 @@ test('an answer may come later than the next dequeue, once, and not to a caller 
   const [d] = await completions.dequeue();
   if (d?.type === 'request') d.cancel();
   assert.equal(await declined, 'ERR_ALPC_CANCELED');
+});
+
+test('a packet carries bytes alone, and has what a handler of messages looks at; an answer that asks for more is refused by name, and may be given anew', async (t) => {
+  const { completions } = crew(t, 1);
+  temporaryRoot(t);
+  await using port = await createPort(NAME, { accepts: ['file'] });
+  port.associate(completions, 1);
+  await using client = await connectPort(NAME);
+  const file = openSync('/proc/self/stat', 'r');
+  atEnd(t, () => closeSync(file));
+  const call = client.request('', { handles: [file] });
+  const [request] = await completions.dequeue();
+  completions.post({});
+  const [posted] = await completions.dequeue();
+  for (const packet of [request!, posted!]) {
+    using same = packet;
+    assert.deepEqual([same.view, same.handles.length], [undefined, 0]);
+    same.release();
+  }
+  assert.equal(port.connections[0]!.info().heldHandles, 0);
+  assert.ok(request?.type === 'request');
+  const refusals: [name: string, options: unknown][] = [
+    ['options.handles', { handles: [file] }], ['options.view', { view: {} }], ['options.workOnBehalfOf', { unmapExisting: true, workOnBehalfOf: null }],
+    ['options.unmapExisting', { unmapExisting: 1 }], ['options', { bogus: 1 }], ['options', null], ['options', 5],
+  ];
+  for (const [name, options] of refusals) assert.throws(() => request.reply('no', options as object), failsWith('ERR_ALPC_INVALID_ARGUMENT', new RegExp(`^argument '${name}' (must be|has no option 'bogus')`)));
+  assert.equal(request.reply('yes', { unmapExisting: true, handles: undefined } as object), 'sent');
+  assert.equal(String((await call).data), 'yes');
 });
 
 test('a thread that goes to work lets the owner of the ports have the core before, when that has its answer to take still and few packets are left', async (t) => {
@@ -110,6 +139,18 @@ test('of several threads that have a request only the first answers it', async (
   assert.throws(() => second.reply('the second'), failsWith('ERR_ALPC_REPLY_MISMATCH'));
   assert.equal(String((await reply).data), 'the first');
   assert.equal(third.reply('later'), 'canceled');
+});
+
+test('what is shared has the bytes of its request and no others', async (t) => {
+  const { completions } = crew(t, 1);
+  const { connect } = await serve(t, completions);
+  const client = await connect();
+  const reply = client.request('small');
+  const [packet] = await completions.dequeue();
+  assert.ok(packet?.type === 'request');
+  assert.deepEqual([packet.share().data.buffer.byteLength, String(completions.takeOver(structuredClone(packet.share())).data)], [5, 'small']);
+  packet.reply('');
+  await reply;
 });
 
 test('a request that was shared and not taken over is declined when its thread ends, and one that was, when the other does', async (t) => {

@@ -358,10 +358,15 @@ test('bad arguments are refused by name', async (t) => {
   for (const value of [0, 1000, 300_000, 2 ** 31, '1', null]) await refused('options.packetBytes', () => new CompletionPort({ packetBytes: value as number }));
   for (const value of [null, 5, { concurency: 1 }]) await refused('options', () => new CompletionPort(value as object));
   for (const value of [undefined, null, 5, {}, { completionPort: new ArrayBuffer(8) }, { completionPort: new SharedArrayBuffer(64) }]) await refused('handle', () => CompletionPort.open(value as never));
+  for (const length of [2, 8, 256, 600_000, completions.handle.completionPort.byteLength - 1]) {
+    const cutOff = new SharedArrayBuffer(length); // of one that is shorter than it says
+    new Uint8Array(cutOff).set(new Uint8Array(completions.handle.completionPort).subarray(0, Math.min(length, 64)));
+    await refused('handle', () => CompletionPort.open({ completionPort: cutOff }));
+  }
   for (const value of [0, 257, 1.5, '1']) await refused('concurrency', () => void (completions.concurrency = value as number));
   for (const value of [-1, 2 ** 32, 1.5, '1', null]) await refused('packet.key', () => completions.post({ key: value as number }));
   for (const value of [5, null, {}]) await refused('packet.data', () => completions.post({ data: value as never }));
-  for (const value of [null, 5, { kee: 1 }]) await refused('packet', () => completions.post(value as object));
+  for (const value of [undefined, null, 5, { kee: 1 }]) await refused('packet', () => completions.post(value as object));
   for (const call of [(options: unknown) => completions.dequeue(options as object), (options: unknown) => completions.dequeueSync(options as object)]) {
     for (const value of [null, 5, { maximum: 1 }]) await refused('options', () => call(value));
     for (const value of [0, 1.5, 65_537, '1']) await refused('options.max', () => call({ max: value }));
@@ -377,4 +382,12 @@ test('bad arguments are refused by name', async (t) => {
   await using other = await createPort('\\RPC Control\\other');
   for (const value of [undefined, -1, 'x', 2 ** 32]) await refused('key', () => other.associate(new CompletionPort(), value as never));
   assert.equal(nameOf(await other.receive({ timeout: 0 }).catch((error: unknown) => error)), 'ERR_ALPC_TIMEOUT');
+});
+
+test('a completion port for which there is no memory is an error of its own', (t) => {
+  const refusal = new RangeError('Array buffer allocation failed');
+  t.mock.method(globalThis, 'SharedArrayBuffer', function (): never {
+    throw refusal;
+  });
+  assert.throws(() => new CompletionPort({ packetBytes: 1 << 30 }), (error: Error) => failsWith('ERR_ALPC_INSUFFICIENT_RESOURCES', /no memory of \d+ bytes/)(error) && error.cause === refusal);
 });

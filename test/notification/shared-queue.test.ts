@@ -67,6 +67,15 @@ test('the lock lets in one at a time: plain additions of several threads are all
   assert.deepEqual([...new Int32Array(memory)], [0, 0, 60_000, 0]);
 });
 
+test('the lock of a dead thread whose number the kernel has given to this one is this one\'s at once', () => {
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  const lock = new SharedLock(words, 0, () => assert.fail('nobody is asked after itself'));
+  lock.lock(1);
+  lock.lock(1);
+  lock.unlock();
+  assert.deepEqual([...words], [0, 0]);
+});
+
 test('the lock of a holder that is no more is taken over, that of a living one is not', () => {
   const words = new Int32Array(new SharedArrayBuffer(8));
   new SharedLock(words, 0, () => true).lock(1);

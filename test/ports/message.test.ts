@@ -50,3 +50,12 @@ test('the signal of a request aborts when its caller gives up, also for who asks
   late.giveUp();
   assert.deepEqual([signal.aborted, early.signal === signal, late.signal.aborted, late.isPending], [true, true, true, false]);
 });
+
+test('a message whose memory was given back has no data, however it was looked at before', () => {
+  const given: [ArrayBuffer, number][] = [];
+  const thread = { copies: { giveBack: (...what: [ArrayBuffer, number]) => void given.push(what) } };
+  const message = requestMessage({ thread } as unknown as Connection, 1, 0, memory, 8, 4, 9, 0);
+  assert.equal(message.data.length, 4);
+  message.giveBackData();
+  assert.deepEqual([message.data.length, message.dataLength, given], [0, 4, [[memory, 4]]]);
+});
