@@ -89,4 +89,22 @@ function tell(told: ToldByThread): void {
   parentPort!.postMessage(told); // oxlint-disable-line unicorn/require-post-message-target-origin
 }
 
-await work(workerData as PoolWorkerData);
+/**
+ * The thread ends, and its pool is told the error by the thread's 'error', also when somebody here listens to uncaughtException (a logger, say): those hear it
+ * first, and what the last of them throws is uncaught for good.
+ */
+function crash(error: unknown): void {
+  process.on('uncaughtException', (thrown) => {
+    throw thrown;
+  });
+  process.nextTick(() => {
+    throw error;
+  });
+  setImmediate(() => process.exit(1)); // a capture callback has kept the error for itself
+}
+
+try {
+  await work(workerData as PoolWorkerData);
+} catch (error) {
+  crash(error);
+}

@@ -166,6 +166,37 @@ for (const verb of ['throw', 'reject', 'exit']) {
   });
 }
 
+for (const [listens, told] of [
+  ["process.on('uncaughtException', () => {})", 'RangeError ORDERED: as ordered'],
+  ["process.on('unhandledRejection', () => {})", 'RangeError ORDERED: as ordered'],
+  ['process.setUncaughtExceptionCaptureCallback(() => {})', 'Error undefined: thread pool: a thread has ended by itself, with exit code 1'],
+] as const) {
+  test(`a thread whose handler throws ends, also after '${listens}' in it: the crash is told, its caller gets an error, and the pool closes`, async (t) => {
+    const code = `
+      ${listens};
+      export default async function handle(message) {
+        if (message.type !== 'request') return;
+        if (String(message.data) === 'throw') throw Object.assign(new RangeError('as ordered'), { code: 'ORDERED', method() {} });
+        message.reply(String(message.data));
+      }`;
+    const { client, pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}`, maxThreads: 1 });
+    const crashes: string[] = [];
+    pool.on('crash', (error) => crashes.push(`${error.name} ${(error as { code?: string }).code}: ${error.message}`));
+    assert.equal(await outcomeOf(client.request('throw', { timeout: 10_000 })), 'ERR_ALPC_CANCELED');
+    assert.equal(await ask(client, 'again'), 'again');
+    assert.deepEqual(crashes, [told]);
+    await pool.close();
+    assert.deepEqual([pool.statistics().threads, pool.statistics().started, pool.statistics().crashed], [0, 2, 1]);
+  });
+}
+
+test('a module that throws while it loads is told at once, also when it listens to uncaught exceptions and has more to do', async (t) => {
+  const code = `process.on('uncaughtException', () => {}); setInterval(() => {}, 1000); throw new Error('not today');`;
+  const { pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}` });
+  const [error] = (await once(pool, 'crash')) as [Error];
+  assert.equal(error.message, 'not today');
+});
+
 test('a handler that can not be loaded is told, and tried again later and later', async (t) => {
   const { pool } = await serve(t, { worker: 'data:text/javascript,export const nothing = 1;' });
   const [error] = (await once(pool, 'crash')) as [Error];
