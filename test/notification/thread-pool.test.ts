@@ -190,6 +190,23 @@ for (const [listens, told] of [
   });
 }
 
+test("what a handler's module and the pool's user post to each other is theirs alone, and so is workerData", async (t) => {
+  const code = `
+    import { parentPort, workerData } from 'node:worker_threads';
+    parentPort.on('message', (told) => parentPort.postMessage(told));
+    export default (message) => void (message.type === 'request' && message.reply(structuredClone(workerData).data));`;
+  const { client, pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}`, workerData: 'given' });
+  const [worker] = pool.workers;
+  const words = [null, undefined, 5, 'leave', 'may leave', { alpcPool: 'left' }, { alpcPool: 'ready', seat: 7 }];
+  const echoes: unknown[] = [];
+  worker!.on('message', (told) => echoes.push(told));
+  for (const word of words) worker!.postMessage(word); // oxlint-disable-line unicorn/require-post-message-target-origin
+  await until('they are back', () => echoes.length === words.length);
+  assert.deepEqual(echoes, words);
+  assert.equal(await ask(client, ''), 'given');
+  assert.deepEqual([pool.statistics().started, pool.statistics().retired], [1, 0]);
+});
+
 test('a module that throws while it loads is told at once, also when it listens to uncaught exceptions and has more to do', async (t) => {
   const code = `process.on('uncaughtException', () => {}); setInterval(() => {}, 1000); throw new Error('not today');`;
   const { pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}` });
