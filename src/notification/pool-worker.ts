@@ -35,7 +35,7 @@ async function work({ handle, worker, max, busy, index, idle, port }: PoolWorker
     Atomics.store(busy, index, 1);
     for (const packet of packets) {
       const result = handler(packet);
-      if (result instanceof Promise) await result;
+      if (isThenable(result)) await result;
     }
     Atomics.store(busy, index, 0);
     if (inARow >= IN_A_ROW) {
@@ -49,6 +49,11 @@ async function work({ handle, worker, max, busy, index, idle, port }: PoolWorker
   while (completions.holdsAny) await sleep(HELD_LOOK);
   completions.leave();
   pool.tell({ alpcPool: 'left' });
+}
+
+/** A promise, or what another library has for one. */
+function isThenable(result: unknown): boolean {
+  return typeof (result as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
 /** The next packets; undefined when the thread is to leave. Without work it says so now and then, and the pool decides: or all would leave at once. */

@@ -190,6 +190,27 @@ for (const [listens, told] of [
   });
 }
 
+test('what a handler returns is awaited also when it is no promise of the language: its thread is busy until then, and a rejection ends it', async (t) => {
+  const code = `
+    export default (message) => message.type === 'request' && {
+      then(resolve, reject) {
+        if (String(message.data) === 'reject') reject(new Error('as ordered'));
+        else if (String(message.data) === 'wait') setTimeout(() => { message.reply('waited'); resolve(); }, 200);
+        else resolve(message.reply(String(message.data)));
+      },
+    };`;
+  const { client, pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}`, maxThreads: 1 });
+  const crashes: string[] = [];
+  pool.on('crash', (error) => crashes.push(error.message));
+  const [waited, next] = [ask(client, 'wait'), ask(client, 'next')];
+  await until('it is busy', () => pool.statistics().busy === 1);
+  assert.equal(await Promise.race([waited, next]), 'waited');
+  assert.equal(await next, 'next');
+  assert.equal(await outcomeOf(client.request('reject', { timeout: 10_000 })), 'ERR_ALPC_CANCELED');
+  await until('it is told', () => crashes.length > 0);
+  assert.deepEqual(crashes, ['as ordered']);
+});
+
 test("what a handler's module and the pool's user post to each other is theirs alone, and so is workerData", async (t) => {
   const code = `
     import { parentPort, workerData } from 'node:worker_threads';
