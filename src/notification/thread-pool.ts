@@ -47,7 +47,7 @@ export interface ThreadPoolStatistics {
 export interface ThreadPoolEvents {
   /** A thread has ended by what its handler threw, by `process.exit` or because somebody terminated it, or could not start, or not in time. */
   crash: [error: Error];
-  /** A thread is being started. What it is posted before its handler's module has loaded waits for it. */
+  /** A thread is being started, also one of the first `minThreads`; nothing that it posts has come yet. What it is posted before its handler's module has loaded waits for it. */
   thread: [worker: Worker];
   /** Once, when the last thread has left after `close`. */
   close: [];
@@ -195,7 +195,8 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
       return;
     }
     this.#threads.add(thread);
-    this.#tell(() => this.emit('thread', thread.worker));
+    // Not before who makes the pool can listen, and before anything that the thread posts: ticks come before what the event loop brings.
+    process.nextTick(() => this.#tell(() => this.emit('thread', thread.worker)));
   }
 
   /** Starts one when there are fewer than `minThreads`. */
@@ -294,12 +295,13 @@ function checkPoolOptions(options: ThreadPoolOptions): CheckedPoolOptions {
   const { worker, completions, workerData } = given;
   if (!(worker instanceof URL) && typeof worker !== 'string') throw invalidArgument('options.worker', 'a URL or a path of a module', worker);
   if (!(completions instanceof CompletionPort)) throw invalidArgument('options.completions', 'a CompletionPort', completions);
-  const maxThreads = given.maxThreads === undefined ? Math.min(MOST_THREADS, Math.max(availableParallelism(), given.minThreads ?? 1)) : checkInteger(given.maxThreads, 'options.maxThreads', 1, MOST_THREADS);
+  const most = given.maxThreads === undefined ? undefined : checkInteger(given.maxThreads, 'options.maxThreads', 1, MOST_THREADS);
+  const minThreads = given.minThreads === undefined ? 1 : checkInteger(given.minThreads, 'options.minThreads', 0, most ?? MOST_THREADS);
   return {
     worker: worker instanceof URL ? worker.href : worker,
     completions,
-    minThreads: given.minThreads === undefined ? Math.min(1, maxThreads) : checkInteger(given.minThreads, 'options.minThreads', 0, maxThreads),
-    maxThreads,
+    minThreads,
+    maxThreads: most ?? Math.min(MOST_THREADS, Math.max(availableParallelism(), minThreads)),
     max: given.max === undefined ? 1 : checkInteger(given.max, 'options.max', 1, 65_536),
     idleTimeout: given.idleTimeout === undefined ? 10_000 : checkInteger(given.idleTimeout, 'options.idleTimeout', 1, 2 ** 31 - 1),
     startTimeout: given.startTimeout === undefined ? 60_000 : checkInteger(given.startTimeout, 'options.startTimeout', 1, 2 ** 31 - 1),

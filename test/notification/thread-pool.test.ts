@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { threadId, Worker } from 'node:worker_threads';
 import { type ClientPort, CompletionPort, ThreadPool, type ThreadPoolOptions } from '../../src/index.js';
-import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { blockFor, failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { Board } from './board.js';
@@ -272,6 +272,26 @@ test('a pool of a completion port that is closed has no threads any more', async
   assert.equal(pool.statistics().crashed, 0);
 });
 
+test('the event thread tells of every thread, also of the first ones, before anything that it posts', async (t) => {
+  const code = `
+    import { parentPort } from 'node:worker_threads';
+    parentPort.postMessage('as I load');
+    export default () => {};`;
+  const completions = new CompletionPort();
+  atEnd(t, () => completions[Symbol.dispose]());
+  const posted: unknown[] = [];
+  const pool = new ThreadPool({ worker: `data:text/javascript,${encodeURIComponent(code)}`, completions, minThreads: 2 });
+  const told: Worker[] = [];
+  pool.on('thread', (worker) => {
+    told.push(worker);
+    worker.on('message', (word) => posted.push(word));
+  });
+  blockFor(500); // both have posted by then
+  await until('both are heard', () => posted.length === 2);
+  assert.deepEqual([told, posted], [pool.workers, ['as I load', 'as I load']]);
+  await pool.close();
+});
+
 test('bad options are refused by name, and no thread is started', async (t) => {
   const completions = new CompletionPort();
   atEnd(t, () => completions[Symbol.dispose]());
@@ -280,7 +300,10 @@ test('bad options are refused by name, and no thread is started', async (t) => {
   for (const options of [null, 5, { ...good, worker_: 1 }]) refused('options', options);
   for (const worker of [undefined, 5, {}]) refused('options.worker', { ...good, worker });
   for (const value of [undefined, {}, completions.handle]) refused('options.completions', { ...good, completions: value });
-  for (const minThreads of [-1, 1.5, 257, '1']) refused('options.minThreads', { ...good, maxThreads: 256, minThreads });
+  for (const minThreads of [-1, 1.5, 257, '1', 2n, NaN, Symbol('two'), null]) {
+    refused('options.minThreads', { ...good, maxThreads: 256, minThreads });
+    assert.throws(() => new ThreadPool({ ...good, minThreads: minThreads as number }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'options.minThreads' must be an integer from 0 to 256/));
+  }
   refused('options.minThreads', { ...good, minThreads: 3, maxThreads: 2 });
   for (const maxThreads of [0, 1.5, 257, '1']) refused('options.maxThreads', { ...good, maxThreads });
   for (const max of [0, 1.5, 65_537, '1']) refused('options.max', { ...good, max });
