@@ -12,6 +12,7 @@ import { checkInteger, checkOptions, checkTimeout, invalidArgument } from '../ba
 import { throwApart } from '../base/uncaught.js';
 import { Word } from './completion-memory.js';
 import { CompletionPort } from './completion-port.js';
+import { DrainQuestion } from './drain-question.js';
 import { PooledThread, type ThreadHost } from './pooled-thread.js';
 
 export interface ThreadPoolOptions {
@@ -135,11 +136,13 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   }
 
   /**
-   * Waits until no packet waits, no thread is busy and all that they took is answered, or given up by its caller; then lets all threads leave.
+   * Waits until all that was sent to the associated ports before is served: until each thread that owns such ports has looked on its event loop and
+   * found their rings empty, no packet waits, no thread is busy and all that they took is answered, or given up by its caller. Then lets all threads leave.
    * A thread that crashes meanwhile is replaced; when three in a row could not start and nobody else is at the completion port, what waits there is
    * declined. After `timeout` milliseconds the threads are terminated, as soon as they have started, and what they held is declined; what no
    * thread has taken waits on. The completion port stays open. A second call waits for the first. TpWaitForAlpcCompletion and TpReleaseAlpcCompletion.
-   * @param options `timeout`: 0 to 2^31 - 1, or Infinity (the default): then it waits for ever for an answer that no handler gives and whose caller waits
+   * @param options `timeout`: 0 to 2^31 - 1, or Infinity (the default): then it waits for ever for an answer that no handler gives and whose caller waits, and for
+   *   an owner of ports whose event loop never turns
    * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
    */
   close(options?: { timeout?: number }): Promise<void> {
@@ -268,7 +271,9 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     const { completions } = this.#options;
     const begun = performance.now();
     const isOver = (): boolean => performance.now() - begun >= timeout;
-    for (; !completions.closed && !isOver() && this.#hasWork; await pause(DRAIN_LOOK)) if (this.#isHelpless) completions.declineQueued();
+    const sent = new DrainQuestion(this.#words);
+    // First what was sent: then it is among the packets, or served already.
+    for (; !completions.closed && !isOver() && (sent.isOpen || this.#hasWork); await pause(DRAIN_LOOK)) if (this.#isHelpless) completions.declineQueued();
     this.#drained = true; // from now on none is started
     clearTimeout(this.#retry);
     for (const thread of this.#threads) thread.leave();
