@@ -74,6 +74,15 @@ export class Association {
     return true;
   }
 
+  /** Whether all that had been sent to the port has become packets. Looks into every ring, not only of those whose bells have been heard. */
+  get isDrained(): boolean {
+    if (this.#ended) return true;
+    if (this.#stuck !== undefined || this.#aside.length > 0) return false;
+    this.#feed.attend();
+    this.#feed.demand();
+    return !this.#feed.hasMessages();
+  }
+
   /** The port receives as before. */
   end(): void {
     if (this.#ended) return;

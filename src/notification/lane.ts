@@ -143,6 +143,7 @@ export class Lane implements Attentive, AnswerQueue {
     if (Atomics.exchange(this.#dispatch.words, laneAt(this.lane) + LaneWord.orphans, 0) !== 0) any = this.#declineOrphans() || any;
     if (this.#dispatch.isClosed) this.#shut();
     while (this.#serveWaiting()) any = true;
+    this.#tellDrained();
     if (this.#dispatch.isClosed && this.outstanding === 0) this.end();
     return any;
   }
@@ -203,6 +204,16 @@ export class Lane implements Attentive, AnswerQueue {
       any = true;
     }
     return any;
+  }
+
+  /** For who has asked since: see drain-question.ts. */
+  #tellDrained(): void {
+    const { words } = this.#dispatch;
+    const at = laneAt(this.lane);
+    const asked = Atomics.load(words, at + LaneWord.asked);
+    if (asked === Atomics.load(words, at + LaneWord.drained)) return;
+    for (const association of this.#associations) if (!association.isDrained) return;
+    Atomics.store(words, at + LaneWord.drained, asked);
   }
 
   #drain(max: number): boolean {

@@ -5,9 +5,9 @@
  * It is terminated once at most, and not before it has bound the C library: koffi ends the process when a thread is terminated in the
  * midst of that.
  */
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { AlpcError } from '../base/errors.js';
-import { LEAVE, MAY_LEAVE, type PoolWorkerData, type ToldByThread } from './pool-terms.js';
+import { LEAVE, MAY_LEAVE, type PoolWorkerData, type ToldByPool, type ToldByThread } from './pool-terms.js';
 
 /** What a thread's pool hears of it. */
 export interface ThreadHost {
@@ -32,6 +32,8 @@ export class PooledThread {
   held = 0;
   isLeaving = false;
   readonly #host: ThreadHost;
+  /** The pool's end of the channel: it keeps nothing alive, which is the thread's matter. */
+  readonly #port: MessagePort;
   readonly #startTimeout: number;
   readonly #startTimer: NodeJS.Timeout;
   #seat = NO_SEAT;
@@ -43,13 +45,23 @@ export class PooledThread {
   #isTerminated = false;
 
   /** Starts it. Throws what `new Worker` throws. */
-  constructor(workerData: PoolWorkerData, startTimeout: number, host: ThreadHost) {
-    this.index = workerData.index;
+  constructor(given: Omit<PoolWorkerData, 'port'>, startTimeout: number, host: ThreadHost) {
+    this.index = given.index;
     this.#host = host;
     this.#startTimeout = startTimeout;
-    this.worker = new Worker(new URL('./pool-worker.js', import.meta.url), { workerData });
-    this.worker.on('message', (told: ToldByThread) => this.#hear(told));
-    this.worker.on('error', (error) => this.#crash(error));
+    const { port1, port2: port } = new MessageChannel();
+    this.#port = port1;
+    try {
+      this.worker = new Worker(new URL('./pool-worker.js', import.meta.url), { workerData: { ...given, port }, transferList: [port] });
+    } catch (error) {
+      port1.close();
+      throw error;
+    }
+    port1.on('message', (told: ToldByThread) => this.#hear(told)).unref();
+    this.worker.on('error', (error) => {
+      this.#hearRest();
+      this.#crash(error);
+    });
     this.worker.on('exit', (code) => this.#gone(code));
     this.#startTimer = setTimeout(() => {
       this.#isOverdue = true;
@@ -113,6 +125,11 @@ export class PooledThread {
     }
   }
 
+  /** What it told before it ended, which comes by another way and may come later. */
+  #hearRest(): void {
+    for (let rest = receiveMessageOnPort(this.#port); rest !== undefined; rest = receiveMessageOnPort(this.#port)) this.#hear(rest.message as ToldByThread);
+  }
+
   /** Its handler's module does not finish loading: it awaits what does not come, say. */
   #endOverdue(): void {
     this.#crash(new AlpcError('ERR_ALPC_TIMEOUT', `thread pool: a thread has not loaded its handler within ${this.#startTimeout} ms`));
@@ -122,6 +139,8 @@ export class PooledThread {
   /** A thread that ends without an error and was not to end has crashed as well: its handler said `process.exit`, say. */
   #gone(code: number): void {
     clearTimeout(this.#startTimer);
+    this.#hearRest();
+    this.#port.close();
     this.#crash(new Error(`thread pool: a thread has ended by itself, with exit code ${code}`));
     this.#host.gone(this);
   }
@@ -132,7 +151,7 @@ export class PooledThread {
     this.#host.crashed(this, error);
   }
 
-  #post(word: string): void {
-    this.worker.postMessage(word); // oxlint-disable-line unicorn/require-post-message-target-origin
+  #post(word: ToldByPool): void {
+    this.#port.postMessage(word); // oxlint-disable-line unicorn/require-post-message-target-origin
   }
 }

@@ -12,6 +12,7 @@ import { checkInteger, checkOptions, checkTimeout, invalidArgument } from '../ba
 import { throwApart } from '../base/uncaught.js';
 import { Word } from './completion-memory.js';
 import { CompletionPort } from './completion-port.js';
+import { DrainQuestion } from './drain-question.js';
 import { PooledThread, type ThreadHost } from './pooled-thread.js';
 
 export interface ThreadPoolOptions {
@@ -47,7 +48,7 @@ export interface ThreadPoolStatistics {
 export interface ThreadPoolEvents {
   /** A thread has ended by what its handler threw, by `process.exit` or because somebody terminated it, or could not start, or not in time. */
   crash: [error: Error];
-  /** A thread is being started. What it is posted before its handler's module has loaded waits for it. */
+  /** A thread is being started, also one of the first `minThreads`; nothing that it posts has come yet. What it is posted before its handler's module has loaded waits for it. */
   thread: [worker: Worker];
   /** Once, when the last thread has left after `close`. */
   close: [];
@@ -135,11 +136,13 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
   }
 
   /**
-   * Waits until no packet waits, no thread is busy and all that they took is answered, or given up by its caller; then lets all threads leave.
+   * Waits until all that was sent to the associated ports before is served: until each thread that owns such ports has looked on its event loop and
+   * found their rings empty, no packet waits, no thread is busy and all that they took is answered, or given up by its caller. Then lets all threads leave.
    * A thread that crashes meanwhile is replaced; when three in a row could not start and nobody else is at the completion port, what waits there is
    * declined. After `timeout` milliseconds the threads are terminated, as soon as they have started, and what they held is declined; what no
    * thread has taken waits on. The completion port stays open. A second call waits for the first. TpWaitForAlpcCompletion and TpReleaseAlpcCompletion.
-   * @param options `timeout`: 0 to 2^31 - 1, or Infinity (the default): then it waits for ever for an answer that no handler gives and whose caller waits
+   * @param options `timeout`: 0 to 2^31 - 1, or Infinity (the default): then it waits for ever for an answer that no handler gives and whose caller waits, and for
+   *   an owner of ports whose event loop never turns
    * @throws AlpcError ERR_ALPC_INVALID_ARGUMENT
    */
   close(options?: { timeout?: number }): Promise<void> {
@@ -195,7 +198,8 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
       return;
     }
     this.#threads.add(thread);
-    this.#tell(() => this.emit('thread', thread.worker));
+    // Not before who makes the pool can listen, and before anything that the thread posts: ticks come before what the event loop brings.
+    process.nextTick(() => this.#tell(() => this.emit('thread', thread.worker)));
   }
 
   /** Starts one when there are fewer than `minThreads`. */
@@ -267,7 +271,9 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     const { completions } = this.#options;
     const begun = performance.now();
     const isOver = (): boolean => performance.now() - begun >= timeout;
-    for (; !completions.closed && !isOver() && this.#hasWork; await pause(DRAIN_LOOK)) if (this.#isHelpless) completions.declineQueued();
+    const sent = new DrainQuestion(this.#words);
+    // First what was sent: then it is among the packets, or served already.
+    for (; !completions.closed && !isOver() && (sent.isOpen || this.#hasWork); await pause(DRAIN_LOOK)) if (this.#isHelpless) completions.declineQueued();
     this.#drained = true; // from now on none is started
     clearTimeout(this.#retry);
     for (const thread of this.#threads) thread.leave();
@@ -294,12 +300,13 @@ function checkPoolOptions(options: ThreadPoolOptions): CheckedPoolOptions {
   const { worker, completions, workerData } = given;
   if (!(worker instanceof URL) && typeof worker !== 'string') throw invalidArgument('options.worker', 'a URL or a path of a module', worker);
   if (!(completions instanceof CompletionPort)) throw invalidArgument('options.completions', 'a CompletionPort', completions);
-  const maxThreads = given.maxThreads === undefined ? Math.min(MOST_THREADS, Math.max(availableParallelism(), given.minThreads ?? 1)) : checkInteger(given.maxThreads, 'options.maxThreads', 1, MOST_THREADS);
+  const most = given.maxThreads === undefined ? undefined : checkInteger(given.maxThreads, 'options.maxThreads', 1, MOST_THREADS);
+  const minThreads = given.minThreads === undefined ? 1 : checkInteger(given.minThreads, 'options.minThreads', 0, most ?? MOST_THREADS);
   return {
     worker: worker instanceof URL ? worker.href : worker,
     completions,
-    minThreads: given.minThreads === undefined ? Math.min(1, maxThreads) : checkInteger(given.minThreads, 'options.minThreads', 0, maxThreads),
-    maxThreads,
+    minThreads,
+    maxThreads: most ?? Math.min(MOST_THREADS, Math.max(availableParallelism(), minThreads)),
     max: given.max === undefined ? 1 : checkInteger(given.max, 'options.max', 1, 65_536),
     idleTimeout: given.idleTimeout === undefined ? 10_000 : checkInteger(given.idleTimeout, 'options.idleTimeout', 1, 2 ** 31 - 1),
     startTimeout: given.startTimeout === undefined ? 60_000 : checkInteger(given.startTimeout, 'options.startTimeout', 1, 2 ** 31 - 1),

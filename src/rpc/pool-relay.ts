@@ -41,6 +41,7 @@ interface HeldHandle {
 export class PoolRelay {
   readonly #pool: ThreadPool;
   readonly #name = randomUUID();
+  readonly #adopted = new WeakSet<Worker>();
   readonly #works = new Map<number, Work>();
   readonly #clients = new WeakMap<Conversation, number>();
   readonly #handles = new Map<string, HeldHandle>();
@@ -147,7 +148,10 @@ export class PoolRelay {
     worker?.postMessage({ alpcRpc: this.#name, word }); // oxlint-disable-line unicorn/require-post-message-target-origin
   }
 
+  /** A thread that is there already may be told as a new one still. */
   #adopt(worker: Worker): void {
+    if (this.#adopted.has(worker)) return;
+    this.#adopted.add(worker);
     worker.setMaxListeners(0);
     worker.on('message', (told: unknown) => {
       const worded = wordOf<FromPoolThread>(told, this.#name);

@@ -4,6 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { AlpcError } from '../base/errors.js';
+import { leavingSignal } from '../notification/pool-terms.js';
 import { PeerIdentity } from '../ports/peer-identity.js';
 import { CallContext, type ContextHost, NotHere } from './call-context.js';
 import type { Codec } from './codec.js';
@@ -17,9 +18,6 @@ import { type ItemWay, Outflow } from './outflow.js';
 import { type FromPoolThread, own, type PoolWork, TICKET, type ToPoolThread, wordOf } from './pool-words.js';
 import { failureFrame, isSource, run } from './serving.js';
 import type { ValueBounds } from './value-encoder.js';
-
-/** What a pool's thread is told to leave with. */
-const LEAVE = 'leave';
 
 export interface PoolThreadTerms {
   readonly table: OfferTable;
@@ -37,8 +35,8 @@ export class PoolThread {
   /** Outside of a thread it serves nothing. */
   constructor(terms: PoolThreadTerms) {
     this.#terms = terms;
+    leavingSignal()?.addEventListener('abort', () => this.#handles.runDown(), { once: true });
     parentPort?.on('message', (told: unknown) => {
-      if (told === LEAVE) return this.#handles.runDown();
       const worded = wordOf<ToPoolThread>(told);
       if (worded !== undefined) this.#hear(worded.alpcRpc, worded.word);
     });

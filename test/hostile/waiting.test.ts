@@ -115,7 +115,7 @@ test('B28: the wall clock is read for people alone: since when a thread waits, a
 });
 
 /** What waits for other threads of its own process, in memory that no other process has. */
-const AMONG_THREADS = /^notification\/(?:completion-port|dispatch|lane|request-table|seats|shared-lock|thread-pool)\.ts: /;
+const AMONG_THREADS = /^notification\/(?:completion-port|dispatch|drain-question|lane|request-table|seats|shared-lock|thread-pool)\.ts: /;
 
 test('B36: no thread is stopped by Atomics.wait, and nothing rests on Atomics.waitAsync, which keeps no process alive: but in completion ports, among threads of one process, and never without a limit', () => {
   const waits = saidIn(/Atomics\s*\.\s*(wait|notify)/);

@@ -8,13 +8,13 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { connectPort, removeObject } from '../../src/index.js';
-import { MAY_LEAVE } from '../../src/notification/pool-terms.js';
+import { PooledThread } from '../../src/notification/pooled-thread.js';
 import { nameOf, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { times } from '../support/forms.js';
 import { withLedger } from '../support/ledger.js';
 import type { Haunt } from './completion-ghost.js';
-import { ask, serve } from './pooled.js';
+import { ask, HANDLER, serve } from './pooled.js';
 
 const OTHER = '\\RPC Control\\other';
 
@@ -29,14 +29,35 @@ test('a thread whose handler answers later does not leave for being idle before 
 });
 
 test('a thread that has taken a request by the time it is asked to leave stays: it serves on, and answers', async (t) => {
-  const { client, pool, completions } = await serve(t, { minThreads: 1, maxThreads: 1 });
+  const { client, completions } = await serve(t, { minThreads: 0, worker: 'data:text/javascript,throw new Error("not this pool");' });
+  const ended: string[] = [];
+  const host = { ready: () => {}, idle: () => {}, left: () => void ended.push('left'), crashed: () => void ended.push('crashed'), gone: () => void ended.push('gone') };
+  const thread = new PooledThread({ handle: completions.handle, worker: HANDLER.href, max: 1, busy: new Int32Array(new SharedArrayBuffer(4)), index: 0, idle: 10_000, data: undefined }, 60_000, host);
+  await until('it serves', () => thread.isReady);
   const outcome = outcomeOf(client.request('later 300'));
   await until('it is taken', () => completions.info().dequeued === 1);
-  pool.workers[0]!.postMessage(MAY_LEAVE); // oxlint-disable-line unicorn/require-post-message-target-origin -- as if it had been asked before
+  thread.askToLeave();
   assert.equal(await ask(client, 'echo 1'), 'echo 1');
   assert.equal(await outcome, 'later 300');
   assert.equal(await ask(client, 'echo 2'), 'echo 2');
-  assert.deepEqual([pool.statistics().started, pool.statistics().retired], [1, 0]);
+  assert.deepEqual([thread.isLeaving, ended], [false, []]);
+  thread.askToLeave();
+  await until('it is gone', () => ended.includes('gone'));
+  assert.deepEqual(ended, ['left', 'gone']);
+});
+
+test("threads leave when the pool closes while their handler's module loads, also one that listens to what it is posted", async (t) => {
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  const code = `
+    import { parentPort, workerData } from 'node:worker_threads';
+    parentPort.on('message', () => {});
+    Atomics.store(workerData.data, 0, 1);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    export default () => {};`;
+  const { pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}`, workerData: words });
+  await until('it listens', () => Atomics.load(words, 0) === 1);
+  await pool.close({ timeout: 10_000 });
+  assert.deepEqual([pool.statistics().retired, pool.statistics().crashed], [1, 0]);
 });
 
 test('close waits for answers that handlers give later', async (t) => {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { threadId, Worker } from 'node:worker_threads';
 import { type ClientPort, CompletionPort, ThreadPool, type ThreadPoolOptions } from '../../src/index.js';
-import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
+import { blockFor, failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { Board } from './board.js';
@@ -166,6 +166,75 @@ for (const verb of ['throw', 'reject', 'exit']) {
   });
 }
 
+for (const [listens, told] of [
+  ["process.on('uncaughtException', () => {})", 'RangeError ORDERED: as ordered'],
+  ["process.on('unhandledRejection', () => {})", 'RangeError ORDERED: as ordered'],
+  ['process.setUncaughtExceptionCaptureCallback(() => {})', 'Error undefined: thread pool: a thread has ended by itself, with exit code 1'],
+] as const) {
+  test(`a thread whose handler throws ends, also after '${listens}' in it: the crash is told, its caller gets an error, and the pool closes`, async (t) => {
+    const code = `
+      ${listens};
+      export default async function handle(message) {
+        if (message.type !== 'request') return;
+        if (String(message.data) === 'throw') throw Object.assign(new RangeError('as ordered'), { code: 'ORDERED', method() {} });
+        message.reply(String(message.data));
+      }`;
+    const { client, pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}`, maxThreads: 1 });
+    const crashes: string[] = [];
+    pool.on('crash', (error) => crashes.push(`${error.name} ${(error as { code?: string }).code}: ${error.message}`));
+    assert.equal(await outcomeOf(client.request('throw', { timeout: 10_000 })), 'ERR_ALPC_CANCELED');
+    assert.equal(await ask(client, 'again'), 'again');
+    assert.deepEqual(crashes, [told]);
+    await pool.close();
+    assert.deepEqual([pool.statistics().threads, pool.statistics().started, pool.statistics().crashed], [0, 2, 1]);
+  });
+}
+
+test('what a handler returns is awaited also when it is no promise of the language: its thread is busy until then, and a rejection ends it', async (t) => {
+  const code = `
+    export default (message) => message.type === 'request' && {
+      then(resolve, reject) {
+        if (String(message.data) === 'reject') reject(new Error('as ordered'));
+        else if (String(message.data) === 'wait') setTimeout(() => { message.reply('waited'); resolve(); }, 200);
+        else resolve(message.reply(String(message.data)));
+      },
+    };`;
+  const { client, pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}`, maxThreads: 1 });
+  const crashes: string[] = [];
+  pool.on('crash', (error) => crashes.push(error.message));
+  const [waited, next] = [ask(client, 'wait'), ask(client, 'next')];
+  await until('it is busy', () => pool.statistics().busy === 1);
+  assert.equal(await Promise.race([waited, next]), 'waited');
+  assert.equal(await next, 'next');
+  assert.equal(await outcomeOf(client.request('reject', { timeout: 10_000 })), 'ERR_ALPC_CANCELED');
+  await until('it is told', () => crashes.length > 0);
+  assert.deepEqual(crashes, ['as ordered']);
+});
+
+test("what a handler's module and the pool's user post to each other is theirs alone, and so is workerData", async (t) => {
+  const code = `
+    import { parentPort, workerData } from 'node:worker_threads';
+    parentPort.on('message', (told) => parentPort.postMessage(told));
+    export default (message) => void (message.type === 'request' && message.reply(structuredClone(workerData).data));`;
+  const { client, pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}`, workerData: 'given' });
+  const [worker] = pool.workers;
+  const words = [null, undefined, 5, 'leave', 'may leave', { alpcPool: 'left' }, { alpcPool: 'ready', seat: 7 }];
+  const echoes: unknown[] = [];
+  worker!.on('message', (told) => echoes.push(told));
+  for (const word of words) worker!.postMessage(word); // oxlint-disable-line unicorn/require-post-message-target-origin
+  await until('they are back', () => echoes.length === words.length);
+  assert.deepEqual(echoes, words);
+  assert.equal(await ask(client, ''), 'given');
+  assert.deepEqual([pool.statistics().started, pool.statistics().retired], [1, 0]);
+});
+
+test('a module that throws while it loads is told at once, also when it listens to uncaught exceptions and has more to do', async (t) => {
+  const code = `process.on('uncaughtException', () => {}); setInterval(() => {}, 1000); throw new Error('not today');`;
+  const { pool } = await serve(t, { worker: `data:text/javascript,${encodeURIComponent(code)}` });
+  const [error] = (await once(pool, 'crash')) as [Error];
+  assert.equal(error.message, 'not today');
+});
+
 test('a handler that can not be loaded is told, and tried again later and later', async (t) => {
   const { pool } = await serve(t, { worker: 'data:text/javascript,export const nothing = 1;' });
   const [error] = (await once(pool, 'crash')) as [Error];
@@ -203,6 +272,26 @@ test('a pool of a completion port that is closed has no threads any more', async
   assert.equal(pool.statistics().crashed, 0);
 });
 
+test('the event thread tells of every thread, also of the first ones, before anything that it posts', async (t) => {
+  const code = `
+    import { parentPort } from 'node:worker_threads';
+    parentPort.postMessage('as I load');
+    export default () => {};`;
+  const completions = new CompletionPort();
+  atEnd(t, () => completions[Symbol.dispose]());
+  const posted: unknown[] = [];
+  const pool = new ThreadPool({ worker: `data:text/javascript,${encodeURIComponent(code)}`, completions, minThreads: 2 });
+  const told: Worker[] = [];
+  pool.on('thread', (worker) => {
+    told.push(worker);
+    worker.on('message', (word) => posted.push(word));
+  });
+  blockFor(500); // both have posted by then
+  await until('both are heard', () => posted.length === 2);
+  assert.deepEqual([told, posted], [pool.workers, ['as I load', 'as I load']]);
+  await pool.close();
+});
+
 test('bad options are refused by name, and no thread is started', async (t) => {
   const completions = new CompletionPort();
   atEnd(t, () => completions[Symbol.dispose]());
@@ -211,7 +300,10 @@ test('bad options are refused by name, and no thread is started', async (t) => {
   for (const options of [null, 5, { ...good, worker_: 1 }]) refused('options', options);
   for (const worker of [undefined, 5, {}]) refused('options.worker', { ...good, worker });
   for (const value of [undefined, {}, completions.handle]) refused('options.completions', { ...good, completions: value });
-  for (const minThreads of [-1, 1.5, 257, '1']) refused('options.minThreads', { ...good, maxThreads: 256, minThreads });
+  for (const minThreads of [-1, 1.5, 257, '1', 2n, NaN, Symbol('two'), null]) {
+    refused('options.minThreads', { ...good, maxThreads: 256, minThreads });
+    assert.throws(() => new ThreadPool({ ...good, minThreads: minThreads as number }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /^argument 'options.minThreads' must be an integer from 0 to 256/));
+  }
   refused('options.minThreads', { ...good, minThreads: 3, maxThreads: 2 });
   for (const maxThreads of [0, 1.5, 257, '1']) refused('options.maxThreads', { ...good, maxThreads });
   for (const max of [0, 1.5, 65_537, '1']) refused('options.max', { ...good, max });

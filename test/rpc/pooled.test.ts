@@ -219,6 +219,23 @@ test('a pool that is closed runs its handles down, and calls that no thread took
   await assert.rejects(client.echo(1), failsWith('ERR_ALPC_CANCELED'));
 });
 
+test('a pool that is closed while the module of its handlers loads, after poolHandler, lets its threads leave', async (t) => {
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  const code = `
+    import { workerData } from 'node:worker_threads';
+    import { defineInterface, implement, poolHandler } from '${new URL('../../src/rpc/index.js', import.meta.url).href}';
+    const handler = poolHandler([implement(defineInterface({ name: 'late', version: '1.0' }, {}), {})]);
+    Atomics.store(workerData.data, 0, 1);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    export default handler;`;
+  const completions = new CompletionPort();
+  const pool = new ThreadPool({ worker: `data:text/javascript,${encodeURIComponent(code)}`, completions, minThreads: 1, workerData: words });
+  atEnd(t, () => completions[Symbol.dispose]());
+  await until('it has made its handler', () => Atomics.load(words, 0) === 1);
+  await pool.close({ timeout: 10_000 });
+  assert.deepEqual([pool.statistics().retired, pool.statistics().crashed], [1, 0]);
+});
+
 test('a peer that sends a thread more items than its credit, or gives credit for nothing, loses its connection', async (t) => {
   const { client, faults } = await threads(t);
   const codec = new Codec(DEFAULT_BOUNDS);
