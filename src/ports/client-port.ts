@@ -27,7 +27,7 @@ export interface ConnectSyncOptions {
   root?: string;
   /** Payload of the connection request, at most 65,503 bytes. */
   data?: MessageData;
-  /** Who the server must be; checked against the kernel's word before one byte reaches it. */
+  /** Who the server must be; checked against the kernel's word before one byte reaches it. One figure at least; one that is named and undefined is refused. */
   requiredServer?: RequiredServer;
   /** Milliseconds to wait for the server's answer; Infinity by default. */
   timeout?: number;
@@ -127,6 +127,8 @@ export class ClientPort extends ReceivingPort {
   }
 }
 
+const SERVER_FIGURES = ['uid', 'gid', 'pid'] as const;
+
 export interface CheckedConnectOptions {
   readonly root: string | undefined;
   readonly data: MessageData | undefined;
@@ -150,13 +152,13 @@ function checkConnectOptions(options: ConnectOptions | undefined): CheckedConnec
   };
 }
 
-function checkRequiredServer(value: RequiredServer): RequiredServer {
-  const given = checkOptions(value, 'options.requiredServer', ['uid', 'gid', 'pid']);
-  if (Object.keys(given).length === 0) throw invalidArgument('options.requiredServer', "an object with at least one of 'uid', 'gid', 'pid'", value);
-  for (const key of ['uid', 'gid', 'pid'] as const) {
-    if (given[key] !== undefined) checkInteger(given[key], `options.requiredServer.${key}`, 0, 0xffffffff);
-  }
-  return given;
+/** A copy, for it is read when the caller may have changed its own. What is named and undefined is a slip of the caller's: to check nothing then would let in anybody. */
+export function checkRequiredServer(value: RequiredServer): RequiredServer {
+  const given = checkOptions(value, 'options.requiredServer', SERVER_FIGURES);
+  const required: RequiredServer = {};
+  for (const key of SERVER_FIGURES) if (key in given) required[key] = checkInteger(given[key], `options.requiredServer.${key}`, 0, 0xffffffff);
+  if (Object.keys(required).length === 0) throw invalidArgument('options.requiredServer', "an object with at least one of 'uid', 'gid', 'pid'", value);
+  return required;
 }
 
 function leftOrThrow(greeting: ClientGreeting, deadline: number, timeout: number): number {

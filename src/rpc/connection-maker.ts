@@ -5,6 +5,7 @@
 import { checkBoolean, checkOptions, checkTimeout, invalidArgument } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { type ClientPort, connectPort, type ConnectOptions, connectPortSync, type ConnectSyncOptions, type PortLimits, type RequestMessage, type RequiredServer, type SpinOptions } from '../ports/index.js';
+import { checkRequiredServer } from '../ports/client-port.js';
 import { parseBinding } from './binding-string.js';
 import { Binding, type Connected, type Connector } from './binding.js';
 import { Codec } from './codec.js';
@@ -72,7 +73,7 @@ export class ConnectionMaker {
     this.#of = of;
     this.#name = parseBinding(binding);
     const { root, requiredServer, portLimits: limits, spin } = given;
-    this.#options = { accepts: ['view'], ...(root === undefined ? {} : { root }), ...(requiredServer === undefined ? {} : { requiredServer }), ...(limits === undefined ? {} : { limits }), ...(spin === undefined ? {} : { spin }) };
+    this.#options = { accepts: ['view'], ...(root === undefined ? {} : { root }), ...(requiredServer === undefined ? {} : { requiredServer: checkRequiredServer(requiredServer) }), ...(limits === undefined ? {} : { limits }), ...(spin === undefined ? {} : { spin }) };
     this.#limits = checkRpcLimits(given.limits);
     this.#codec = new Codec(this.#limits);
     this.#table = new OfferTable(checkOffers(given.callbacks ?? [], 'options.callbacks'), []);
