@@ -155,16 +155,17 @@ function concerns(entry: CompiledEntry, { uid, gid, groups = [], process = {}, l
   return asked.some(([wanted, found]) => wanted === undefined || found === undefined) ? 'maybe' : 'yes';
 }
 
+/** A gap in a list is an entry that is undefined, and refused as that: `map` would pass it over. */
 function compileList(entries: unknown, argument: string, me: number): CompiledEntry[] {
   if (!Array.isArray(entries)) throw invalidArgument(argument, 'an array of entries', entries);
-  return entries.map((entry: SecurityEntry, index) => compile(entry, `${argument}[${index}]`, me));
+  return Array.from(entries as SecurityEntry[], (entry, index) => compile(entry, `${argument}[${index}]`, me));
 }
 
 function compile(entry: SecurityEntry, argument: string, me: number): CompiledEntry {
   if (typeof entry !== 'object' || entry === null) throw invalidArgument(argument, 'an object', entry);
   const { user, group, executable, session, label, rights = RIGHTS } = checkOptions(entry, argument, ['user', 'group', 'executable', 'session', 'label', 'rights']);
   if (!Array.isArray(rights)) throw invalidArgument(`${argument}.rights`, 'an array of rights', rights);
-  const checked = rights.map((right: unknown, index) => checkOneOf(right, `${argument}.rights[${index}]`, RIGHTS));
+  const checked = Array.from(rights as unknown[], (right, index) => checkOneOf(right, `${argument}.rights[${index}]`, RIGHTS));
   if ([user, group, executable, session, label].every((value) => value === undefined)) throw invalidArgument(argument, "an object with at least one of 'user', 'group', 'executable', 'session', 'label'", entry);
   return {
     user: user === undefined || user === 'everyone' ? user : user === 'me' ? me : idOf(user, `${argument}.user`, "'me', 'everyone', a user's number or a name in /etc/passwd", userNamed),

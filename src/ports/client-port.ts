@@ -55,7 +55,7 @@ export interface ConnectOptions extends ConnectSyncOptions {
  *   ERR_ALPC_NAME_INVALID, ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_INSUFFICIENT_RESOURCES; the signal's reason
  */
 export async function connectPort(name: string | DescriptorToOpen, options?: ConnectOptions): Promise<ClientPort> {
-  const checked = checkConnectOptions(options);
+  const checked = checkConnectOptions(options, 'awaited');
   const signal = checkSignal(options?.signal, 'options.signal');
   signal?.throwIfAborted();
   const deadline = deadlineAfter(checked.timeout);
@@ -83,7 +83,7 @@ export async function connectPort(name: string | DescriptorToOpen, options?: Con
  * serves the port itself.
  */
 export function connectPortSync(name: string | DescriptorToOpen, options?: ConnectSyncOptions): ClientPort {
-  const checked = checkConnectOptions(options);
+  const checked = checkConnectOptions(options, 'blocking');
   const thread = thisThread();
   const deadline = deadlineAfter(checked.timeout);
   using received = typeof name === 'object' && name !== null ? receivedPort(name) : undefined;
@@ -127,6 +127,8 @@ export class ClientPort extends ReceivingPort {
   }
 }
 
+const SYNC_OPTIONS = ['root', 'data', 'requiredServer', 'timeout', 'limits', 'accepts', 'spin', 'onCallback'] as const;
+const CONNECT_OPTIONS = { awaited: [...SYNC_OPTIONS, 'signal'], blocking: SYNC_OPTIONS } as const;
 const SERVER_FIGURES = ['uid', 'gid', 'pid'] as const;
 
 export interface CheckedConnectOptions {
@@ -139,8 +141,9 @@ export interface CheckedConnectOptions {
   readonly onCallback: OnCallback | undefined;
 }
 
-function checkConnectOptions(options: ConnectOptions | undefined): CheckedConnectOptions {
-  const given = checkOptions(options, 'options', ['root', 'data', 'requiredServer', 'timeout', 'limits', 'accepts', 'spin', 'onCallback', 'signal']);
+/** `waits` names what is there for a call of this kind: a blocking one can't be ended by a signal. */
+function checkConnectOptions(options: ConnectOptions | undefined, waits: 'awaited' | 'blocking'): CheckedConnectOptions {
+  const given = checkOptions(options, 'options', CONNECT_OPTIONS[waits]);
   return {
     root: given.root,
     data: given.data === undefined ? undefined : checkData(given.data, 'options.data'),
