@@ -67,6 +67,14 @@ export class OutgoingViews implements ReleaseSource {
     return this.#connection.socket;
   }
 
+  get isOfThisThread(): boolean {
+    return this.#connection.peerPage.inode === this.#connection.thread.waitPage.inode;
+  }
+
+  get looks(): number {
+    return this.#connection.looks.max;
+  }
+
   /** Whether the peer takes any that are not secure. */
   get takesViews(): boolean {
     return (this.#accepts & Accepts.views) !== 0;

@@ -15,6 +15,9 @@ const REST = 30_000;
 export class RestingViews implements ReleaseSource {
   /** None: `poll` passes over it. */
   readonly socket = -1;
+  /** Nobody looks whether it is time: a sleep ends for that often enough. */
+  readonly looks = 0;
+  readonly isOfThisThread = false;
   readonly #due: number;
   readonly #regions: Region[] = [];
   #expected = 0;

@@ -54,6 +54,19 @@ test('a stream through a pool of four regions arrives whole, in its order, each 
   assert.equal(pool.free, pool.size);
 });
 
+test('a thread that blocks for a view that nobody gives back is told when its time is over, also behind one that awaits more than there is', async (t) => {
+  await serving(t, false);
+  const client = await connectPort(NAME);
+  atEnd(t, () => client.close());
+  const section = client.createSection(2 * PAGE);
+  client.postSync('1', { view: section.createView(PAGE), autoRelease: true });
+  const all = assert.rejects(section.waitForView(2 * PAGE, { timeout: 20 }), failsWith('ERR_ALPC_TIMEOUT'));
+  const rest = section.waitForViewSync(PAGE); // there is room for it as soon as the other one's time is over
+  await all;
+  assert.throws(() => section.waitForViewSync(1, { timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT', /no room came free within 5 ms/));
+  rest.release();
+});
+
 test('one publishes frames to three readers, and a frame is used again when all three are done with it', async (t) => {
   ownRoot(t);
   const port = await createPort(NAME);
