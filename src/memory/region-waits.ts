@@ -120,7 +120,7 @@ export class RegionWaits<V> {
         waiter.fail(error);
       };
       const onAbort = (): void => giveUp(signal!.reason as Error);
-      if (timeout !== Infinity) timer = setTimeout(waiter.timeOut, timeout);
+      if (timeout !== Infinity) timer = setTimeout(waiter.timeOut, timeout).unref(); // it is the port that keeps the process
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiters.push(waiter);
       if (this.#waiters.length === 1) for (const source of this.#sources.keys()) source.expect(1);

@@ -63,7 +63,7 @@ export function postAwaited(connection: Connection, data: MessageData, dataLengt
       outgoing.failed!(error);
     };
     const onAbort = (): void => withdraw(signal!.reason as Error);
-    if (timeout !== Infinity) timer = setTimeout(() => withdraw(new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: there was no room for a message within ${timeout} ms`)), timeout);
+    if (timeout !== Infinity) timer = setTimeout(() => withdraw(new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: there was no room for a message within ${timeout} ms`)), timeout).unref(); // it is the port that keeps the process
     signal?.addEventListener('abort', onAbort, { once: true });
     connection.outbound.enqueue(outgoing);
   });
@@ -139,8 +139,7 @@ function queue(connection: Connection, call: PendingCall, data: MessageData, dat
 function patienceWith(connection: Connection, call: PendingCall, timeout: number, signal: AbortSignal | undefined): Patience {
   const timedOut = (): Error => new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: request ${call.id} was not answered within ${timeout} ms`);
   const onAbort = (): void => giveUp(connection, call, () => signal!.reason as Error);
-  const timer = timeout === Infinity ? undefined : setTimeout(() => giveUp(connection, call, timedOut), timeout);
-  if (!connection.port.hasRef()) timer?.unref();
+  const timer = timeout === Infinity ? undefined : setTimeout(() => giveUp(connection, call, timedOut), timeout).unref(); // it is the port that keeps the process
   signal?.addEventListener('abort', onAbort, { once: true });
   return { timer, signal, onAbort };
 }

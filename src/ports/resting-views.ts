@@ -46,7 +46,7 @@ export class RestingViews implements ReleaseSource {
   expect(change: number): void {
     this.#expected += change;
     clearTimeout(this.#timer);
-    if (this.#expected > 0) this.#timer = setTimeout(() => void this.collect(), Math.max(0, this.#due - performance.now()) + 1);
+    if (this.#expected > 0) this.#timer = setTimeout(() => void this.collect(), Math.max(0, this.#due - performance.now()) + 1).unref(); // it is the section's port that keeps the process
   }
 
   arm(): boolean {
