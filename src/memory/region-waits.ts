@@ -42,7 +42,7 @@ interface Waiter<V> {
   attempt(): V | undefined;
   give(view: V): void;
   fail(error: Error): void;
-  timeOut(): void;
+  readonly timeOut: () => void;
 }
 
 /** A sleep is not longer: what a worker's thread sleeps in can't be ended. In ms. */
