@@ -156,6 +156,8 @@ test('what is no descriptor is refused, and the error names the place', () => {
     [{ allow: [{ user: 1, rights: withGap('connect') }] }, /'security\.allow\[0\]\.rights\[0\]' must be one of 'connect'/],
     [{ allow: [{}] }, /'security\.allow\[0\]' must be an object with at least one of 'user', 'group', 'executable', 'session', 'label'/],
     [{ allow: [{ rights: ['connect'] }] }, /at least one of/],
+    [{ allow: [{ user: undefined, executable: '/bin/sh' }] }, /'security\.allow\[0\]\.user' must be said, or left out/],
+    [{ deny: [{ user: 5 }, { label: undefined }] }, /'security\.deny\[1\]\.label' must be said, or left out/],
     [{ allow: [{ executable: 'node' }] }, /'security\.allow\[0\]\.executable' must be the absolute path of a program/],
     [{ deny: [{ executable: '/bin/sh\0' }] }, /'security\.deny\[0\]\.executable'/],
     [{ allow: [{ executable: 7 }] }, /'security\.allow\[0\]\.executable'/],
