@@ -51,6 +51,8 @@ export interface Resolver {
 }
 
 const DEFAULT_RECONNECT = 30_000;
+const SYNC_OPTIONS = ['root', 'requiredServer', 'timeout', 'callbacks', 'reconnect', 'limits', 'portLimits', 'spin', 'stacks', 'onError'] as const;
+const BIND_OPTIONS = { awaited: [...SYNC_OPTIONS, 'signal'], blocking: SYNC_OPTIONS } as const;
 
 /** Makes the connections of one binding. */
 export class ConnectionMaker {
@@ -66,10 +68,11 @@ export class ConnectionMaker {
   readonly #reconnect: number | undefined;
   #binding: Binding | undefined;
 
-  constructor(of: Interface, binding: string, options: BindOptions | undefined, resolver: Resolver | undefined) {
+  /** `waits` names what is there for a binding of this kind: a blocking one can't be ended by a signal. */
+  constructor(of: Interface, binding: string, options: BindOptions | undefined, resolver: Resolver | undefined, waits: 'awaited' | 'blocking') {
     this.#resolver = resolver;
     if (!(of instanceof Interface)) throw invalidArgument('of', 'what defineInterface() returns', of);
-    const given = checkOptions(options, 'options', ['root', 'requiredServer', 'timeout', 'signal', 'callbacks', 'reconnect', 'limits', 'portLimits', 'spin', 'stacks', 'onError']);
+    const given = checkOptions(options, 'options', BIND_OPTIONS[waits]);
     this.#of = of;
     this.#name = parseBinding(binding);
     const { root, requiredServer, portLimits: limits, spin } = given;
