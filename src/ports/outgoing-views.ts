@@ -157,19 +157,25 @@ export class OutgoingViews implements ReleaseSource {
     else if (this.#connection.state === 'open') this.#connection.link.disarmForViews();
   }
 
-  /** Asks to be rung when the peer releases one. False: it has. For a thread that waits for nothing else. */
+  /**
+   * Asks to be rung when the peer releases one. False: it has. For a thread that waits for nothing else: so what waits for room, and may carry
+   * views that are to come back, is seen to as well.
+   */
   arm(): boolean {
-    if (this.#connection.state !== 'open') return true;
-    this.#connection.link.armForViews();
-    if (!this.hasNews()) return true;
-    this.#connection.link.disarmForViews();
+    const { state, link, outbound } = this.#connection;
+    if (state !== 'open') return true;
+    link.armForViews();
+    if (!this.hasNews() && (outbound.first === undefined || this.#connection.armForRoom(outbound.first.length))) return true;
+    if (this.#connection.state === 'open') link.disarmForViews();
     return false;
   }
 
   awake(): void {
     if (this.#connection.state !== 'open') return;
     this.#connection.link.disarmForViews();
+    this.#connection.link.disarmForSpace();
     this.#connection.readSocket();
+    this.#connection.outbound.flush();
     this.#connection.wake();
   }
 
