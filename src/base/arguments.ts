@@ -8,6 +8,8 @@ import { AlpcError } from './errors.js';
 /** The longest `timeout` in milliseconds; what is longer must say `Infinity`. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
 
+const SIGNAL_METHODS = ['throwIfAborted', 'addEventListener', 'removeEventListener'] as const;
+
 export function invalidArgument(name: string, expected: string, value: unknown): AlpcError {
   const seen = inspect(value, { depth: 0, maxStringLength: 64, maxArrayLength: 4, breakLength: Infinity });
   return new AlpcError('ERR_ALPC_INVALID_ARGUMENT', `argument '${name}' must be ${expected}; received ${seen}`);
@@ -22,12 +24,14 @@ export function checkTimeout(value: unknown, name = 'timeout'): number {
   return value;
 }
 
+/** Also one of another realm, or of a library that makes its own: what has all that is asked of a signal here. */
 export function checkSignal(value: unknown, name = 'signal'): AbortSignal | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'object' || value === null || !('aborted' in value) || !('addEventListener' in value)) {
-    throw invalidArgument(name, 'an AbortSignal', value);
+  if (value === undefined || value instanceof AbortSignal) return value;
+  if (typeof value === 'object' && value !== null) {
+    const signal = value as Partial<AbortSignal>;
+    if (typeof signal.aborted === 'boolean' && SIGNAL_METHODS.every((method) => typeof signal[method] === 'function')) return value as AbortSignal;
   }
-  return value as AbortSignal;
+  throw invalidArgument(name, 'an AbortSignal', value);
 }
 
 export function checkInteger(value: unknown, name: string, min: number, max: number): number {

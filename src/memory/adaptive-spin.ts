@@ -14,13 +14,14 @@ const PROBE = 8;
 const SMALLEST = 16;
 
 export class AdaptiveSpin {
-  readonly #max: number;
+  /** The largest number of looks, but for a probe. */
+  readonly max: number;
   #budget: number;
   #skipped = 0;
 
-  /** `max` is the largest number of looks; a look takes about 10 to 20 ns. */
+  /** A look takes about 10 to 20 ns. */
   constructor(max: number) {
-    this.#max = max;
+    this.max = max;
     this.#budget = max;
   }
 
@@ -31,7 +32,7 @@ export class AdaptiveSpin {
   }
 
   paid(): void {
-    this.#budget = this.#max;
+    this.#budget = this.max;
   }
 
   wasted(): void {
@@ -40,10 +41,10 @@ export class AdaptiveSpin {
   }
 
   #next(): number {
-    if (this.#budget > 0 || this.#max === 0) return this.#budget;
+    if (this.#budget > 0 || this.max === 0) return this.#budget;
     if (++this.#skipped < PROBE_EVERY) return 0;
     this.#skipped = 0;
-    return PROBE * this.#max;
+    return PROBE * this.max;
   }
 }
 

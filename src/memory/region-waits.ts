@@ -1,12 +1,15 @@
 /**
  * Waiting for a region of a section to come free. Who has received views tells in shared memory what it is done with, and rings only when
  * this side said that it waits: so every connection that holds a view of the section is asked, and armed before a sleep.
+ *
+ * Who asked first is served first. So a thread that blocks behind calls of its own event loop, which stands still meanwhile, looks after them: what
+ * comes free is theirs, and whose time is over waits no more.
  */
 import { checkOptions, checkSignal, checkTimeout } from '../base/arguments.js';
-import { deadlineAfter, timeLeft } from '../base/deadline.js';
+import { type Deadline, deadlineAfter, isOver, timeLeft } from '../base/deadline.js';
 import { AlpcError } from '../base/errors.js';
 import { pollfdsOf, waitAnyReadable, YIELD_EVERY, yieldProcessor } from '../platform/poller.js';
-import { AdaptiveSpin, defaultSpin } from './adaptive-spin.js';
+import { AdaptiveSpin } from './adaptive-spin.js';
 import { withoutPlace } from './place.js';
 
 /** A connection through which views were sent. */
@@ -22,6 +25,10 @@ export interface ReleaseSource {
   /** Awake again: the socket is read, the event loop goes on. */
   awake(): void;
   readonly socket: number;
+  /** Only this thread could release anything there, and not while it blocks. */
+  readonly isOfThisThread: boolean;
+  /** The most looks at memory before a sleep. */
+  readonly looks: number;
 }
 
 export interface RegionWaitOptions {
@@ -31,9 +38,11 @@ export interface RegionWaitOptions {
 }
 
 interface Waiter<V> {
+  readonly deadline: Deadline;
   attempt(): V | undefined;
   give(view: V): void;
   fail(error: Error): void;
+  readonly timeOut: () => void;
 }
 
 /** A sleep is not longer: what a worker's thread sleeps in can't be ended. In ms. */
@@ -44,7 +53,7 @@ export class RegionWaits<V> {
   /** How many views each has. */
   readonly #sources = new Map<ReleaseSource, number>();
   readonly #waiters: Waiter<V>[] = [];
-  readonly #looks = new AdaptiveSpin(defaultSpin());
+  #looks = new AdaptiveSpin(0);
   #serving = false;
 
   constructor(what: string) {
@@ -100,16 +109,18 @@ export class RegionWaits<V> {
         signal?.removeEventListener('abort', onAbort);
       };
       const waiter: Waiter<V> = {
+        deadline: deadlineAfter(timeout),
         attempt,
         give: (given) => { settle(); resolve(given); },
         fail: (error) => { settle(); reject(error); },
+        timeOut: () => giveUp(this.#timedOut(timeout)),
       };
       const giveUp = (error: Error): void => {
         this.#leave(waiter);
         waiter.fail(error);
       };
       const onAbort = (): void => giveUp(signal!.reason as Error);
-      if (timeout !== Infinity) timer = setTimeout(() => giveUp(this.#timedOut(timeout)), timeout);
+      if (timeout !== Infinity) timer = setTimeout(waiter.timeOut, timeout).unref(); // it is the port that keeps the process
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiters.push(waiter);
       if (this.#waiters.length === 1) for (const source of this.#sources.keys()) source.expect(1);
@@ -118,8 +129,9 @@ export class RegionWaits<V> {
 
   block(timeout: number, attempt: () => V | undefined): V {
     const deadline = deadlineAfter(timeout);
-    let budget = this.#looks.next();
+    let budget = this.#nextBudget();
     for (let looks = budget; ; ) {
+      if (this.isWaitedFor) this.#lookAfterWaiters();
       const view = this.isWaitedFor ? undefined : attempt();
       if (view !== undefined) {
         if (looks > 0 && looks < budget) this.#looks.paid();
@@ -161,13 +173,28 @@ export class RegionWaits<V> {
     }
   }
 
+  /** The event loop is blocked, and they were here before whoever blocks it. What is there when the time is over wins. */
+  #lookAfterWaiters(): void {
+    this.collect();
+    this.serve();
+    for (const waiter of Array.from(this.#waiters)) if (isOver(waiter.deadline)) waiter.timeOut();
+    this.serve();
+  }
+
+  /** How long to look at memory: as the port does whose views these are. */
+  #nextBudget(): number {
+    const most = Math.max(0, ...Array.from(this.#sources.keys(), ({ looks }) => looks));
+    if (most !== this.#looks.max) this.#looks = new AdaptiveSpin(most);
+    return this.#looks.next();
+  }
+
   #hasNews(): boolean {
     for (const source of this.#sources.keys()) if (source.hasNews()) return true;
     return false;
   }
 
   #sleep(milliseconds: number): void {
-    const sources = Array.from(this.#sources.keys());
+    const sources = Array.from(this.#sources.keys()).filter(({ isOfThisThread }) => !isOfThisThread);
     if (sources.length === 0) throw new AlpcError('ERR_ALPC_DEADLOCK', `${this.#what}: nobody but this thread has a view of it, so none will come free while it blocks`);
     const armed = sources.filter((source) => source.arm());
     if (armed.length === sources.length) withoutPlace(() => waitAnyReadable(pollfdsOf(sources.map(({ socket }) => socket)), milliseconds));

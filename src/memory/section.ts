@@ -8,7 +8,7 @@
  * Invariants: a region is free when neither its owner's view nor any receiver's is left; receivers keep what they have when the section is
  * closed, or its owner's process has ended, until they release it.
  */
-import { checkInteger, checkTimeout, invalidArgument } from '../base/arguments.js';
+import { checkInteger, checkOptions, checkTimeout, invalidArgument } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
 import { translate } from '../platform/system.js';
 import { asHandle, type HandleSource } from './handle-source.js';
@@ -91,18 +91,23 @@ export class Section implements HandleSource {
     return this.#waits.isWaitedFor ? undefined : this.#allot(length, offset);
   }
 
-  /** As `createView`, but waits until receivers have released enough. @throws AlpcError also ERR_ALPC_TIMEOUT; the signal's reason */
-  waitForView(length: number, options?: RegionWaitOptions): Promise<OwnView> {
+  /** As `createView`, but waits until receivers have released enough, who asked first being served first. @throws AlpcError (as rejections) also ERR_ALPC_TIMEOUT; the signal's reason */
+  async waitForView(length: number, options?: RegionWaitOptions): Promise<OwnView> {
+    this.#checkLength(length);
     return this.#waits.wait(options, () => {
       this.#checkOpen();
-      return this.#allot(this.#checkLength(length), undefined);
+      return this.#allot(length, undefined);
     });
   }
 
-  /** The same, blocking this thread. */
+  /**
+   * The same, blocking this thread; who awaits one already comes first.
+   * @throws AlpcError ERR_ALPC_TIMEOUT, ERR_ALPC_CLOSED, ERR_ALPC_INVALID_ARGUMENT, ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_DEADLOCK when nobody
+   *   but this thread could release anything
+   */
   waitForViewSync(length: number, options?: { timeout?: number }): OwnView {
     this.#checkLength(length);
-    return this.#waits.block(checkTimeout(options?.timeout, 'options.timeout'), () => {
+    return this.#waits.block(checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout'), () => {
       this.#checkOpen();
       return this.#allot(length, undefined);
     });

@@ -57,7 +57,8 @@ export function createDirectory(name: string, options?: CreateDirectoryOptions):
  */
 export function createSessionDirectories(session: number, options?: RootOptions): void {
   checkInteger(session, 'session', 0, 2 ** 31 - 1);
-  for (const part of ['Windows', 'BaseNamedObjects']) createDirectory(`\\Sessions\\${session}\\${part}`, { ...options, recursive: true });
+  const given = checkOptions(options, 'options', ['root']);
+  for (const part of ['Windows', 'BaseNamedObjects']) createDirectory(`\\Sessions\\${session}\\${part}`, { ...given, recursive: true });
 }
 
 /**

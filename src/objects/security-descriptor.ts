@@ -19,11 +19,13 @@ import { groupNamed, userNamed } from './accounts.js';
 export const UNKNOWN_ID = 65534;
 const MAX_ID = 2 ** 32 - 2;
 const RIGHTS = ['connect'] as const;
+/** What an entry can ask for. */
+const TRAITS = ['user', 'group', 'executable', 'session', 'label'] as const;
 
 /** What can be allowed or denied. */
 export type AccessRight = (typeof RIGHTS)[number];
 
-/** One line of a descriptor: it is about whoever is all that it names, one thing at least. */
+/** One line of a descriptor: it is about whoever is all that it names, one thing at least. What is named and undefined is refused: without it the line is about more. */
 export interface SecurityEntry {
   /** A number, a name in /etc/passwd, `'me'` (this process's effective user) or `'everyone'`. */
   user?: number | string;
@@ -155,17 +157,20 @@ function concerns(entry: CompiledEntry, { uid, gid, groups = [], process = {}, l
   return asked.some(([wanted, found]) => wanted === undefined || found === undefined) ? 'maybe' : 'yes';
 }
 
+/** A gap in a list is an entry that is undefined, and refused as that: `map` would pass it over. */
 function compileList(entries: unknown, argument: string, me: number): CompiledEntry[] {
   if (!Array.isArray(entries)) throw invalidArgument(argument, 'an array of entries', entries);
-  return entries.map((entry: SecurityEntry, index) => compile(entry, `${argument}[${index}]`, me));
+  return Array.from(entries as SecurityEntry[], (entry, index) => compile(entry, `${argument}[${index}]`, me));
 }
 
 function compile(entry: SecurityEntry, argument: string, me: number): CompiledEntry {
   if (typeof entry !== 'object' || entry === null) throw invalidArgument(argument, 'an object', entry);
-  const { user, group, executable, session, label, rights = RIGHTS } = checkOptions(entry, argument, ['user', 'group', 'executable', 'session', 'label', 'rights']);
+  const { user, group, executable, session, label, rights = RIGHTS } = checkOptions(entry, argument, [...TRAITS, 'rights']);
   if (!Array.isArray(rights)) throw invalidArgument(`${argument}.rights`, 'an array of rights', rights);
-  const checked = rights.map((right: unknown, index) => checkOneOf(right, `${argument}.rights[${index}]`, RIGHTS));
-  if ([user, group, executable, session, label].every((value) => value === undefined)) throw invalidArgument(argument, "an object with at least one of 'user', 'group', 'executable', 'session', 'label'", entry);
+  const checked = Array.from(rights as unknown[], (right, index) => checkOneOf(right, `${argument}.rights[${index}]`, RIGHTS));
+  const undefinedTrait = TRAITS.find((trait) => trait in entry && entry[trait] === undefined);
+  if (undefinedTrait !== undefined) throw invalidArgument(`${argument}.${undefinedTrait}`, 'said, or left out', undefined);
+  if (TRAITS.every((trait) => entry[trait] === undefined)) throw invalidArgument(argument, "an object with at least one of 'user', 'group', 'executable', 'session', 'label'", entry);
   return {
     user: user === undefined || user === 'everyone' ? user : user === 'me' ? me : idOf(user, `${argument}.user`, "'me', 'everyone', a user's number or a name in /etc/passwd", userNamed),
     group: group === undefined ? undefined : idOf(group, `${argument}.group`, "a group's number or a name in /etc/group", groupNamed),

@@ -19,7 +19,8 @@ export function reply(connection: Connection, request: RequestMessage, data: Mes
   const given = checkOptions(options, 'options', REPLY_OPTIONS);
   const unmaps = given.unmapExisting !== undefined && checkBoolean(given.unmapExisting, 'options.unmapExisting');
   const attachment = request.place < 0 || connection.state !== 'open' ? undefined : connection.attributes.attach(given, dataLength);
-  if (unmaps && request.place !== PLACE_ANSWERED) request.release(); // before the answer: whoever gets it can use the region again
+  if (request.place === PLACE_ANSWERED) attachment?.undo(); // by who was told of a direct message on the way: what it was to go with is refused
+  else if (unmaps) request.release(); // before the answer: whoever gets it can use the region again
   const outcome = settle(connection, request, ReplyStatus.ok, data, dataLength, attachment);
   if (outcome !== 'sent') attachment?.undo();
   return outcome;

@@ -35,6 +35,8 @@ export function requestAwaited(connection: Connection, data: MessageData, option
     attachment = options === undefined ? undefined : connection.attributes.attach(options, dataLength);
     start(connection, call, data, dataLength, checked, callbackId, attachment);
   } catch (error) {
+    // What threw may have been read on the way, a callback, with the request in the peer's hands: nobody waits for the answer any more.
+    if (connection.calls.take(call.id) !== undefined) connection.outbound.cancelRequest(call.id, call.position, call.outgoing);
     attachment?.undo();
     call.reject(error);
   }
@@ -63,7 +65,7 @@ export function postAwaited(connection: Connection, data: MessageData, dataLengt
       outgoing.failed!(error);
     };
     const onAbort = (): void => withdraw(signal!.reason as Error);
-    if (timeout !== Infinity) timer = setTimeout(() => withdraw(new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: there was no room for a message within ${timeout} ms`)), timeout);
+    if (timeout !== Infinity) timer = setTimeout(() => withdraw(new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: there was no room for a message within ${timeout} ms`)), timeout).unref(); // it is the port that keeps the process
     signal?.addEventListener('abort', onAbort, { once: true });
     connection.outbound.enqueue(outgoing);
   });
@@ -139,9 +141,8 @@ function queue(connection: Connection, call: PendingCall, data: MessageData, dat
 function patienceWith(connection: Connection, call: PendingCall, timeout: number, signal: AbortSignal | undefined): Patience {
   const timedOut = (): Error => new AlpcError('ERR_ALPC_TIMEOUT', `${connection}: request ${call.id} was not answered within ${timeout} ms`);
   const onAbort = (): void => giveUp(connection, call, () => signal!.reason as Error);
-  const timer = timeout === Infinity ? undefined : setTimeout(() => giveUp(connection, call, timedOut), timeout);
-  if (!connection.port.hasRef()) timer?.unref();
   signal?.addEventListener('abort', onAbort, { once: true });
+  const timer = timeout === Infinity ? undefined : setTimeout(() => giveUp(connection, call, timedOut), timeout).unref(); // it is the port that keeps the process
   return { timer, signal, onAbort };
 }
 

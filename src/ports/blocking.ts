@@ -93,20 +93,25 @@ function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadlin
 
 /** One sleep, ended by a bell, the peer's end, a signal or the deadline. False when the deadline was there before. */
 function sleepForReply(connection: Connection, call: BlockedCall, deadline: Deadline): boolean {
-  const left = timeLeft(deadline);
-  if (left <= 0) return false;
+  if (isOver(deadline)) return false;
   const { thread, peerPage } = connection;
+  tellWait(connection, call.id);
+  if (call.isSettled) { // by who was told
+    tellUnwait(connection, call.id);
+    return true;
+  }
   let circle: Circle | undefined;
   thread.waitPage.publish(peerPage.inode, connection.inode, call.id);
   try {
     if (connection.arm(true)) {
       circle = findCircle(connection);
-      if (circle === undefined && connection.state === 'open') sleep(connection, left, call.id);
+      if (circle === undefined && connection.state === 'open') sleepOnSocket(connection, timeLeft(deadline));
     }
   } finally {
     thread.waitPage.withdraw();
     connection.disarm();
   }
+  tellUnwait(connection, call.id);
   if (circle !== undefined) endCircle(connection, call, circle);
   // When the answer is there the bell can wait: it is read before the next sleep, which it ends at once.
   if (!connection.link.reader.hasData()) connection.readSocket();
@@ -115,20 +120,39 @@ function sleepForReply(connection: Connection, call: BlockedCall, deadline: Dead
 }
 
 function sleepForRoom(connection: Connection, dataLength: number, deadline: Deadline): boolean {
-  const left = timeLeft(deadline);
-  if (left <= 0) return false;
+  if (isOver(deadline)) return false;
   if (connection.peerPage.inode === connection.thread.waitPage.inode) throw new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: this thread waits for room that only it can make`);
+  tellWait(connection, 0);
   // Room is asked for even when nothing waits in the queue: the record at hand is not in it.
-  if (connection.arm(true) && (connection.outbound.length > 0 || connection.armForRoom(dataLength))) sleep(connection, left, 0);
+  if (connection.state === 'open' && connection.arm(true) && (connection.outbound.length > 0 || connection.armForRoom(dataLength))) sleepOnSocket(connection, timeLeft(deadline));
   connection.disarm();
+  tellUnwait(connection, 0);
   connection.readSocket();
   return true;
 }
 
-/** Sleeps until the connection's bell rings, its peer is gone, or the time is over. */
+/** For who has asked to be rung for messages: sleeps until the connection's bell rings, its peer is gone, or the time is over. */
 export function sleep(connection: Connection, milliseconds: number, id: number): void {
-  if (channels.wait.hasSubscribers) channels.wait.publish({ port: connection.portName, role: connection.role, id });
+  if (!channels.wait.hasSubscribers) sleepOnSocket(connection, milliseconds);
+  else {
+    const { queued } = connection.inbound;
+    tellWait(connection, id);
+    // Who was told may have received, or called, which takes the bell.
+    if (connection.state === 'open' && connection.inbound.queued === queued && connection.arm(true)) sleepOnSocket(connection, milliseconds);
+  }
+  tellUnwait(connection, id);
+}
+
+function sleepOnSocket(connection: Connection, milliseconds: number): void {
   withoutPlace(() => waitReadable(connection.socket, Math.min(Math.ceil(milliseconds), connection.thread.longestSleep)));
+}
+
+/** Whoever is told may close the port, whose socket's number is soon somebody else's, or call on it: so before all that a sleep needs, or it is looked at again. */
+function tellWait(connection: Connection, id: number): void {
+  if (channels.wait.hasSubscribers) channels.wait.publish({ port: connection.portName, role: connection.role, id });
+}
+
+function tellUnwait(connection: Connection, id: number): void {
   if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: connection.portName, role: connection.role, id });
 }
 

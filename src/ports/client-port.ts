@@ -27,7 +27,7 @@ export interface ConnectSyncOptions {
   root?: string;
   /** Payload of the connection request, at most 65,503 bytes. */
   data?: MessageData;
-  /** Who the server must be; checked against the kernel's word before one byte reaches it. */
+  /** Who the server must be; checked against the kernel's word before one byte reaches it. One figure at least; one that is named and undefined is refused. */
   requiredServer?: RequiredServer;
   /** Milliseconds to wait for the server's answer; Infinity by default. */
   timeout?: number;
@@ -55,7 +55,7 @@ export interface ConnectOptions extends ConnectSyncOptions {
  *   ERR_ALPC_NAME_INVALID, ERR_ALPC_INVALID_ARGUMENT; ERR_ALPC_INSUFFICIENT_RESOURCES; the signal's reason
  */
 export async function connectPort(name: string | DescriptorToOpen, options?: ConnectOptions): Promise<ClientPort> {
-  const checked = checkConnectOptions(options);
+  const checked = checkConnectOptions(options, 'awaited');
   const signal = checkSignal(options?.signal, 'options.signal');
   signal?.throwIfAborted();
   const deadline = deadlineAfter(checked.timeout);
@@ -83,7 +83,7 @@ export async function connectPort(name: string | DescriptorToOpen, options?: Con
  * serves the port itself.
  */
 export function connectPortSync(name: string | DescriptorToOpen, options?: ConnectSyncOptions): ClientPort {
-  const checked = checkConnectOptions(options);
+  const checked = checkConnectOptions(options, 'blocking');
   const thread = thisThread();
   const deadline = deadlineAfter(checked.timeout);
   using received = typeof name === 'object' && name !== null ? receivedPort(name) : undefined;
@@ -127,6 +127,10 @@ export class ClientPort extends ReceivingPort {
   }
 }
 
+const SYNC_OPTIONS = ['root', 'data', 'requiredServer', 'timeout', 'limits', 'accepts', 'spin', 'onCallback'] as const;
+const CONNECT_OPTIONS = { awaited: [...SYNC_OPTIONS, 'signal'], blocking: SYNC_OPTIONS } as const;
+const SERVER_FIGURES = ['uid', 'gid', 'pid'] as const;
+
 export interface CheckedConnectOptions {
   readonly root: string | undefined;
   readonly data: MessageData | undefined;
@@ -137,8 +141,9 @@ export interface CheckedConnectOptions {
   readonly onCallback: OnCallback | undefined;
 }
 
-function checkConnectOptions(options: ConnectOptions | undefined): CheckedConnectOptions {
-  const given = checkOptions(options, 'options', ['root', 'data', 'requiredServer', 'timeout', 'limits', 'accepts', 'spin', 'onCallback', 'signal']);
+/** `waits` names what is there for a call of this kind: a blocking one can't be ended by a signal. */
+function checkConnectOptions(options: ConnectOptions | undefined, waits: 'awaited' | 'blocking'): CheckedConnectOptions {
+  const given = checkOptions(options, 'options', CONNECT_OPTIONS[waits]);
   return {
     root: given.root,
     data: given.data === undefined ? undefined : checkData(given.data, 'options.data'),
@@ -150,13 +155,13 @@ function checkConnectOptions(options: ConnectOptions | undefined): CheckedConnec
   };
 }
 
-function checkRequiredServer(value: RequiredServer): RequiredServer {
-  const given = checkOptions(value, 'options.requiredServer', ['uid', 'gid', 'pid']);
-  if (Object.keys(given).length === 0) throw invalidArgument('options.requiredServer', "an object with at least one of 'uid', 'gid', 'pid'", value);
-  for (const key of ['uid', 'gid', 'pid'] as const) {
-    if (given[key] !== undefined) checkInteger(given[key], `options.requiredServer.${key}`, 0, 0xffffffff);
-  }
-  return given;
+/** A copy, for it is read when the caller may have changed its own. What is named and undefined is a slip of the caller's: to check nothing then would let in anybody. */
+export function checkRequiredServer(value: RequiredServer): RequiredServer {
+  const given = checkOptions(value, 'options.requiredServer', SERVER_FIGURES);
+  const required: RequiredServer = {};
+  for (const key of SERVER_FIGURES) if (key in given) required[key] = checkInteger(given[key], `options.requiredServer.${key}`, 0, 0xffffffff);
+  if (Object.keys(required).length === 0) throw invalidArgument('options.requiredServer', "an object with at least one of 'uid', 'gid', 'pid'", value);
+  return required;
 }
 
 function leftOrThrow(greeting: ClientGreeting, deadline: number, timeout: number): number {

@@ -187,7 +187,8 @@ export abstract class CommunicationPort extends EventEmitter<CommunicationPortEv
   /**
    * Sends a datagram if there is room now. Never waits. NtAlpcSendWaitReceivePort with RELEASE_MESSAGE.
    * @returns 'sent'; 'full' when there is no room, and then nothing has happened to what was to go with it; 'disconnected' when the connection has ended, for whatever reason
-   * @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT
+   * @throws AlpcError ERR_ALPC_MESSAGE_TOO_LONG, ERR_ALPC_INVALID_ARGUMENT; for what is to go with it ERR_ALPC_NOT_ACCEPTED when the peer takes no such
+   *   thing, ERR_ALPC_QUOTA_EXCEEDED when it has as many as it takes, ERR_ALPC_INSUFFICIENT_RESOURCES, ERR_ALPC_CLOSED when it has been closed or released here, ERR_ALPC_DISCONNECTED when the peer goes at that moment
    */
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     return this.#connection.tryPost(data, options);

@@ -45,7 +45,7 @@ export interface CreatePortOptions extends CreatePortSyncOptions {
  *   ERR_ALPC_INSUFFICIENT_RESOURCES; ERR_ALPC_UNSUPPORTED_PLATFORM; the signal's reason
  */
 export async function createPort(name: string, options?: CreatePortOptions): Promise<ConnectionPort> {
-  const checked = checkCreateOptions(options);
+  const checked = checkCreateOptions(options, 'awaited');
   const signal = checkSignal(options?.signal, 'options.signal');
   signal?.throwIfAborted();
   const bound = await bindPortName(name, { ...checked.binding, ...(signal === undefined ? {} : { signal }) });
@@ -60,7 +60,7 @@ export async function createPort(name: string, options?: CreatePortOptions): Pro
 
 /** As `createPort`, but blocks this thread while another process holds the directory's lock, and throws what `createPort` rejects with. */
 export function createPortSync(name: string, options?: CreatePortSyncOptions): ConnectionPort {
-  const checked = checkCreateOptions(options);
+  const checked = checkCreateOptions(options, 'blocking');
   const bound = bindPortNameSync(name, checked.binding);
   try {
     return new ConnectionPort(thisThread(), bound, checked);
@@ -77,12 +77,16 @@ export function createPortSync(name: string, options?: CreatePortSyncOptions): C
 
 // ---- engine room -------------------------------------------------------------------------------------------------
 
+const SYNC_OPTIONS = ['root', 'connect', 'security', 'limits', 'accepts', 'spin', 'backlog', 'notifyClientDied', 'timeout'] as const;
+const CREATE_OPTIONS = { awaited: [...SYNC_OPTIONS, 'signal'], blocking: SYNC_OPTIONS } as const;
+
 interface CheckedCreateOptions extends ConnectionPortOptions {
   readonly binding: { root?: string; mode: number; backlog: number; timeout?: number };
 }
 
-function checkCreateOptions(options: CreatePortOptions | undefined): CheckedCreateOptions {
-  const given = checkOptions(options, 'options', ['root', 'connect', 'security', 'limits', 'accepts', 'spin', 'backlog', 'notifyClientDied', 'timeout', 'signal']);
+/** `waits` names what is there for a call of this kind: a blocking one can't be ended by a signal. */
+function checkCreateOptions(options: CreatePortOptions | undefined, waits: 'awaited' | 'blocking'): CheckedCreateOptions {
+  const given = checkOptions(options, 'options', CREATE_OPTIONS[waits]);
   const security = createSecurityDescriptor(given.security, 'options.security');
   return {
     binding: {

@@ -16,13 +16,13 @@ export const channels = {
   send: channel('alpc:send'),
   /** A message was taken: { port, role, type, id, length }. */
   receive: channel('alpc:receive'),
-  /** A thread goes to sleep in a blocking call: { port, role, id }; in a wait for events { role, id, events }. */
+  /** A thread is about to sleep in a blocking call, unless what it waits for comes just then: { port, role, id }; in a wait for events { role, id, events }. */
   wait: channel('alpc:wait'),
   /** A received view was collected as garbage, and nobody had released it: { port, peer, length }. */
   forgotten: channel('alpc:view-forgotten'),
   /** Received handles were collected as garbage, and nobody had taken or released them: { port, peer, count }. */
   forgottenHandles: channel('alpc:handles-forgotten'),
-  /** It woke: the same. */
+  /** It is awake: the same. */
   unwait: channel('alpc:unwait'),
 } as const;
 

@@ -123,5 +123,5 @@ const ACCEPTED: Record<AcceptedKind, number> = {
 export function checkAccepts(value: readonly AcceptedKind[] | undefined): number {
   if (value === undefined) return 0;
   if (!Array.isArray(value)) throw invalidArgument('options.accepts', 'an array of kinds', value);
-  return (value as AcceptedKind[]).reduce((bits, kind) => bits | ACCEPTED[checkOneOf(kind, 'options.accepts[]', Object.keys(ACCEPTED) as AcceptedKind[])], 0);
+  return Array.from(value as AcceptedKind[]).reduce((bits, kind) => bits | ACCEPTED[checkOneOf(kind, 'options.accepts[]', Object.keys(ACCEPTED) as AcceptedKind[])], 0);
 }

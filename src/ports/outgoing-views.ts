@@ -67,6 +67,14 @@ export class OutgoingViews implements ReleaseSource {
     return this.#connection.socket;
   }
 
+  get isOfThisThread(): boolean {
+    return this.#connection.peerPage.inode === this.#connection.thread.waitPage.inode;
+  }
+
+  get looks(): number {
+    return this.#connection.looks.max;
+  }
+
   /** Whether the peer takes any that are not secure. */
   get takesViews(): boolean {
     return (this.#accepts & Accepts.views) !== 0;
@@ -149,19 +157,25 @@ export class OutgoingViews implements ReleaseSource {
     else if (this.#connection.state === 'open') this.#connection.link.disarmForViews();
   }
 
-  /** Asks to be rung when the peer releases one. False: it has. For a thread that waits for nothing else. */
+  /**
+   * Asks to be rung when the peer releases one. False: it has. For a thread that waits for nothing else: so what waits for room, and may carry
+   * views that are to come back, is seen to as well.
+   */
   arm(): boolean {
-    if (this.#connection.state !== 'open') return true;
-    this.#connection.link.armForViews();
-    if (!this.hasNews()) return true;
-    this.#connection.link.disarmForViews();
+    const { state, link, outbound } = this.#connection;
+    if (state !== 'open') return true;
+    link.armForViews();
+    if (!this.hasNews() && (outbound.first === undefined || this.#connection.armForRoom(outbound.first.length))) return true;
+    if (this.#connection.state === 'open') link.disarmForViews();
     return false;
   }
 
   awake(): void {
     if (this.#connection.state !== 'open') return;
     this.#connection.link.disarmForViews();
+    this.#connection.link.disarmForSpace();
     this.#connection.readSocket();
+    this.#connection.outbound.flush();
     this.#connection.wake();
   }
 

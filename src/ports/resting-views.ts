@@ -15,6 +15,9 @@ const REST = 30_000;
 export class RestingViews implements ReleaseSource {
   /** None: `poll` passes over it. */
   readonly socket = -1;
+  /** Nobody looks whether it is time: a sleep ends for that often enough. */
+  readonly looks = 0;
+  readonly isOfThisThread = false;
   readonly #due: number;
   readonly #regions: Region[] = [];
   #expected = 0;
@@ -43,8 +46,13 @@ export class RestingViews implements ReleaseSource {
   expect(change: number): void {
     this.#expected += change;
     clearTimeout(this.#timer);
-    if (this.#expected > 0) this.#timer = setTimeout(() => void this.collect(), Math.max(0, this.#due - performance.now()) + 1);
+    if (this.#expected > 0) this.#timer = setTimeout(this.#onTime, Math.max(0, this.#due - performance.now()) + 1).unref(); // it is the section's port that keeps the process
   }
+
+  /** Timers count whole milliseconds of a clock of their own, and may be a little early: then it takes one more. */
+  readonly #onTime = (): void => {
+    if (!this.collect()) this.expect(0);
+  };
 
   arm(): boolean {
     return !this.hasNews();

@@ -24,13 +24,13 @@ export type { BindOptions, BindSyncOptions, ReconnectOptions } from './connectio
  *   ERR_ALPC_UNKNOWN_INTERFACE when the server does not, or in another version; ERR_ALPC_ACCESS_DENIED by its security callback
  */
 export async function bind<M extends Methods>(of: Interface<M>, binding: string, options?: BindOptions): Promise<Client<M>> {
-  const maker = new ConnectionMaker(of, binding, options, MAPPER);
+  const maker = new ConnectionMaker(of, binding, options, MAPPER, 'awaited');
   const connected = await maker.connect(checkTimeout(options?.timeout, 'options.timeout'), checkSignal(options?.signal, 'options.signal'));
   return clientOf(of, maker.bindingOver(connected));
 }
 
 /** As `bind`, but blocks this thread. @throws AlpcError what `bind` rejects with */
 export function bindSync<M extends Methods>(of: Interface<M>, binding: string, options?: BindSyncOptions): Client<M> {
-  const maker = new ConnectionMaker(of, binding, options, MAPPER);
+  const maker = new ConnectionMaker(of, binding, options, MAPPER, 'blocking');
   return clientOf(of, maker.bindingOver(maker.connectSync(checkTimeout(options?.timeout, 'options.timeout'))));
 }

@@ -5,6 +5,7 @@
 import { checkBoolean, checkOptions, checkTimeout, invalidArgument } from '../base/arguments.js';
 import { deadlineAfter, timeLeft } from '../base/deadline.js';
 import { type ClientPort, connectPort, type ConnectOptions, connectPortSync, type ConnectSyncOptions, type PortLimits, type RequestMessage, type RequiredServer, type SpinOptions } from '../ports/index.js';
+import { checkRequiredServer } from '../ports/client-port.js';
 import { parseBinding } from './binding-string.js';
 import { Binding, type Connected, type Connector } from './binding.js';
 import { Codec } from './codec.js';
@@ -50,6 +51,8 @@ export interface Resolver {
 }
 
 const DEFAULT_RECONNECT = 30_000;
+const SYNC_OPTIONS = ['root', 'requiredServer', 'timeout', 'callbacks', 'reconnect', 'limits', 'portLimits', 'spin', 'stacks', 'onError'] as const;
+const BIND_OPTIONS = { awaited: [...SYNC_OPTIONS, 'signal'], blocking: SYNC_OPTIONS } as const;
 
 /** Makes the connections of one binding. */
 export class ConnectionMaker {
@@ -65,14 +68,15 @@ export class ConnectionMaker {
   readonly #reconnect: number | undefined;
   #binding: Binding | undefined;
 
-  constructor(of: Interface, binding: string, options: BindOptions | undefined, resolver: Resolver | undefined) {
+  /** `waits` names what is there for a binding of this kind: a blocking one can't be ended by a signal. */
+  constructor(of: Interface, binding: string, options: BindOptions | undefined, resolver: Resolver | undefined, waits: 'awaited' | 'blocking') {
     this.#resolver = resolver;
     if (!(of instanceof Interface)) throw invalidArgument('of', 'what defineInterface() returns', of);
-    const given = checkOptions(options, 'options', ['root', 'requiredServer', 'timeout', 'signal', 'callbacks', 'reconnect', 'limits', 'portLimits', 'spin', 'stacks', 'onError']);
+    const given = checkOptions(options, 'options', BIND_OPTIONS[waits]);
     this.#of = of;
     this.#name = parseBinding(binding);
     const { root, requiredServer, portLimits: limits, spin } = given;
-    this.#options = { accepts: ['view'], ...(root === undefined ? {} : { root }), ...(requiredServer === undefined ? {} : { requiredServer }), ...(limits === undefined ? {} : { limits }), ...(spin === undefined ? {} : { spin }) };
+    this.#options = { accepts: ['view'], ...(root === undefined ? {} : { root }), ...(requiredServer === undefined ? {} : { requiredServer: checkRequiredServer(requiredServer) }), ...(limits === undefined ? {} : { limits }), ...(spin === undefined ? {} : { spin }) };
     this.#limits = checkRpcLimits(given.limits);
     this.#codec = new Codec(this.#limits);
     this.#table = new OfferTable(checkOffers(given.callbacks ?? [], 'options.callbacks'), []);

@@ -208,12 +208,12 @@ function choose(of: Interface, entries: readonly InterfaceEntry[]): string {
 }
 
 async function bindTo<M extends Methods>(of: Interface<M>, endpoint: string, root: string | undefined, timeout: number, signal?: AbortSignal): Promise<Client<M>> {
-  const maker = new ConnectionMaker(of, endpoint, rootOption(root), undefined);
+  const maker = new ConnectionMaker(of, endpoint, rootOption(root), undefined, 'awaited');
   return clientOf(of, maker.bindingOver(await maker.connect(timeout, signal)));
 }
 
 function bindToSync<M extends Methods>(of: Interface<M>, endpoint: string, root: string | undefined, timeout: number): Client<M> {
-  const maker = new ConnectionMaker(of, endpoint, rootOption(root), undefined);
+  const maker = new ConnectionMaker(of, endpoint, rootOption(root), undefined, 'blocking');
   return clientOf(of, maker.bindingOver(maker.connectSync(timeout)));
 }
 

@@ -67,7 +67,7 @@ export interface AnyOffer {
 
 /** @throws AlpcError ERR_ALPC_INVALID_ARGUMENT */
 export function checkOffers(offers: readonly AnyOffer[], name: string): Offer[] {
-  if (!Array.isArray(offers) || offers.some((offer) => !(offer instanceof Offer))) throw invalidArgument(name, 'a list of what implement() returns', offers);
+  if (!Array.isArray(offers) || Array.from(offers as unknown[]).some((offer) => !(offer instanceof Offer))) throw invalidArgument(name, 'a list of what implement() returns', offers);
   return offers;
 }
 

@@ -32,9 +32,10 @@ test('a signal is an AbortSignal, also one of another realm, or nothing', () => 
   const { signal } = new AbortController();
   assert.equal(checkSignal(signal), signal);
   assert.equal(checkSignal(undefined), undefined);
-  const foreign = { aborted: false, addEventListener: () => {} };
+  const foreign = { aborted: false, throwIfAborted: () => {}, addEventListener: () => {}, removeEventListener: () => {} };
   assert.equal(checkSignal(foreign), foreign);
-  refuses((value) => checkSignal(value, 'it'), [null, 1, 'abort', {}, new AbortController(), { aborted: true }], /an AbortSignal/);
+  refuses((value) => checkSignal(value, 'it'), [null, 1, 'abort', {}, new AbortController(), { aborted: true }, Object.assign(new EventTarget(), { aborted: false })], /an AbortSignal/);
+  for (const key of Object.keys(foreign)) for (const wrong of [undefined, 1]) refuses((value) => checkSignal(value, 'it'), [{ ...foreign, [key]: wrong }], /an AbortSignal/);
 });
 
 test('an integer is a number in its bounds, both included', () => {

@@ -58,6 +58,7 @@ testInRoot("a session's directories are made once and stay", (root) => {
     { name: 'Windows', type: 'Directory' },
   ]);
   for (const session of [-1, 1.5, 2 ** 31, '7']) assert.throws(() => createSessionDirectories(session as number, { root }), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'session'/));
+  for (const options of [5, [], null, { root, recursive: false }, { root, mode: 0o700 }] as object[]) assert.throws(() => createSessionDirectories(8, options), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'options'/));
 });
 
 testInRoot('a symbolic link is stored with slashes, read with backslashes, and absolute targets start at the root of the namespace', (root) => {

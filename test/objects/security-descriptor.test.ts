@@ -6,6 +6,7 @@ import { checkAccess, createSecurityDescriptor, fileMode, type Identity, type Se
 import { filePermissions, UNKNOWN_ID } from '../../src/objects/security-descriptor.js';
 import { programAt } from '../../src/platform/peer-process.js';
 import { failsWith, isRoot, order, startObjectActor, testInRoot } from './support.js';
+import { withGap } from '../support/with-gap.js';
 import { withLedger } from '../support/ledger.js';
 
 withLedger();
@@ -151,8 +152,12 @@ test('what is no descriptor is refused, and the error names the place', () => {
     [{ alow: [] }, /no option 'alow'/],
     [{ allow: {} }, /'security\.allow' must be an array/],
     [{ allow: [null] }, /'security\.allow\[0\]' must be an object/],
+    [{ deny: withGap({ user: 0 }) }, /'security\.deny\[0\]' must be an object/],
+    [{ allow: [{ user: 1, rights: withGap('connect') }] }, /'security\.allow\[0\]\.rights\[0\]' must be one of 'connect'/],
     [{ allow: [{}] }, /'security\.allow\[0\]' must be an object with at least one of 'user', 'group', 'executable', 'session', 'label'/],
     [{ allow: [{ rights: ['connect'] }] }, /at least one of/],
+    [{ allow: [{ user: undefined, executable: '/bin/sh' }] }, /'security\.allow\[0\]\.user' must be said, or left out/],
+    [{ deny: [{ user: 5 }, { label: undefined }] }, /'security\.deny\[1\]\.label' must be said, or left out/],
     [{ allow: [{ executable: 'node' }] }, /'security\.allow\[0\]\.executable' must be the absolute path of a program/],
     [{ deny: [{ executable: '/bin/sh\0' }] }, /'security\.deny\[0\]\.executable'/],
     [{ allow: [{ executable: 7 }] }, /'security\.allow\[0\]\.executable'/],

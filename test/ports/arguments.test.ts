@@ -8,6 +8,7 @@ import { AlpcError, type ClientPort, connectPort, connectPortSync, type Connecti
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { namesIn, temporaryRoot } from '../support/root.js';
+import { withGap } from '../support/with-gap.js';
 import { failsWith, outcomeOf } from '../process/expect.js';
 
 withLedger();
@@ -15,7 +16,7 @@ withLedger();
 const NAME = '\\RPC Control\\arguments';
 const NOT_OBJECTS = [null, 5, 'x', true, [], () => {}];
 const NOT_TIMEOUTS = [-1, Number.NaN, -Infinity, 2 ** 31, '10', null, {}, 10n];
-const NOT_SIGNALS = [null, 5, 'x', {}, new AbortController()];
+const NOT_SIGNALS = [null, 5, 'x', {}, new AbortController(), Object.assign(new EventTarget(), { aborted: false })];
 const NOT_DATA = [null, undefined, 5, {}, [1, 2], new ArrayBuffer(8), new Uint16Array(4), new DataView(new ArrayBuffer(8)), Symbol('data')];
 
 /** What every bad value of one argument must give: the argument's name, and what came. */
@@ -52,6 +53,11 @@ const BAD_SPIN: BadOptions = [
   ['spin', { spin: { loks: 1 } }],
 ];
 
+const BAD_ACCEPTS: BadOptions = [
+  ...[5, 'view', null, {}].map((accepts): [string, unknown] => ['options.accepts', { accepts }]),
+  ...[['vieuw'], [undefined], withGap('view')].map((accepts): [string, unknown] => ['options.accepts[]', { accepts }]),
+];
+
 const BAD_CREATE: BadOptions = [
   ...NOT_OBJECTS.map((options): [string, unknown] => ['options', options]),
   ['options', { conect: 'ask' }],
@@ -65,8 +71,11 @@ const BAD_CREATE: BadOptions = [
   ['options.security', { security: { alow: [] } }],
   ['options.security.allow', { security: { allow: {} } }],
   ['options.security.allow[0]', { security: { allow: [{}] } }],
+  ['options.security.allow[0]', { security: { allow: withGap({ user: 'me' }) } }],
+  ['options.security.deny[0]', { security: { deny: withGap({ user: 5 }) } }],
   ['options.security.allow[0].user', { security: { allow: [{ user: 'nobody of this name' }] } }],
   ['options.security.deny[1].rights[0]', { security: { deny: [{ user: 5 }, { user: 5, rights: ['conect'] }] } }],
+  ...BAD_ACCEPTS,
   ...BAD_LIMITS,
   ...BAD_SPIN,
 ];
@@ -78,9 +87,11 @@ const BAD_CONNECT: BadOptions = [
   ...[5, null, 'x'].map((requiredServer): [string, unknown] => ['options.requiredServer', { requiredServer }]),
   ['options.requiredServer', { requiredServer: {} }],
   ['options.requiredServer', { requiredServer: { name: 'root' } }],
-  ...['uid', 'gid', 'pid'].flatMap((key) => [-1, 1.5, '0', 2 ** 32].map((value): [string, unknown] => [`options.requiredServer.${key}`, { requiredServer: { [key]: value } }])),
+  ...['uid', 'gid', 'pid'].flatMap((key) => [-1, 1.5, '0', 2 ** 32, null, Number.NaN, undefined].map((value): [string, unknown] => [`options.requiredServer.${key}`, { requiredServer: { [key]: value } }])),
+  ['options.requiredServer.gid', { requiredServer: { uid: process.geteuid!(), gid: undefined } }],
   ...NOT_TIMEOUTS.map((timeout): [string, unknown] => ['options.timeout', { timeout }]),
   ...[5, 'x', {}, null].map((onCallback): [string, unknown] => ['options.onCallback', { onCallback }]),
+  ...BAD_ACCEPTS,
   ...BAD_LIMITS,
   ...BAD_SPIN,
 ];
@@ -101,6 +112,7 @@ test('createPort and createPortSync refuse bad options by name, and make nothing
     await assertRefused(name, () => createPortSync(NAME, options as object));
   }
   for (const signal of NOT_SIGNALS) await assertRefused('options.signal', () => createPort(NAME, { signal: signal as AbortSignal }));
+  for (const signal of [5, new AbortController().signal]) await assertRefused('options', () => createPortSync(NAME, { signal } as object));
   assert.deepEqual(namesIn(root), []);
 });
 
@@ -112,6 +124,7 @@ test('connectPort and connectPortSync refuse bad options by name, and the server
   }
   for (const root of [5, 'relative', null]) await assertRefused('root', () => connectPortSync(NAME, { root: root as string }));
   for (const signal of NOT_SIGNALS) await assertRefused('options.signal', () => connectPort(NAME, { signal: signal as AbortSignal }));
+  for (const signal of [5, new AbortController().signal]) await assertRefused('options', () => connectPortSync(NAME, { signal } as object));
   assert.equal(port.connections.length, 1);
   assert.equal(client.closed, false);
 });

@@ -43,6 +43,22 @@ test('a request ends by its signal though that says so in a callback which is re
   assert.equal(last().info().pendingRequests, 0);
 });
 
+test('a request whose signal takes no listener is rejected for that, and taken back: nobody waits for its answer, and the peer never has it', async (t) => {
+  const { port, client } = await connectedPair(t, ['view']);
+  const refuses = (): never => {
+    throw new RangeError('takes no listener');
+  };
+  const signal = { aborted: false, throwIfAborted: () => {}, addEventListener: refuses, removeEventListener: () => {} } as unknown as AbortSignal;
+  assert.equal(await outcomeOf(client.request('in the ring already', { signal, timeout: 60_000 })), 'RangeError');
+  assert.equal(client.info().pendingRequests, 0);
+  assert.equal(port.tryReceive(), undefined);
+  const view = client.createSection(64).createView(64);
+  while (client.tryPost('') === 'sent');
+  assert.equal(await outcomeOf(client.request('waits for room', { signal, view })), 'RangeError');
+  const { pendingRequests, waitingForRoom, viewsOut } = client.info();
+  assert.deepEqual([pendingRequests, waitingForRoom, viewsOut, view.released], [0, 0, 0, false]);
+});
+
 test('a post ends by its signal though that says so as a direct message is told of on the way', async (t) => {
   const { port, client } = await connectedPair(t, []);
   const withdraw = new AbortController();

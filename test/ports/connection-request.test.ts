@@ -230,6 +230,22 @@ test('a server that is not the one required sees a connection that ends without 
   for (const fd of [socket, ...hello.descriptors]) closeDescriptor(fd);
 });
 
+test('what is required of the server is what was said when the call began, whatever becomes of the object that said it', async (t) => {
+  const port = await portThatAsks(t);
+  port.on('message', (message) => message.type === 'connection-request' && message.accept());
+  const [right, wrong] = [process.geteuid!(), process.geteuid!() + 1];
+  let uid = wrong;
+  const requiredServer = {
+    get uid() {
+      const said = uid;
+      uid = right;
+      return said;
+    },
+  };
+  await assert.rejects(connectPort(NAME, { requiredServer }), failsWith('ERR_ALPC_SERVER_MISMATCH', new RegExp(`required is ${wrong}`)));
+  assert.equal(port.connections.length, 0);
+});
+
 test('many who ask at once are each answered as they asked', async (t) => {
   const port = await portThatAsks(t);
   port.on('message', (message) => {

@@ -173,3 +173,20 @@ test('with a reserve a direct message tells when its room is free again', async 
     assert.equal(reserve.isFree, true);
   }
 });
+
+test('an answer whose request is answered by who is told of another message on the way is refused, and what was to go with it stays here', async (t) => {
+  const { port, client, toClient } = await connectedPair(t, ['view']);
+  const call = outcomeOf(client.request('question'));
+  const request = await received(port);
+  assert.ok(request.type === 'request');
+  await toClient.post('taken, and not told of yet', { direct: { set: () => void request.reply('by who was told') } });
+  assert.equal(client.tryReceive()?.type, 'datagram');
+  const { heard, about } = hearing();
+  const view = toClient.createSection(64).createView(64);
+  assert.throws(() => request.reply('too late', { direct: about('answer'), view, autoRelease: true }), failsWith('ERR_ALPC_REPLY_MISMATCH'));
+  assert.deepEqual([toClient.info().viewsOut, view.released], [0, false]);
+  assert.equal(await call, 'by who was told');
+  client.close();
+  await until('the connection has ended', () => port.connections.length === 0);
+  assert.deepEqual(heard, [], 'no such message was ever sent, and so none was lost');
+});

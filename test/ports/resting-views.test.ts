@@ -56,6 +56,19 @@ for (const [how, wait] of [
   });
 }
 
+test('who awaits a region that rests has it in its time, though a timer comes a little early', async (t) => {
+  const { port } = await connectedPair(t, ['view']);
+  const section = sectionOf(port);
+  const view = section.createView(PAGE);
+  const resting = new RestingViews(100);
+  resting.add(view.region);
+  view.release();
+  const { setTimeout } = globalThis;
+  const early = t.mock.method(globalThis, 'setTimeout', (callback: () => void, milliseconds: number) => setTimeout(callback, Math.max(1, milliseconds - 20)));
+  (await section.waitForView(PAGE, { timeout: 10_000 })).release();
+  early.mock.restore();
+});
+
 function sectionOf(port: Awaited<ReturnType<typeof connectedPair>>['port']): ReturnType<typeof port.createSection> {
   return port.createSection(PAGE);
 }

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
-import { connectPort, type CreatePortOptions, createPort } from '../../src/index.js';
+import { connectPort, type CreatePortOptions, createPort, createUnconnectedPort } from '../../src/index.js';
 import { pageSize } from '../../src/platform/descriptors.js';
 import { failsWith, numbers, outcomeOf } from '../process/expect.js';
 import { atEnd } from '../support/at-end.js';
@@ -121,14 +121,47 @@ test('waitForView gives room to who asked first, wakes for a release, and ends w
   assert.equal(port.closed, false);
 });
 
-test('waitForViewSync fails with ERR_ALPC_DEADLOCK when nobody else could ever release anything, and with ERR_ALPC_TIMEOUT when nobody does', async (t) => {
+test('who blocks for a view comes after who awaits one already: what came free is served to both, in their order', async (t) => {
+  const { client, port } = await connected(t);
+  const section = client.createSection(2 * PAGE);
+  for (const _ of numbers(2)) client.tryPost('', { view: section.createView(PAGE), autoRelease: true });
+  const messages = [await received(port), await received(port)];
+  const first = section.waitForView(PAGE + 1);
+  const second = section.waitForView(64, { timeout: 10_000 });
+  for (const message of messages) message.release();
+  const third = section.waitForViewSync(128, { timeout: 10_000 });
+  assert.equal(section.free, 2 * PAGE - (PAGE + 64) - 64 - 128);
+  third.release();
+  for (const view of await Promise.all([first, second])) view.release();
+  assert.equal(section.free, 2 * PAGE);
+});
+
+test('a length that no view can have is refused at once, by who waits too, and options are checked', async (t) => {
+  const { client, port } = await connected(t);
+  const section = client.createSection(PAGE);
+  client.tryPost('', { view: section.createView(PAGE), autoRelease: true });
+  const waiting = section.waitForView(PAGE);
+  for (const length of [0, PAGE + 1, 'x', undefined] as number[]) {
+    await assert.rejects(section.waitForView(length), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'length'/));
+    assert.throws(() => section.waitForViewSync(length), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'length'/));
+  }
+  for (const options of [5, null, [], { signal: AbortSignal.abort() }] as object[]) assert.throws(() => section.waitForViewSync(1, options), failsWith('ERR_ALPC_INVALID_ARGUMENT', /argument 'options'/));
+  (await received(port)).release();
+  (await waiting).release();
+});
+
+test('waitForViewSync fails with ERR_ALPC_DEADLOCK when nobody but its own thread could ever release anything', async (t) => {
   const { client, port } = await connected(t);
   const section = client.createSection(PAGE);
   const view = section.createView(PAGE);
   assert.throws(() => section.waitForViewSync(1), failsWith('ERR_ALPC_DEADLOCK'));
   client.tryPost('', { view });
-  assert.throws(() => section.waitForViewSync(1, { timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT'));
-  (await received(port)).release();
   view.release();
+  assert.throws(() => section.waitForViewSync(1), failsWith('ERR_ALPC_DEADLOCK', /nobody but this thread has a view of it/));
+  (await received(port)).release();
   assert.equal(section.waitForViewSync(PAGE).length, PAGE);
+  using unconnected = createUnconnectedPort({ accepts: ['view'] });
+  const own = unconnected.createSection(PAGE);
+  unconnected.tryPost('', { view: own.createView(PAGE), autoRelease: true });
+  assert.throws(() => own.waitForViewSync(1, { timeout: 10_000 }), failsWith('ERR_ALPC_DEADLOCK'));
 });

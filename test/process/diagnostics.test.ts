@@ -6,14 +6,16 @@ import assert from 'node:assert/strict';
 import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test, type TestContext } from 'node:test';
 import { inspect } from 'node:util';
-import { connectPort, connectPortSync, createPort } from '../../src/ports/index.js';
+import { type ClientPort, connectPort, connectPortSync, createPort, createUnconnectedPort, type UnconnectedPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
-import { failsWith, numbers, outcomeOf, until } from './expect.js';
+import { failsWith, numbers, outcomeOf, outcomeOfSync, until } from './expect.js';
 import { NAME, ownRoot, startClient, startServer, stop } from './serving.js';
 
 withLedger();
 
+/** Longer than any call takes here, in ms. */
+const LONG = 20_000;
 const CHANNELS = ['connect', 'disconnect', 'send', 'receive', 'wait', 'unwait'] as const;
 
 interface Event {
@@ -169,6 +171,49 @@ test('who is told of a request may close its port: the call settles, awaited or 
   assert.equal(await outcomeOf(awaited.request('hold', { timeout: 10_000 })), 'ERR_ALPC_CLOSED');
   closeWhenTold(t, 'send', 'client', () => blocking.close());
   assert.throws(() => blocking.requestSync('hold', { timeout: 10_000 }), failsWith('ERR_ALPC_CLOSED'));
+});
+
+/** Blocking calls that wait, for the server does not read or has nothing to say; how a closed port ends them. */
+const BLOCKING: Record<string, [outcome: string, call: (client: ClientPort) => unknown]> = {
+  requestSync: ['ERR_ALPC_CANCELED', (client) => client.requestSync('hold', { timeout: LONG })],
+  receiveSync: ['ERR_ALPC_CLOSED', (client) => client.receiveSync({ timeout: LONG })],
+  postSync: ['ERR_ALPC_CLOSED', (client) => {
+    while (client.tryPost(Buffer.alloc(500)) === 'sent');
+    client.postSync(Buffer.alloc(600), { timeout: LONG });
+  }],
+};
+
+for (const [what, [outcome, call]] of Object.entries(BLOCKING)) {
+  test(`who is told that ${what} is about to sleep may close its port: it ends at once, and sleeps on nothing that has the number of its socket by then`, async (t) => {
+    ownRoot(t);
+    const server = await startServer(t);
+    const client = connectPortSync(NAME, { limits: { ringLength: 4096 } });
+    const goOn = await stop(server);
+    const sockets: UnconnectedPort[] = [];
+    closeWhenTold(t, 'wait', 'client', () => {
+      client.close();
+      sockets.push(...numbers(8).map(() => createUnconnectedPort()));
+    });
+    const begun = performance.now();
+    assert.equal(outcomeOfSync(() => void call(client)), outcome);
+    assert.ok(performance.now() - begun < LONG / 2);
+    assert.equal(sockets.length, 8);
+    for (const socket of sockets) socket.close();
+    goOn();
+  });
+}
+
+test('who is told that a call is about to sleep may call on the same port: both are answered', async (t) => {
+  ownRoot(t);
+  await startServer(t);
+  using client = connectPortSync(NAME, { spin: false });
+  const inner: string[] = [];
+  closeWhenTold(t, 'wait', 'client', () => inner.push(outcomeOfSync(() => client.requestSync('echo inner', { timeout: LONG }))));
+  assert.equal(outcomeOfSync(() => client.requestSync('later 100 x', { timeout: LONG })), 'x');
+  closeWhenTold(t, 'wait', 'client', () => inner.push(outcomeOfSync(() => client.requestSync('push 1 y', { timeout: LONG }))));
+  assert.equal(client.receiveSync({ timeout: LONG }).data.toString(), 'y 0');
+  assert.equal(inner.length, 2);
+  assert.equal(inner[0], 'inner');
 });
 
 for (const [channel, limits] of [['connect', {}], ['disconnect', { connections: 1 }]] as const) {

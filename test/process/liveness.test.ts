@@ -56,6 +56,16 @@ test('an unreferenced client lets its process end, a referenced one keeps it, wh
   await Promise.all(kept.map(assertStays));
 });
 
+test('the time that a call may take keeps no process alive whose client does not, and a referenced client keeps it while the call waits', async (t) => {
+  ownRoot(t);
+  const port = await createPort(NAME, { accepts: ['view'] }); // and nobody receives
+  atEnd(t, () => port.close());
+  const calls = ['call', 'post', 'allot'];
+  const free = calls.map((activity) => startIdle(t, 'client', 'unref', activity));
+  for (const actor of free) assert.deepEqual(await actor.ended, { code: 0, signal: null });
+  await Promise.all(calls.map((activity) => assertStays(startIdle(t, 'client', 'ref', activity))));
+});
+
 test('an unreferenced server lets its process end, a referenced one keeps it', async (t) => {
   ownRoot(t);
   for (const activity of ['nothing', 'receive', 'list']) assert.deepEqual(await startIdle(t, 'server', 'unref', activity).ended, { code: 0, signal: null });

@@ -16,7 +16,7 @@ import { type Actor, startActor } from '../support/processes.js';
 import type { News as StaleNews, Order as StaleOrder } from './actors/stale-work.js';
 import type { News, Order } from './actors/viewer.js';
 import { failsWith, numbers, until } from './expect.js';
-import { NAME, ownRoot } from './serving.js';
+import { NAME, ownRoot, stop } from './serving.js';
 
 withLedger();
 
@@ -52,6 +52,33 @@ test('a stream through a pool of four regions arrives whole, in its order, each 
   assert.deepEqual([seen.count, seen.wrong], [count, 0]);
   assert.deepEqual(seen.numbers, numbers(count));
   assert.equal(pool.free, pool.size);
+});
+
+test('a thread that blocks for a view that nobody gives back is told when its time is over, also behind one that awaits more than there is', async (t) => {
+  await serving(t, false);
+  const client = await connectPort(NAME);
+  atEnd(t, () => client.close());
+  const section = client.createSection(2 * PAGE);
+  client.postSync('1', { view: section.createView(PAGE), autoRelease: true });
+  const all = assert.rejects(section.waitForView(2 * PAGE, { timeout: 20 }), failsWith('ERR_ALPC_TIMEOUT'));
+  const rest = section.waitForViewSync(PAGE); // there is room for it as soon as the other one's time is over
+  await all;
+  assert.throws(() => section.waitForViewSync(1, { timeout: 5 }), failsWith('ERR_ALPC_TIMEOUT', /no room came free within 5 ms/));
+  rest.release();
+});
+
+test('a thread that blocks for a view sends what waits for room meanwhile: the view may be there', async (t) => {
+  const server = await serving(t);
+  const client = await connectPort(NAME, { limits: { ringLength: PAGE } });
+  atEnd(t, () => client.close());
+  const section = client.createSection(PAGE);
+  const goOn = await stop(server);
+  while (client.tryPost(Buffer.alloc(500)) === 'sent');
+  const posted = client.post(Buffer.alloc(501), { view: section.createView(PAGE), autoRelease: true });
+  assert.equal(client.info().waitingForRoom, 1);
+  goOn();
+  section.waitForViewSync(PAGE, { timeout: 10_000 }).release();
+  await posted;
 });
 
 test('one publishes frames to three readers, and a frame is used again when all three are done with it', async (t) => {

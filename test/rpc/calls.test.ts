@@ -6,6 +6,7 @@ import { bind, type BindOptions, bindSync, call, defineInterface, Fault, impleme
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { temporaryRoot } from '../support/root.js';
+import { withGap } from '../support/with-gap.js';
 import { failsWith, local, remote, until } from './expect.js';
 import { Spooler } from './spooler.js';
 
@@ -234,7 +235,10 @@ test('names of methods that a client has for itself are refused, and so are opti
   for (const version of ['1', '1.0.0', 'a.b', '70000.1']) assert.throws(() => defineInterface({ name: 'x', version }, {}), failsWith('ERR_ALPC_INVALID_ARGUMENT'), version);
   const Empty = defineInterface({ name: 'x', version: '1.0' }, { m: call() });
   await assert.rejects(bind(Empty, 'x', { tiemout: 1 } as BindOptions), failsWith('ERR_ALPC_INVALID_ARGUMENT'));
+  assert.throws(() => bindSync(Empty, 'x', { signal: new AbortController().signal } as object), failsWith('ERR_ALPC_INVALID_ARGUMENT'));
   await assert.rejects(bind(Empty, 'tcp:[x]'), failsWith('ERR_ALPC_INVALID_ARGUMENT'));
+  const offer = implement(Empty, { m: () => {} });
+  for (const callbacks of [5, [5], [undefined], withGap(offer)] as never[]) await assert.rejects(bind(Empty, 'x', { callbacks }), failsWith('ERR_ALPC_INVALID_ARGUMENT'));
   assert.throws(() => implement(Empty, {} as { m: () => void }), failsWith('ERR_ALPC_INVALID_ARGUMENT'));
 });
 

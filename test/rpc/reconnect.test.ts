@@ -41,6 +41,19 @@ test('a client that may reconnect goes on with the next server; what was outstan
   assert.deepEqual(events, ['interrupted ERR_ALPC_DISCONNECTED', 'reconnected']);
 });
 
+test('a binding that reconnects requires of the next server what was said at first; a figure that is undefined is refused', async (t) => {
+  const first = await remote(t);
+  const requiredServer = { uid: process.geteuid!() };
+  await assert.rejects(bind(Spooler, 'spooler', { requiredServer: { uid: undefined } as object }), failsWith('ERR_ALPC_INVALID_ARGUMENT'));
+  const client = await bind(Spooler, 'spooler', { requiredServer, reconnect: true });
+  atEnd(t, () => client.close());
+  requiredServer.uid++;
+  await first.kill();
+  await until('it is interrupted', () => client.binding.state === 'interrupted');
+  await another(t);
+  assert.equal(await client.add([1, 2]), 3);
+});
+
 test('an idempotent call is made again when it may have been executed', async (t) => {
   const first = await remote(t);
   const client = await bind(Spooler, 'spooler', { reconnect: { timeout: 20_000 } });
