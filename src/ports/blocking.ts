@@ -48,7 +48,9 @@ export function postBlocking(connection: Connection, data: MessageData, dataLeng
       if (lastTry) throw noRoom(connection, timeout);
       lastTry = isOver(deadline);
       if (connection.outbound.flush() || connection.inbound.readWhileBlocked(undefined)) continue;
-      if (!sleepForRoom(connection, length, deadline)) throw noRoom(connection, timeout);
+      if (sleepForRoom(connection, length, deadline)) continue;
+      connection.readSocket(); // the peer's end is the better answer
+      if (connection.state === 'open') throw noRoom(connection, timeout);
     }
   } finally {
     connection.wake();
@@ -81,7 +83,10 @@ function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadlin
     } else if (!call.isSettled) {
       if (!call.slept && budget > 0) connection.looks.wasted();
       call.slept = true;
-      if (!sleepForReply(connection, call, deadline)) throw timedOut(connection, call, timeout);
+      if (!sleepForReply(connection, call, deadline)) {
+        connection.readSocket(); // the peer's end is the better answer
+        if (!call.isSettled) throw timedOut(connection, call, timeout);
+      }
     }
     if (call.reply !== undefined) {
       if (!call.slept && budget > 0) connection.looks.paid();

@@ -77,21 +77,23 @@ test('a server dies by SIGKILL while a client blocks for its reply, for a messag
   client.close();
 });
 
-for (const how of ['tryReceive', 'receiveSync with a timeout of 0', 'tryPost'] as const) {
+const POLLING = {
+  tryReceive: (client: ClientPort): boolean => client.tryReceive()?.type === 'port-closed',
+  tryPost: (client: ClientPort): boolean => client.tryPost(Buffer.alloc(1000)) === 'disconnected',
+  'receiveSync with a timeout of 0': (client: ClientPort): boolean => outcomeOfSync(() => client.receiveSync({ timeout: 0 })) === '',
+  'requestSync with a timeout of 0': (client: ClientPort): boolean => outcomeOfSync(() => client.requestSync('x', { timeout: 0 })) === 'ERR_ALPC_MESSAGE_LOST',
+  'postSync with a timeout of 0': (client: ClientPort): boolean => /DISCONNECTED|LOST/.test(outcomeOfSync(() => client.postSync(Buffer.alloc(1000), { timeout: 0 }))),
+};
+for (const [how, hasSeen] of Object.entries(POLLING)) {
   test(`a client that does nothing but ${how}, again and again, and never lets its event loop turn, learns that its server has died`, async (t) => {
     ownRoot(t);
     const server = await startServer(t);
     const client = await connectPort(NAME);
     atEnd(t, () => client.close());
     process.kill(server.pid, 'SIGKILL');
-    const look = (): boolean => {
-      if (how === 'tryReceive') return client.tryReceive()?.type === 'port-closed';
-      if (how === 'tryPost') return client.tryPost(Buffer.alloc(1000)) === 'disconnected';
-      return outcomeOfSync(() => client.receiveSync({ timeout: 0 })) === '';
-    };
-    let hasSeen = false;
-    for (const end = performance.now() + 20_000; !hasSeen && performance.now() < end; ) hasSeen = look();
-    assert.ok(hasSeen);
+    let isOver = false;
+    for (const end = performance.now() + 20_000; !isOver && performance.now() < end; ) isOver = hasSeen(client);
+    assert.ok(isOver);
     await server.ended;
   });
 }
