@@ -61,7 +61,7 @@ export function waitBlocking(events: readonly Event[], mode: Mode, options: Wait
       if (left <= 0) throw timedOut(events, mode, timeout);
     }
   } finally {
-    if (mode === 'any') for (const [index, event] of events.entries()) if (index !== ended) event.tokens.leave();
+    if (mode === 'any') for (const [index, event] of events.entries()) if (index !== ended && !event.closed) event.tokens.leave();
   }
 }
 
@@ -87,8 +87,7 @@ class PendingWait implements Waiter {
     if (timeout === Infinity) return;
     this.#timer = setTimeout(() => {
       if (!this.look()) this.fail(timedOut(this.events, this.mode, timeout));
-    }, timeout);
-    if (!this.events.some((event) => event.hasRef())) this.#timer.unref();
+    }, timeout).unref(); // it is the events that keep the process
   }
 
   /** Ends the wait if it can. */

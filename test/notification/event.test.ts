@@ -245,5 +245,7 @@ test('a pending wait keeps the process alive, unless the event is told not to', 
   assert.equal(run('event.unref(); void event.wait();', 20_000), 'gone false');
   assert.equal(run('void event.wait(); event.unref();', 20_000), 'gone false');
   assert.equal(run('event.unref(); void event.wait({ timeout: 1e9 });', 20_000), 'gone false');
+  assert.equal(run('void event.wait({ timeout: 1e9 }); event.unref();', 20_000), 'gone false');
   assert.equal(run('event.unref().ref(); void event.wait();', 1500), 'ETIMEDOUT');
+  assert.equal(run('void event.wait({ timeout: 1e9 });', 1500), 'ETIMEDOUT');
 });

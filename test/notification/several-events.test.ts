@@ -1,5 +1,6 @@
 /** Waiting for any and for all of several events, blocking and awaited. */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test } from 'node:test';
 import { createEvent, type Event, type EventKind, openEvent, waitForAll, waitForAllSync, waitForAny, waitForAnySync } from '../../src/index.js';
 import { failsWith, until } from '../process/expect.js';
@@ -129,4 +130,17 @@ test('a wait for several ends when one of them is closed, or by its signal', asy
     await aborted;
     await assert.rejects(wait(events), failsWith('ERR_ALPC_CLOSED'));
   }
+});
+
+test('a blocking wait for any ends with ERR_ALPC_CLOSED when a subscriber of alpc:wait closes one of the events, and has left the others', (t) => {
+  const make = maker(t);
+  const events = [make('synchronization'), make('synchronization')];
+  const onWait = (): void => events[0]!.close();
+  subscribe('alpc:wait', onWait);
+  atEnd(t, () => unsubscribe('alpc:wait', onWait));
+  assert.throws(() => waitForAnySync(events), failsWith('ERR_ALPC_CLOSED'));
+  events[1]!.set();
+  events[1]!.set();
+  events[1]!.waitSync({ timeout: 0 });
+  assert.throws(() => events[1]!.waitSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'), 'no set was for the wait that is over');
 });
