@@ -37,6 +37,7 @@ export class Association {
   /** Either has found no room: no message passes it, for a smaller one would take what it needs. */
   #waitsForRoom = false;
   #ended = false;
+  #isClosed = false;
 
   /** @throws AlpcError ERR_ALPC_ALREADY_SET, ERR_ALPC_CLOSED */
   constructor(dispatch: Dispatch, lane: Lane, port: Divertible<Message>, key: number) {
@@ -99,11 +100,21 @@ export class Association {
     while (count < BATCH && !this.#waitsForRoom) {
       const message = this.#feed.take();
       if (message === undefined) break;
+      if (this.#ended) { // by whoever was called while it was read
+        this.#letGo(message);
+        break;
+      }
       count++;
       if (!this.#forward(message)) this.#stuck = message;
     }
     if (count > 0) this.#lane.watch();
     return count > 0;
+  }
+
+  /** One that is no packet any more: the port's receivers have it, if there is a port. */
+  #letGo(message: Message): void {
+    if (!this.#isClosed) this.#feed.release([message]);
+    else if (message.type !== 'connection-request') message.release();
   }
 
   /** False when there is no room. */
@@ -183,7 +194,7 @@ export class Association {
   }
 
   #close(): void {
-    this.#ended = true;
+    this.#ended = this.#isClosed = true;
     this.#stuck = undefined;
     this.#aside.clear();
     this.#lane.remove(this);

@@ -25,8 +25,8 @@ export const Seat = { state: 0, thread: 1, since: 2, wake: 3, size: 16 } as cons
 /** `outside`: not at this port, or not yet; `called`: has been woken and counts as running. */
 export const SeatState = { free: 0, outside: 1, running: 2, called: 3, waiting: 4, blocked: 5 } as const;
 
-/** A lane's words, its tokens behind them, a word each. `asked` and `drained`: see drain-question.ts. */
-export const Lane = { owner: 0, lock: 1, head: 3, tail: 4, wake: 5, room: 6, orphans: 7, asked: 8, drained: 9, tokens: 16 } as const;
+/** A lane's words, its tokens behind them, a word each. `asked` and `drained`: see drain-question.ts; `ports`: how many its owner has. */
+export const Lane = { owner: 0, lock: 1, head: 3, tail: 4, wake: 5, room: 6, orphans: 7, asked: 8, drained: 9, ports: 10, tokens: 16 } as const;
 const LANE_WORDS = Lane.tokens + TOKENS;
 export const LANE_BYTES = 1 << 20;
 

@@ -91,7 +91,7 @@ export class CompletionPort {
   /**
    * Queues a packet of the user's own. Never waits for room. PostQueuedCompletionStatus.
    * @param packet `key`: 0 (the default) to 2^32 - 1; `data`: bytes or text (UTF-8), at most 65,503 bytes, none by default, that may be reused at once
-   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when there is no room for it now, or a port's message waits for some, or as many threads use the port as may; ERR_ALPC_MESSAGE_TOO_LONG;
+   * @throws AlpcError ERR_ALPC_QUOTA_EXCEEDED when there is no room for it now, beside what is kept for a port's message that waits for some, or as many threads use the port as may; ERR_ALPC_MESSAGE_TOO_LONG;
    *   ERR_ALPC_CLOSED; ERR_ALPC_INVALID_ARGUMENT
    */
   post(packet: { key?: number; data?: MessageData }): void {
@@ -291,8 +291,14 @@ export class CompletionPort {
   associate(port: Divertible<Message>, key: number): void {
     checkKey(key, 'key');
     if (this.closed) throw this.#closedError();
-    this.#lane ??= new Lane(this.#dispatch);
-    this.#lane.add(new Association(this.#dispatch, this.#lane, port, key));
+    const lane = this.#lane ?? new Lane(this.#dispatch);
+    try {
+      lane.add(new Association(this.#dispatch, lane, port, key));
+    } catch (error) {
+      if (this.#lane === undefined) lane.end();
+      throw error;
+    }
+    this.#lane = lane;
   }
 
   #take(max: number, waits: boolean): Packet[] {

@@ -10,6 +10,7 @@
  */
 import type { MessageData } from '../base/arguments.js';
 import { AlpcError } from '../base/errors.js';
+import { MAX_DATA_LENGTH } from '../memory/layout.js';
 import { type Place, takePlace, thisPlace } from '../memory/place.js';
 import { yieldProcessor } from '../platform/poller.js';
 import { isThreadAlive, threadId } from '../platform/thread-id.js';
@@ -20,12 +21,14 @@ import { Field, Kind, type Packet, packetOf } from './packet.js';
 import { RequestTable } from './request-table.js';
 import { Seats } from './seats.js';
 import { SharedLock } from './shared-lock.js';
-import { SharedQueue } from './shared-queue.js';
+import { roomForAny, SharedQueue } from './shared-queue.js';
 import { StarvedLanes } from './starved-lanes.js';
 
 /** Milliseconds between two looks after threads that may have ended, while there is work. */
 const ROUND = 250;
 const ANSWER_OK = 1;
+/** Bytes of the packets' room that are kept for the lane whose turn it is: so there is room for it, however large its message is, as soon as so much has been taken. */
+const KEPT = roomForAny(MAX_DATA_LENGTH);
 /** Packets for each thread at work that are enough to be without the owner's next ones for a while. */
 const PACKETS_AHEAD = 2;
 
@@ -105,14 +108,15 @@ export class Dispatch implements Place {
 
   // ---- packets -----------------------------------------------------------------------------------------------------
 
-  /** Queues a packet and calls a thread for it. False when there is no room, or a lane waits for some; a lane that is named waits for its turn then, and is poked. */
+  /** Queues a packet and calls a thread for it. False when there is no room, beside what is kept for the lane whose turn it is; a lane that is named waits for its own turn then, and is poked when there is some. */
   push(fields: readonly number[], data: MessageData | undefined, dataLength: number, lane = -1): boolean {
     const pushed = this.#locked(() => {
       const { first } = this.#starved;
-      if ((first < 0 || first === lane) && this.#packets.push(fields, data, dataLength)) {
+      if (this.#packets.push(fields, data, dataLength, first < 0 || first === lane ? 0 : KEPT)) {
         Atomics.add(this.words, Word.packets, 1);
         this.seats.callOne();
-        if (first >= 0) this.#passTurn(lane);
+        if (first >= 0 && lane >= 0) this.#starved.remove(lane);
+        if (first >= 0 && first === lane) this.#pokeStarved(); // what was kept for it is for the next
         return true;
       }
       if (lane >= 0) this.#starved.add(lane);
@@ -124,7 +128,9 @@ export class Dispatch implements Place {
 
   /** The lane no longer waits for room. */
   giveUpTurn(lane: number): void {
-    if (this.#starved.has(lane)) this.#locked(() => this.#passTurn(lane));
+    if (!this.#starved.has(lane)) return;
+    this.#locked(() => this.#starved.remove(lane));
+    this.#pokeStarved(); // what was kept for it is for the next
   }
 
   /**
@@ -296,8 +302,9 @@ export class Dispatch implements Place {
       this.#round = undefined;
       if (this.isClosed && (this.own?.outstanding ?? 0) === 0) return;
       this.reap();
-      if (this.own !== undefined && (this.isClosed || this.#starved.first === this.own.lane)) this.poke(this.own.lane); // nobody else tells it of callers that give up
-      if (!this.isEmpty || (this.own?.outstanding ?? 0) > 0) this.goRound();
+      const waits = this.own !== undefined && this.#starved.has(this.own.lane);
+      if (this.own !== undefined && (this.isClosed || waits)) this.poke(this.own.lane); // nobody else tells it of callers that give up
+      if (!this.isEmpty || waits || (this.own?.outstanding ?? 0) > 0) this.goRound();
     }, ROUND).unref();
   }
 
@@ -355,13 +362,8 @@ export class Dispatch implements Place {
 
   /** There is more room than before. */
   #pokeStarved(): void {
-    const { first } = this.#starved;
-    if (first >= 0) this.poke(first);
-  }
-
-  #passTurn(lane: number): void {
-    const next = this.#starved.remove(lane);
-    if (next >= 0) this.poke(next);
+    if (this.#starved.first < 0) return;
+    for (let lane = 0; lane < MAX_LANES; lane++) if (this.#starved.has(lane)) this.poke(lane);
   }
 
   /** Frees a thread's seat, and what it held. Whoever else found it dead may have done it already, and a new thread sit there. */

@@ -9,9 +9,12 @@ import { isThreadAlive } from '../platform/thread-id.js';
 import { Lane, laneAt, MAX_LANES } from './completion-memory.js';
 import { Seats } from './seats.js';
 
+const LOOKS_PER_WAKE = 8;
+
 export class DrainQuestion {
   readonly #words: Int32Array;
   readonly #seats: Seats;
+  #looks = 0;
 
   /** Asks. */
   constructor(words: Int32Array) {
@@ -20,15 +23,17 @@ export class DrainQuestion {
     for (let lane = 0; lane < MAX_LANES; lane++) Atomics.add(words, laneAt(lane) + Lane.asked, 1);
   }
 
-  /** Whether an owner has not found everything drained yet, and has not ended; such an owner is woken, to look again. */
+  /** Whether an owner of ports has not found everything drained yet, and has not ended; such an owner is woken now and then, to look again: that costs a look at all its connections. */
   get isOpen(): boolean {
     let isOpen = false;
+    const wakes = this.#looks++ % LOOKS_PER_WAKE === 0;
     for (let lane = 0; lane < MAX_LANES; lane++) {
       const at = laneAt(lane);
       const owner = Atomics.load(this.#words, at + Lane.owner);
-      if (owner === 0 || Atomics.load(this.#words, at + Lane.drained) === Atomics.load(this.#words, at + Lane.asked)) continue;
+      if (owner === 0 || Atomics.load(this.#words, at + Lane.ports) === 0 || Atomics.load(this.#words, at + Lane.drained) === Atomics.load(this.#words, at + Lane.asked)) continue;
       if (!isThreadAlive(this.#seats.threadOf(owner - 1))) continue;
       isOpen = true;
+      if (!wakes) continue;
       Atomics.add(this.#words, at + Lane.wake, 1);
       Atomics.notify(this.#words, at + Lane.wake);
     }

@@ -25,7 +25,7 @@ export class Lane implements Attentive, AnswerQueue {
   readonly #associations: Association[] = [];
   /** Where the next round begins. */
   #next = 0;
-  /** Those that found no room. The first comes next; until it has found some, no other queues anything. */
+  /** Those that found no room. The first comes next; until it has found some, no other of this lane queues anything. */
   readonly #line: Association[] = [];
   /** They go round: one that is free is used last, so that its generation, which has an end, lasts long beyond any answer that comes late. */
   readonly #free = new Fifo<number>();
@@ -46,6 +46,7 @@ export class Lane implements Attentive, AnswerQueue {
     while (this.#queue.next()); // answers to one who is gone
     this.#queue.commit();
     for (let token = 0; token < TOKENS; token++) this.#setFree(token);
+    this.#tellPorts();
     dispatch.own = this;
     dispatch.thread.answerQueues.add(this);
   }
@@ -61,11 +62,14 @@ export class Lane implements Attentive, AnswerQueue {
 
   add(association: Association): void {
     this.#associations.push(association);
+    this.#tellPorts();
     this.watch();
   }
 
   remove(association: Association): void {
-    this.#associations.splice(this.#associations.indexOf(association), 1);
+    const at = this.#associations.indexOf(association);
+    if (at >= 0) this.#associations.splice(at, 1);
+    this.#tellPorts();
     this.leaveLine(association);
     for (const [request, token] of this.#tokens) if (association.owns(request)) this.#settle(token);
     this.watch(); // somebody else may wait for these tokens
@@ -179,6 +183,7 @@ export class Lane implements Attentive, AnswerQueue {
     this.#shut();
     for (const token of this.#tokens.values()) this.#decline(token);
     this.#over = true;
+    this.#dispatch.giveUpTurn(this.lane);
     this.#dispatch.own = undefined;
     this.#dispatch.thread.answerQueues.delete(this);
     this.#dispatch.thread.attention.forget(this);
@@ -199,7 +204,7 @@ export class Lane implements Attentive, AnswerQueue {
     let any = false;
     for (let step = 0; step < length; step++) {
       const at = (begin + step) % length;
-      if (!this.#associations[at]!.goOn()) continue;
+      if (this.#associations[at]?.goOn() !== true) continue; // a port may have been closed by whoever was told of something on the way
       this.#next = at + 1;
       any = true;
     }
@@ -251,6 +256,12 @@ export class Lane implements Attentive, AnswerQueue {
     for (const [request, token] of this.#tokens) if (!request.isPending || stateOf(Atomics.load(this.#dispatch.words, this.#at(token))) === TokenState.queued) this.#decline(token);
     for (const request of this.#tokens.keys()) request.isUnseen = true; // the ports' own receivers don't know it
     for (const association of this.#associations.splice(0)) association.end();
+    this.#tellPorts();
+  }
+
+  /** For who asks whether all rings are drained: an owner of no ports has none. */
+  #tellPorts(): void {
+    Atomics.store(this.#dispatch.words, laneAt(this.lane) + LaneWord.ports, this.#associations.length);
   }
 
   #decline(token: number): void {

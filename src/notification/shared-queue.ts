@@ -15,6 +15,11 @@ export const FIELDS = 15;
 const HEADER = 4 * (FIELDS + 1);
 const SKIP = -1;
 
+/** Room in which a record of so many bytes fits wherever the tail is: it may have to skip as much as it needs. */
+export function roomForAny(dataLength: number): number {
+  return 2 * align8(HEADER + dataLength);
+}
+
 export class SharedQueue {
   /** The record at hand, copied out. */
   readonly fields = new Int32Array(FIELDS);
@@ -60,15 +65,15 @@ export class SharedQueue {
     return false;
   }
 
-  /** False when there is no room. */
-  push(fields: ArrayLike<number>, data: MessageData | undefined, dataLength: number): boolean {
+  /** False when there is no room for it, or it would leave less than so many bytes. */
+  push(fields: ArrayLike<number>, data: MessageData | undefined, dataLength: number, toLeave = 0): boolean {
     const words = this.#words;
     const needed = align8(HEADER + dataLength);
     let tail = Atomics.load(words, this.#tail);
     let at = (tail >>> 0) & (this.#length - 1);
     const skipped = at + needed > this.#length ? this.#length - at : 0;
     const used = (tail - Atomics.load(words, this.#head)) >>> 0; // SYNC queue.head
-    if (used + skipped + needed > this.#length) return false;
+    if (used + skipped + needed > this.#length - toLeave) return false;
     if (skipped > 0) {
       words[(this.#start + at) >> 2] = SKIP;
       tail = (tail + skipped) | 0;

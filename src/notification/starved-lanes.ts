@@ -1,6 +1,7 @@
 /**
- * Whose packets come next when there was no room for them: lanes in turn. As long as one waits, nobody else queues anything, neither another
- * lane nor `post`: otherwise small packets would take each bit of room as it is made, and a large one would never find enough of it together.
+ * Who found no room for a packet: lanes in turn. Half of the room at most is kept for the one whose turn it is: otherwise small packets would take each
+ * bit of room as it is made, and a large one would never find enough of it together. All others, `post` among them, go on in the other half: whoever has
+ * the turn may be busy, or wait for one of them.
  *
  * Changed under the completion port's lock, one store after the other. A thread that ends between two of them is made good by `remove`, which
  * whoever finds it dead calls for its lane. Invariant: while any lane waits, it is somebody's turn.
@@ -14,7 +15,7 @@ export class StarvedLanes {
     this.#words = words;
   }
 
-  /** The lane whose turn it is; -1 when none waits. Who made room tells it. */
+  /** The lane whose turn it is; -1 when none waits. Who made room tells all that wait. */
   get first(): number {
     return Atomics.load(this.#words, Word.turn) - 1;
   }
@@ -29,13 +30,10 @@ export class StarvedLanes {
     if (this.first < 0) Atomics.store(this.#words, Word.turn, lane + 1);
   }
 
-  /** It found some, or wants none any more. Whose turn it is now, if it was this one's; else -1. */
-  remove(lane: number): number {
+  /** It found some, or wants none any more. If it was its turn it is the next one's now. */
+  remove(lane: number): void {
     Atomics.and(this.#words, Word.starved, ~(1 << lane));
-    if (this.first !== lane) return -1;
-    const next = this.#behind(lane);
-    Atomics.store(this.#words, Word.turn, next + 1);
-    return next;
+    if (this.first === lane) Atomics.store(this.#words, Word.turn, this.#behind(lane) + 1);
   }
 
   #behind(lane: number): number {

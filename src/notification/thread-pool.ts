@@ -95,9 +95,10 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
         this.#fill();
         this.#lookAgain(); // it has taken its first packets: what it left is for others
       },
-      idle: (thread) => {
-        if (thread.works + thread.held === 0 && this.#staying > this.#options.minThreads) thread.askToLeave();
-      },
+      // What it told others before, which comes by another way, has been heard then: that it holds something, say.
+      idle: (thread) => void setImmediate(() => {
+        if (this.#threads.has(thread) && thread.works + thread.held === 0 && this.#staying > this.#options.minThreads) thread.askToLeave();
+      }),
       left: () => void this.#retired++,
       crashed: (thread, error) => {
         if (!thread.isReady) this.#failures++;

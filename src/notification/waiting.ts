@@ -87,7 +87,9 @@ class PendingWait implements Waiter {
     if (timeout === Infinity) return;
     this.#timer = setTimeout(() => {
       if (!this.look()) this.fail(timedOut(this.events, this.mode, timeout));
-    }, timeout).unref(); // it is the events that keep the process
+    }, timeout);
+    // It is the events that keep the process; but of those that a wait for all has, it is attached to one.
+    if (this.mode === 'any' || !this.events.some((event) => event.hasRef())) this.#timer.unref();
   }
 
   /** Ends the wait if it can. */

@@ -3,10 +3,12 @@
  * stays with the port. The threads that take packets: completion-port.test.ts.
  */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { CompletionPort, connectPort, createPort, type RequestPacket } from '../../src/index.js';
 import { TOKENS } from '../../src/notification/completion-memory.js';
+import { DrainQuestion } from '../../src/notification/drain-question.js';
 import { Lane } from '../../src/notification/lane.js';
 import { Field } from '../../src/notification/packet.js';
 import { failsWith, numbers, outcomeOf, tally, until } from '../process/expect.js';
@@ -260,4 +262,30 @@ test('a thread that owns associated ports is told when it would block on itself'
   const again = CompletionPort.open(completions.handle);
   assert.throws(() => again.dequeueSync(), failsWith('ERR_ALPC_DEADLOCK', /could not drain/), 'also by another object for the same completion port');
   again.leave();
+});
+
+test('a port whose association ends as a message of it is read (a subscriber leaves the completion port) has that message still, and those behind it', async (t) => {
+  const { completions } = crew(t, 1);
+  const { port, connect } = await serve(t, completions);
+  const client = await connect();
+  const answers = ['a', 'b', 'c'].map((text) => outcomeOf(client.request(text)));
+  const onReceive = (told: unknown): void => void ((told as { role: string }).role === 'server' && completions.leave());
+  subscribe('alpc:receive', onReceive);
+  atEnd(t, () => unsubscribe('alpc:receive', onReceive));
+  port.on('message', (message) => void (message.type === 'request' && message.reply(`${String(message.data)} by the port`)));
+  assert.deepEqual(await Promise.all(answers), ['a by the port', 'b by the port', 'c by the port']);
+});
+
+test('who asks whether rings are drained does not wait for an owner without ports, nor for one whose first association failed', async (t) => {
+  const { completions } = crew(t, 1);
+  const { port, connect } = await serve(t, completions);
+  await connect();
+  const words = new Int32Array(completions.handle.completionPort);
+  assert.ok(new DrainQuestion(words).isOpen, 'before the owner has looked');
+  await port.close();
+  assert.equal(new DrainQuestion(words).isOpen, false);
+  const others = new CompletionPort();
+  atEnd(t, () => others[Symbol.dispose]());
+  assert.throws(() => port.associate(others, 1), failsWith('ERR_ALPC_CLOSED'));
+  assert.equal(new DrainQuestion(new Int32Array(others.handle.completionPort)).isOpen, false);
 });
