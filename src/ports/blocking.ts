@@ -128,8 +128,8 @@ function sleepForRoom(connection: Connection, dataLength: number, deadline: Dead
   if (isOver(deadline)) return false;
   if (connection.peerPage.inode === connection.thread.waitPage.inode) throw new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: this thread waits for room that only it can make`);
   tellWait(connection, 0);
-  // Room is asked for even when nothing waits in the queue: the record at hand is not in it.
-  if (connection.state === 'open' && connection.arm(true) && (connection.outbound.length > 0 || connection.armForRoom(dataLength))) sleepOnSocket(connection, timeLeft(deadline));
+  // Room is asked for even when no record waits in the queue: the one at hand is not in it.
+  if (connection.state === 'open' && connection.arm(true) && (connection.outbound.waiting > 0 || connection.armForRoom(dataLength))) sleepOnSocket(connection, timeLeft(deadline));
   connection.disarm();
   tellUnwait(connection, 0);
   connection.readSocket();
