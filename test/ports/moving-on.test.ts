@@ -53,3 +53,16 @@ for (const form of FORMS) {
     assert.deepEqual(tally(await Promise.all(posts)), { done: 20 });
   });
 }
+
+test('an answer that waits for room goes on while its server posts all the time, and lets nobody else do it', async (t) => {
+  const { client, toClient, port } = await connectedPair(t, [], RING);
+  const call = outcomeOf(client.request(''));
+  const request = port.receiveSync();
+  while (toClient.tryPost(LONG) === 'sent');
+  assert.ok(request.type === 'request' && request.reply(LONG) === 'sent');
+  assert.equal(toClient.info().waitingForRoom, 1);
+  while (client.tryReceive() !== undefined);
+  assert.equal(toClient.tryPost('behind it'), 'sent');
+  assert.equal(toClient.info().waitingForRoom, 0);
+  assert.equal(await call, LONG);
+});
