@@ -49,7 +49,7 @@ export function postBlocking(connection: Connection, data: MessageData, dataLeng
       lastTry = isOver(deadline);
       if (connection.outbound.flush() || connection.inbound.readWhileBlocked(undefined)) continue;
       if (sleepForRoom(connection, length, deadline)) continue;
-      connection.readSocket(); // the peer's end is the better answer
+      connection.readToEnd(); // the peer's end is the better answer
       if (connection.state === 'open') throw noRoom(connection, timeout);
     }
   } finally {
@@ -84,7 +84,7 @@ function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadlin
       if (!call.slept && budget > 0) connection.looks.wasted();
       call.slept = true;
       if (!sleepForReply(connection, call, deadline)) {
-        connection.readSocket(); // the peer's end is the better answer
+        connection.readToEnd(); // the peer's end is the better answer
         if (!call.isSettled) throw timedOut(connection, call, timeout);
       }
     }

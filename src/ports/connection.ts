@@ -262,12 +262,12 @@ export class Connection {
    */
   listen(): boolean {
     if (this.state !== 'open') return false;
-    this.readSocket();
+    this.readToEnd();
     this.wake();
     return this.#isOpen;
   }
 
-  /** The kernel took nothing more to the peer: reads what stands before the end, if that is why. A peer may have shut its socket for reading alone. */
+  /** Reads also what stands before the end, if that has come: for a last look, or when the kernel took nothing more to the peer, which may have shut its socket for reading alone. */
   readToEnd(): void {
     this.#heardAt = this.link.reader.position;
     this.readSocket();
