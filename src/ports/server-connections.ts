@@ -37,7 +37,7 @@ const RECENT = 4;
 const EVENTS_AT_ONCE = 512;
 /** Sockets heard in one go: to read a bell is little, to turn a stranger away is more, and the others wait meanwhile. */
 const HEARD_AT_ONCE = 32;
-/** A blocking server that is never idle looks at its sockets after so many messages. */
+/** A blocking server that is never idle looks at its sockets after so many messages, and moves on what waits for room; the latter also who never blocks. */
 const SERVE_EVERY = 64;
 /** The door, and all who stand there without a word, are one user among the others when it is asked who is heard. */
 const NOBODY_YET = -1;
