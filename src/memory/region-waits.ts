@@ -113,11 +113,16 @@ export class RegionWaits<V> {
         attempt,
         give: (given) => { settle(); resolve(given); },
         fail: (error) => { settle(); reject(error); },
-        timeOut: () => giveUp(this.#timedOut(timeout)),
+        timeOut: () => {
+          this.collect();
+          this.serve(); // what is there when the time is over wins
+          if (this.#waiters.includes(waiter)) giveUp(this.#timedOut(timeout));
+        },
       };
       const giveUp = (error: Error): void => {
         this.#leave(waiter);
         waiter.fail(error);
+        this.serve(); // those behind it may want less
       };
       const onAbort = (): void => giveUp(signal!.reason as Error);
       if (timeout !== Infinity) timer = setTimeout(waiter.timeOut, timeout).unref(); // it is the port that keeps the process
@@ -167,7 +172,8 @@ export class RegionWaits<V> {
         waiter.fail(error as Error);
         continue;
       }
-      if (view === undefined) return;
+      if (view === undefined && this.#waiters[0] === waiter) return; // else it gave up meanwhile
+      if (view === undefined) continue;
       this.#leave(waiter);
       waiter.give(view);
     }
@@ -178,7 +184,6 @@ export class RegionWaits<V> {
     this.collect();
     this.serve();
     for (const waiter of Array.from(this.#waiters)) if (isOver(waiter.deadline)) waiter.timeOut();
-    this.serve();
   }
 
   /** How long to look at memory: as the port does whose views these are. */

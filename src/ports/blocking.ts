@@ -49,7 +49,7 @@ export function postBlocking(connection: Connection, data: MessageData, dataLeng
       lastTry = isOver(deadline);
       if (connection.outbound.flush() || connection.inbound.readWhileBlocked(undefined)) continue;
       if (sleepForRoom(connection, length, deadline)) continue;
-      connection.readSocket(); // the peer's end is the better answer
+      connection.readToEnd(); // the peer's end is the better answer
       if (connection.state === 'open') throw noRoom(connection, timeout);
     }
   } finally {
@@ -84,7 +84,7 @@ function awaitReply(connection: Connection, call: BlockedCall, deadline: Deadlin
       if (!call.slept && budget > 0) connection.looks.wasted();
       call.slept = true;
       if (!sleepForReply(connection, call, deadline)) {
-        connection.readSocket(); // the peer's end is the better answer
+        connection.readToEnd(); // the peer's end is the better answer
         if (!call.isSettled) throw timedOut(connection, call, timeout);
       }
     }
@@ -128,8 +128,8 @@ function sleepForRoom(connection: Connection, dataLength: number, deadline: Dead
   if (isOver(deadline)) return false;
   if (connection.peerPage.inode === connection.thread.waitPage.inode) throw new AlpcError('ERR_ALPC_DEADLOCK', `${connection}: this thread waits for room that only it can make`);
   tellWait(connection, 0);
-  // Room is asked for even when nothing waits in the queue: the record at hand is not in it.
-  if (connection.state === 'open' && connection.arm(true) && (connection.outbound.length > 0 || connection.armForRoom(dataLength))) sleepOnSocket(connection, timeLeft(deadline));
+  // Room is asked for even when no record waits in the queue: the one at hand is not in it.
+  if (connection.state === 'open' && connection.arm(true) && (connection.outbound.waiting > 0 || connection.armForRoom(dataLength))) sleepOnSocket(connection, timeLeft(deadline));
   connection.disarm();
   tellUnwait(connection, 0);
   connection.readSocket();

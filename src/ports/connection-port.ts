@@ -64,7 +64,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
   readonly #connections: ServerConnections;
   readonly #intake: Intake<Message>;
   readonly #callback = new PortCallback<Message>(this);
-  /** There is one from the first completion list or completion port on. */
+  /** There is one from the first completion list, completion port or kept message on. */
   #diversion: Diversion<Message> | undefined;
   #watch: LoopWatch | undefined;
   #rung = true;
@@ -93,7 +93,7 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
       hasMessages: () => !this.#closed && (this.#diversion === undefined ? this.#connections.hasMessages() : this.#diversion.has(this.#connections)),
       places: () => this.#connections.places,
       demand: () => thread.attention.watch(this),
-      keep: (message: Message) => (this.#diversion ??= new Diversion()).keep(message),
+      keep: (message: Message) => this.#keep(message),
       over: () => (this.#closed ? this.#closedError() : undefined),
     };
     const listeners = { emit: (message: Message) => void this.emit('message', message) };
@@ -299,6 +299,12 @@ export class ConnectionPort extends EventEmitter<ConnectionPortEvents> implement
 
   #take(): Message | undefined {
     return this.#diversion === undefined ? this.#connections.take() : this.#diversion.take(this.#connections);
+  }
+
+  /** Its receiver gave up: the next one gets it, or nobody when it was the port's end. */
+  #keep(message: Message): void {
+    if (!this.#closed) (this.#diversion ??= new Diversion()).keep(message);
+    else if ('release' in message) message.release();
   }
 
   #deliver(): boolean {

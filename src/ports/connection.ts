@@ -153,14 +153,14 @@ export class Connection {
   tryPost(data: MessageData, options?: SendOptions): 'sent' | 'full' | 'disconnected' {
     const dataLength = checkMessage(data, this.maxDataLength, this);
     if (this.state !== 'open') return 'disconnected';
+    if (this.outbound.waiting > 0) this.outbound.flush(); // who comes again and again may never let the event loop do it
     if (options === undefined || this.attributes.mayAttach(checkOptions(options, 'options', ATTRIBUTE_OPTIONS), dataLength)) {
       const attachment = options === undefined ? undefined : this.attributes.attach(options, dataLength);
       if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
       attachment?.undo();
     }
     // Now and then the socket is asked, for who comes again and again: it is a system call, and what has no room costs none.
-    const isOpen = this.state === 'open' && (++this.#refused % REFUSALS !== 0 || this.listen());
-    return isOpen ? 'full' : 'disconnected';
+    return this.#isOpen && (++this.#refused % REFUSALS !== 0 || this.listen()) ? 'full' : 'disconnected';
   }
 
   reply(message: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
@@ -262,12 +262,12 @@ export class Connection {
    */
   listen(): boolean {
     if (this.state !== 'open') return false;
-    this.readSocket();
+    this.readToEnd();
     this.wake();
     return this.#isOpen;
   }
 
-  /** The kernel took nothing more to the peer: reads what stands before the end, if that is why. A peer may have shut its socket for reading alone. */
+  /** Reads also what stands before the end, if that has come: for a last look, or when the kernel took nothing more to the peer, which may have shut its socket for reading alone. */
   readToEnd(): void {
     this.#heardAt = this.link.reader.position;
     this.readSocket();

@@ -15,11 +15,14 @@ import type { Greeted } from './client-greeting.js';
 import { CommunicationPort } from './communication-port.js';
 import { Connection, type ConnectionMessage, type ConnectionOwner } from './connection.js';
 import { blocksItsConsumer, type Consumer, Diversion, type Feed } from './diversion.js';
-import { Intake, noMessage, countListeners, type ReceiveOptions } from './intake.js';
+import { Intake, noMessage, countListeners, type ReceiveOptions, type Source } from './intake.js';
 import type { Limits } from './limits.js';
 import { PortCallback } from './port-callback.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
+
+/** Looks without waiting that found no message, in which the socket is asked once. */
+const LOOKS_IN_VAIN = 64;
 
 export interface ReceivingPortOptions {
   readonly role: 'client' | 'unconnected';
@@ -34,10 +37,13 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   readonly #connection: Connection;
   readonly #intake: Intake<ConnectionMessage>;
   readonly #callback = new PortCallback<ConnectionMessage>(this);
-  /** There is one from the first completion list or completion port on. */
+  /** There is one from the first completion list, completion port or kept message on. */
   #diversion: Diversion<ConnectionMessage> | undefined;
   #watch: LoopWatch | undefined;
   #rung = false;
+  #inVain = 0;
+  /** By its owner. */
+  #closed = false;
   /** What the bell was rung for has been handed out, its packet not yet been read. */
   #answered = false;
 
@@ -50,13 +56,13 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
     this.#connection = connection;
     this.#thread = greeted.thread;
     this.linger = new Linger(options.spin.linger);
-    const source = {
+    const source: Source<ConnectionMessage> = {
       take: () => this.#take(),
-      poll: () => this.#poll(),
+      poll: (isLast) => this.#poll(isLast),
       hasMessages: () => this.#hasMessages(),
       places: () => 1,
       demand: () => this.#thread.attention.watch(this),
-      keep: (message: ConnectionMessage) => (this.#diversion ??= new Diversion()).keep(message),
+      keep: (message) => this.#keep(message),
       over: () => (connection.isSpent && !this.#hasMessages() ? connection.closedError() : undefined),
     };
     const listeners = { emit: (message: ConnectionMessage) => void this.emit('message', message) };
@@ -95,8 +101,8 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
    */
   receiveSync(options?: { timeout?: number }): ConnectionMessage {
     const timeout = checkTimeout(checkOptions(options, 'options', ['timeout']).timeout, 'options.timeout');
-    if (timeout > 0 && this.#diversion?.needsLoop === true) throw blocksItsConsumer(String(this.#connection));
     const connection = this.#connection;
+    if (timeout > 0 && connection.state === 'open' && this.#diversion?.needsLoop === true) throw blocksItsConsumer(String(connection));
     const deadline = deadlineAfter(timeout);
     this.#moveOn();
     let isLast = false;
@@ -115,7 +121,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
         // What is there when the time is over wins, and what the socket tells.
         if (isLast) throw noMessage(timeout);
         isLast = true;
-        connection.listen();
+        if (timeout > 0 || this.#mayTell()) connection.listen();
         continue;
       }
       if (connection.arm(true)) sleep(connection, left, 0);
@@ -163,6 +169,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
    * arrives. Never waits; a second call does nothing. NtAlpcDisconnectPort.
    */
   close(): void {
+    this.#closed = true;
     this.#connection.close();
     this.#diversion?.over();
     this.#thread.attention.forget(this);
@@ -256,12 +263,17 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   }
 
   /** For who may take one message after the other and never let the event loop turn: what waits for room goes on, and where nothing is in memory the socket may tell more. */
-  #poll(): ConnectionMessage | undefined {
+  #poll(isLast: boolean): ConnectionMessage | undefined {
     this.#moveOn();
     const message = this.#take();
-    if (message !== undefined || this.#connection.state !== 'open') return message;
+    if (message !== undefined || this.#connection.state !== 'open' || !(isLast || this.#mayTell())) return message;
     this.#connection.listen();
     return this.#take();
+  }
+
+  /** Now and then the socket is asked, for who comes again and again and finds nothing: it is a system call. */
+  #mayTell(): boolean {
+    return ++this.#inVain % LOOKS_IN_VAIN === 0;
   }
 
   #moveOn(): void {
@@ -271,6 +283,12 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
 
   #take(): ConnectionMessage | undefined {
     return this.#diversion === undefined ? this.#connection.inbound.take() : this.#diversion.take(this.#connection.inbound);
+  }
+
+  /** Its receiver gave up: the next one gets it, or nobody when it was the port's end. */
+  #keep(message: ConnectionMessage): void {
+    if (!this.#closed) (this.#diversion ??= new Diversion()).keep(message);
+    else if ('release' in message) message.release();
   }
 
   #hasMessages(): boolean {

@@ -37,7 +37,7 @@ const RECENT = 4;
 const EVENTS_AT_ONCE = 512;
 /** Sockets heard in one go: to read a bell is little, to turn a stranger away is more, and the others wait meanwhile. */
 const HEARD_AT_ONCE = 32;
-/** A blocking server that is never idle looks at its sockets after so many messages. */
+/** A blocking server that is never idle looks at its sockets after so many messages, and moves on what waits for room; the latter also who never blocks. */
 const SERVE_EVERY = 64;
 /** The door, and all who stand there without a word, are one user among the others when it is asked who is heard. */
 const NOBODY_YET = -1;
@@ -187,7 +187,7 @@ export class ServerConnections implements ConnectionOwner {
         isLast = true;
         continue;
       }
-      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#reception.opensIn, this.#parts.thread.longestSleep)));
+      if (this.rest(true)) this.#sleep(Math.ceil(Math.min(left, this.#reception.patience, this.#reception.opensIn, this.#parts.thread.longestSleep)), diversion);
       else this.serve(0);
     }
   }
@@ -312,9 +312,14 @@ export class ServerConnections implements ConnectionOwner {
 
   #now = 0;
 
-  #sleep(milliseconds: number): void {
-    if (channels.wait.hasSubscribers) channels.wait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
-    withoutPlace(() => this.serve(milliseconds));
+  #sleep(milliseconds: number, diversion: Diversion<Message> | undefined): void {
+    let sleeps = true;
+    if (channels.wait.hasSubscribers) {
+      channels.wait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
+      // Who was told may have called a client, which takes its bell and reads ahead what this thread waits for.
+      sleeps = diversion?.has(this) !== true && this.rest(true);
+    }
+    withoutPlace(() => this.serve(sleeps ? milliseconds : 0));
     if (channels.unwait.hasSubscribers) channels.unwait.publish({ port: this.#parts.portName, role: 'server', id: 0 });
   }
 

@@ -56,3 +56,29 @@ test('who blocks sleeps on those alone who can release anything meanwhile', () =
   assert.equal(waits.block(60_000, () => (other.armed > 0 ? 'a view' : undefined)), 'a view');
   assert.equal(own.armed, 0);
 });
+
+test('a view that has come free when the time to wait for it is over is given, though nobody has looked yet', async () => {
+  const waits = new RegionWaits<string>('a section');
+  let isFree = false;
+  const holder = new Holder(0);
+  holder.collect = () => (isFree = true);
+  waits.add(holder);
+  assert.equal(await waits.wait({ timeout: 1 }, () => (isFree ? 'a view' : undefined)), 'a view');
+  assert.equal(waits.isWaitedFor, false);
+});
+
+test('who gives up in the middle of an attempt for him leaves what there is to those behind him', async () => {
+  const waits = new RegionWaits<string>('a section');
+  const abort = new AbortController();
+  let attempts = 0;
+  const first = waits.wait({ signal: abort.signal }, () => {
+    if (++attempts > 1) abort.abort(new RangeError('given up'));
+    return undefined;
+  });
+  let isFree = false;
+  const second = waits.wait(undefined, () => (isFree ? 'a view' : undefined));
+  isFree = true;
+  waits.serve();
+  await assert.rejects(first, RangeError);
+  assert.equal(await second, 'a view');
+});

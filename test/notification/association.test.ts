@@ -257,6 +257,8 @@ test('a thread that owns associated ports is told when it would block on itself'
     assert.throws(() => receiving.receiveSync(), failsWith('ERR_ALPC_DEADLOCK', /feeds a completion port/));
     assert.throws(() => receiving.receiveSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
   }
+  client.close();
+  assert.throws(() => client.receiveSync(), failsWith('ERR_ALPC_CLOSED'), 'nothing will come, whoever feeds on it');
   assert.throws(() => completions.dequeueSync(), failsWith('ERR_ALPC_DEADLOCK', /could not drain/));
   assert.throws(() => completions.dequeueSync({ timeout: 0 }), failsWith('ERR_ALPC_TIMEOUT'));
   const again = CompletionPort.open(completions.handle);

@@ -121,6 +121,21 @@ test('waitForView gives room to who asked first, wakes for a release, and ends w
   assert.equal(port.closed, false);
 });
 
+test('when who waits for a view gives up, by its timeout or its signal, those behind it are served that want less', async (t) => {
+  const { client, port } = await connected(t);
+  const section = client.createSection(2 * PAGE);
+  client.tryPost('', { view: section.createView(PAGE), autoRelease: true });
+  const abort = new AbortController();
+  for (const options of [{ timeout: 20 }, { signal: abort.signal }]) {
+    const all = outcomeOf(section.waitForView(2 * PAGE, options) as never);
+    const less = section.waitForView(PAGE, { timeout: 10_000 });
+    if (options.signal !== undefined) abort.abort();
+    assert.match(await all, /ERR_ALPC_TIMEOUT|AbortError/);
+    (await less).release();
+  }
+  (await received(port)).release();
+});
+
 test('who blocks for a view comes after who awaits one already: what came free is served to both, in their order', async (t) => {
   const { client, port } = await connected(t);
   const section = client.createSection(2 * PAGE);

@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { inspect } from 'node:util';
-import { type ClientPort, connectPort, connectPortSync, createPort, createUnconnectedPort, type UnconnectedPort } from '../../src/ports/index.js';
+import { type ClientPort, connectPort, connectPortSync, createPort, createUnconnectedPort, type ServerPort, type UnconnectedPort } from '../../src/ports/index.js';
 import { atEnd } from '../support/at-end.js';
 import { withLedger } from '../support/ledger.js';
 import { failsWith, numbers, outcomeOf, outcomeOfSync, until } from './expect.js';
@@ -214,6 +215,22 @@ test('who is told that a call is about to sleep may call on the same port: both 
   assert.equal(client.receiveSync({ timeout: LONG }).data.toString(), 'y 0');
   assert.equal(inner.length, 2);
   assert.equal(inner[0], 'inner');
+});
+
+test('who is told that a server is about to sleep may call its client: what that sends before its answer is received', async (t) => {
+  ownRoot(t);
+  const port = await createPort(NAME);
+  atEnd(t, () => port.close());
+  const client = startClient(t);
+  client.send({ type: 'connect', name: NAME });
+  const [toClient] = (await once(port, 'connect')) as [ServerPort];
+  await client.ask({ type: 'serve' }, 'serving');
+  for (const call of [(text: string) => void outcomeOf(toClient.request(text)), (text: string) => void toClient.requestSync(text)]) {
+    closeWhenTold(t, 'wait', 'server', () => call('push 1 y'));
+    const begun = performance.now();
+    assert.equal(port.receiveSync({ timeout: LONG }).data.toString(), 'y 0');
+    assert.ok(performance.now() - begun < LONG / 2);
+  }
 });
 
 for (const [channel, limits] of [['connect', {}], ['disconnect', { connections: 1 }]] as const) {

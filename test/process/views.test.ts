@@ -15,8 +15,8 @@ import { withLedger } from '../support/ledger.js';
 import { type Actor, startActor } from '../support/processes.js';
 import type { News as StaleNews, Order as StaleOrder } from './actors/stale-work.js';
 import type { News, Order } from './actors/viewer.js';
-import { failsWith, numbers, until } from './expect.js';
-import { NAME, ownRoot, stop } from './serving.js';
+import { failsWith, numbers, outcomeOf, until } from './expect.js';
+import { NAME, ownRoot, startServer, stop } from './serving.js';
 
 withLedger();
 
@@ -79,6 +79,27 @@ test('a thread that blocks for a view sends what waits for room meanwhile: the v
   goOn();
   section.waitForViewSync(PAGE, { timeout: 10_000 }).release();
   await posted;
+});
+
+test('a thread that blocks for room in the ring is woken when the peer has read, though its event loop awaits a view, too', async (t) => {
+  ownRoot(t);
+  const server = await startServer(t, { options: { accepts: ['view'] } });
+  const client = await connectPort(NAME, { limits: { ringLength: PAGE } });
+  atEnd(t, () => client.close());
+  const section = client.createSection(PAGE);
+  const held = outcomeOf(client.request('hold', { view: section.createView(PAGE), autoRelease: true }));
+  await client.request('echo'); // the view is with who keeps it
+  const view = assert.rejects(section.waitForView(PAGE), failsWith('ERR_ALPC_CLOSED'));
+  await server.ask({ type: 'freeze', milliseconds: 500 }, 'frozen'); // not by a signal: what the kernel tells of a child ends a sleep, too
+  await sleep(50);
+  while (client.tryPost(Buffer.alloc(500)) === 'sent');
+  const begun = performance.now();
+  client.postSync(Buffer.alloc(501), { timeout: 20_000 });
+  assert.ok(performance.now() - begun < 10_000);
+  section.close();
+  client.close();
+  await view;
+  assert.equal(await held, 'ERR_ALPC_CANCELED');
 });
 
 test('one publishes frames to three readers, and a frame is used again when all three are done with it', async (t) => {
