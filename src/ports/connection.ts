@@ -38,8 +38,8 @@ export type { ConnectionMessage, ConnectionOwner, ConnectionParts } from './conn
 
 /** A socket holds some 280 packets, unless the peer asked for more. */
 export const BELLS_AT_ONCE = 320;
-/** Messages that found no room, in which the socket is asked once. */
-const REFUSALS = 64;
+/** So many looks that found nothing, or no room, make one at the socket. */
+const LOOKS_IN_VAIN = 64;
 /** A scratch constant: what stands in a packet is never used. */
 const packet = new Uint8Array(64);
 
@@ -74,7 +74,7 @@ export class Connection {
   lastActive = 0;
   /** How far the peer's ring had been read when a bell came last. */
   #heardAt = -1;
-  #refused = 0;
+  #inVain = 0;
 
   readonly #owner: ConnectionOwner;
   /** What travels with messages besides their bytes. */
@@ -159,8 +159,7 @@ export class Connection {
       if (this.outbound.transmit(RecordType.datagram, 0, 0, 0, data, dataLength, attachment)) return 'sent';
       attachment?.undo();
     }
-    // Now and then the socket is asked, for who comes again and again: it is a system call, and what has no room costs none.
-    return this.#isOpen && (++this.#refused % REFUSALS !== 0 || this.listen()) ? 'full' : 'disconnected';
+    return this.listenNowAndThen() ? 'full' : 'disconnected';
   }
 
   reply(message: RequestMessage, data: MessageData, options?: ReplyOptions): ReplyOutcome {
@@ -261,20 +260,22 @@ export class Connection {
    * all. Whoever waits for what a bell told is seen to. Whether the connection is open still.
    */
   listen(): boolean {
-    if (this.state !== 'open') return false;
-    this.readToEnd();
-    this.wake();
-    return this.#isOpen;
+    if (this.state === 'open') {
+      this.readToEnd();
+      this.wake();
+    }
+    return this.state === 'open';
+  }
+
+  /** The same once in many times, for it is a system call. */
+  listenNowAndThen(): boolean {
+    return ++this.#inVain % LOOKS_IN_VAIN === 0 ? this.listen() : this.state === 'open';
   }
 
   /** Reads also what stands before the end, if that has come: for a last look, or when the kernel took nothing more to the peer, which may have shut its socket for reading alone. */
   readToEnd(): void {
     this.#heardAt = this.link.reader.position;
     this.readSocket();
-  }
-
-  get #isOpen(): boolean {
-    return this.state === 'open';
   }
 
   /** Asks on the event loop for whatever is still to be done. */

@@ -8,11 +8,6 @@
 import { AlpcError } from '../base/errors.js';
 import { Fifo } from './fifo.js';
 
-/** For who would block the event loop that alone feeds the port's consumer. */
-export function blocksItsConsumer(port: string): AlpcError {
-  return new AlpcError('ERR_ALPC_DEADLOCK', `${port}: it feeds a completion port, and a blocked thread could not; use receive or on('message') here, or dequeueSync in another thread`);
-}
-
 export interface Consumer<M> {
   /** Whether it wants to be told of arrivals: then the port is looked at on the event loop, and its doorbells are armed when that rests. */
   wants(): boolean;
@@ -96,4 +91,9 @@ export class Diversion<M> {
     this.#consumer?.over();
     this.#left.clear();
   }
+}
+
+/** For who would block the event loop that alone feeds the port's consumer. */
+export function blocksItsConsumer(port: string): AlpcError {
+  return new AlpcError('ERR_ALPC_DEADLOCK', `${port}: it feeds a completion port, and a blocked thread could not; use receive or on('message') here, or dequeueSync in another thread`);
 }

@@ -21,9 +21,6 @@ import { PortCallback } from './port-callback.js';
 import type { Spin } from './spin-options.js';
 import type { Thread } from './thread.js';
 
-/** Looks without waiting that found no message, in which the socket is asked once. */
-const LOOKS_IN_VAIN = 64;
-
 export interface ReceivingPortOptions {
   readonly role: 'client' | 'unconnected';
   readonly limits: Limits;
@@ -41,7 +38,6 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   #diversion: Diversion<ConnectionMessage> | undefined;
   #watch: LoopWatch | undefined;
   #rung = false;
-  #inVain = 0;
   /** By its owner. */
   #closed = false;
   /** What the bell was rung for has been handed out, its packet not yet been read. */
@@ -121,7 +117,8 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
         // What is there when the time is over wins, and what the socket tells.
         if (isLast) throw noMessage(timeout);
         isLast = true;
-        if (timeout > 0 || this.#mayTell()) connection.listen();
+        if (timeout > 0) connection.listen();
+        else connection.listenNowAndThen();
         continue;
       }
       if (connection.arm(true)) sleep(connection, left, 0);
@@ -266,14 +263,10 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   #poll(isLast: boolean): ConnectionMessage | undefined {
     this.#moveOn();
     const message = this.#take();
-    if (message !== undefined || this.#connection.state !== 'open' || !(isLast || this.#mayTell())) return message;
-    this.#connection.listen();
+    if (message !== undefined || this.#connection.state !== 'open') return message;
+    if (isLast) this.#connection.listen();
+    else this.#connection.listenNowAndThen();
     return this.#take();
-  }
-
-  /** Now and then the socket is asked, for who comes again and again and finds nothing: it is a system call. */
-  #mayTell(): boolean {
-    return ++this.#inVain % LOOKS_IN_VAIN === 0;
   }
 
   #moveOn(): void {
@@ -288,7 +281,7 @@ export abstract class ReceivingPort extends CommunicationPort implements Connect
   /** Its receiver gave up: the next one gets it, or nobody when it was the port's end. */
   #keep(message: ConnectionMessage): void {
     if (!this.#closed) (this.#diversion ??= new Diversion()).keep(message);
-    else if ('release' in message) message.release();
+    else message.release();
   }
 
   #hasMessages(): boolean {

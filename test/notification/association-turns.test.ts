@@ -98,31 +98,22 @@ test('a request to one port has a token in its turn, though another port has tho
   await Promise.all(all);
 });
 
-test('a large message finds room in its turn, though others would fill each bit of it with small ones', async (t) => {
-  const completions = narrow(t);
-  const [busy, other] = [await pair(t, 'busy', completions, 1), await pair(t, 'other', completions, 2)];
-  const flooding = flood(busy.client);
-  await until('it is full', () => completions.info().queuedBytes > 250 << 10);
-  other.client.tryPost(LARGE);
-  await takeUntil(completions, ({ key }) => key === 2, 8000);
-  busy.client.close();
-  await flooding;
-});
-
-test('the same among ports that belong to several owners', async (t) => {
-  const completions = narrow(t);
-  const again = CompletionPort.open(completions.handle);
-  atEnd(t, () => again.leave());
-  const [busy, other] = [await pair(t, 'busy', completions, 1), await pair(t, 'other', again, 2)];
-  const flooding = flood(busy.client);
-  await until('it is full', () => completions.info().queuedBytes > 250 << 10);
-  other.client.tryPost(LARGE);
-  await takeUntil(completions, ({ key }) => key === 2, 8000);
-  other.client.tryPost(LARGE);
-  await takeUntil(completions, ({ key }) => key === 2, 8000);
-  busy.client.close();
-  await flooding;
-});
+for (const owners of ['one owner', 'several owners']) {
+  test(`a large message finds room in its turn, though other ports would fill each bit of it with small ones: of ${owners}`, async (t) => {
+    const completions = narrow(t);
+    const again = CompletionPort.open(completions.handle);
+    atEnd(t, () => again.leave());
+    const [busy, other] = [await pair(t, 'busy', completions, 1), await pair(t, 'other', owners === 'one owner' ? completions : again, 2)];
+    const flooding = flood(busy.client);
+    await until('it is full', () => completions.info().queuedBytes > 250 << 10);
+    for (const _ of numbers(2)) {
+      other.client.tryPost(LARGE);
+      await takeUntil(completions, ({ key }) => key === 2, 8000);
+    }
+    busy.client.close();
+    await flooding;
+  });
+}
 
 test('while a message waits for room, what is made first is kept for it', async (t) => {
   const completions = narrow(t);

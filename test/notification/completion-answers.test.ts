@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { CompletionPort, connectPort, createPort, type Packet, type SharedRequest } from '../../src/index.js';
 import { libc } from '../../src/platform/system.js';
@@ -248,47 +248,32 @@ test('a thread that opened a completion port twice makes room for its answers, w
   assert.deepEqual((await Promise.all(replies)).map((reply) => parseInt(String(reply.data))), numbers(60));
 });
 
-test('threads that own ports of two completion ports, and answer requests to the ports of each other, make room in both meanwhile', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  const all = [crew(t, 2).completions, crew(t, 2).completions];
-  const names = ['\\RPC Control\\one', '\\RPC Control\\two'];
-  const owners = names.map((text, index) => {
-    const haunt: Haunt = { handle: all[index]!.handle, how: 'trade', text, takesFrom: all[1 - index]!.handle };
-    const worker = new Worker(new URL('./completion-ghost.js', import.meta.url), { workerData: haunt });
-    atEnd(t, () => worker.terminate());
-    return worker;
+for (const where of ['one completion port', 'two completion ports'] as const) {
+  test(`threads that own ports of ${where}, and answer requests to the ports of each other with more than there is room for, make room meanwhile`, async (t) => {
+    temporaryRoot(t, { leftovers: true });
+    const { completions } = crew(t, 2);
+    const both = [completions, where === 'one completion port' ? completions : crew(t, 2).completions];
+    const names = ['\\RPC Control\\one', '\\RPC Control\\two'];
+    const owners = names.map((text, index) => {
+      const haunt: Haunt = { handle: both[index]!.handle, how: 'trade', text, ...(where === 'one completion port' ? {} : { takesFrom: both[1 - index]!.handle }) };
+      const worker = new Worker(new URL('./completion-ghost.js', import.meta.url), { workerData: haunt });
+      atEnd(t, () => worker.terminate());
+      return worker;
+    });
+    await Promise.all(owners.map((owner) => once(owner, 'message')));
+    const replies: Promise<unknown>[] = [];
+    for (const index of [0, 1]) {
+      const client = await connectPort(names[index]!);
+      atEnd(t, () => client.close());
+      replies.push(...numbers(40).map(() => client.request('x')));
+      owners[1 - index]!.postMessage('take'); // oxlint-disable-line unicorn/require-post-message-target-origin -- threads have no origin
+      await once(owners[1 - index]!, 'message');
+    }
+    for (const owner of owners) owner.postMessage('answer'); // oxlint-disable-line unicorn/require-post-message-target-origin -- threads have no origin
+    let answered = 0;
+    for (const reply of replies) void reply.then(() => answered++);
+    await until('all are answered', () => answered === 80);
   });
-  await tradeAnswers(t, names, owners);
-});
-
-test('threads that own ports, and answer requests to the ports of each other with more than there is room for, make room meanwhile', async (t) => {
-  temporaryRoot(t, { leftovers: true });
-  const { completions } = crew(t, 2);
-  const names = ['\\RPC Control\\one', '\\RPC Control\\two'];
-  const owners = names.map((text) => {
-    const haunt: Haunt = { handle: completions.handle, how: 'trade', text };
-    const worker = new Worker(new URL('./completion-ghost.js', import.meta.url), { workerData: haunt });
-    atEnd(t, () => worker.terminate());
-    return worker;
-  });
-  await tradeAnswers(t, names, owners);
-});
-
-/** Each owner takes forty requests to the other's port, and then both answer at once. */
-async function tradeAnswers(t: TestContext, names: string[], owners: Worker[]): Promise<void> {
-  await Promise.all(owners.map((owner) => once(owner, 'message')));
-  const replies: Promise<unknown>[] = [];
-  for (const index of [0, 1]) {
-    const client = await connectPort(names[index]!);
-    atEnd(t, () => client.close());
-    replies.push(...numbers(40).map(() => client.request('x')));
-    owners[1 - index]!.postMessage('take'); // oxlint-disable-line unicorn/require-post-message-target-origin -- threads have no origin
-    await once(owners[1 - index]!, 'message');
-  }
-  for (const owner of owners) owner.postMessage('answer'); // oxlint-disable-line unicorn/require-post-message-target-origin -- threads have no origin
-  let answered = 0;
-  for (const reply of replies) void reply.then(() => answered++);
-  await until('all are answered', () => answered === 80);
 }
 
 test('every request gets exactly one end while threads are terminated at random', async (t) => {
