@@ -76,7 +76,7 @@ export class Association {
   }
 
   /** Whether all that had been sent to the port has become packets. Looks into every ring, not only of those whose bells have been heard. */
-  get isDrained(): boolean {
+  lookWhetherDrained(): boolean {
     if (this.#ended) return true;
     if (this.#stuck !== undefined || this.#aside.length > 0) return false;
     this.#feed.attend();

@@ -24,7 +24,7 @@ export class DrainQuestion {
   }
 
   /** Whether an owner of ports has not found everything drained yet, and has not ended; such an owner is woken now and then, to look again: that costs a look at all its connections. */
-  get isOpen(): boolean {
+  isOpen(): boolean {
     let isOpen = false;
     const wakes = this.#looks++ % LOOKS_PER_WAKE === 0;
     for (let lane = 0; lane < MAX_LANES; lane++) {

@@ -217,7 +217,7 @@ export class Lane implements Attentive, AnswerQueue {
     const at = laneAt(this.lane);
     const asked = Atomics.load(words, at + LaneWord.asked);
     if (asked === Atomics.load(words, at + LaneWord.drained)) return;
-    for (const association of this.#associations) if (!association.isDrained) return;
+    for (const association of this.#associations) if (!association.lookWhetherDrained()) return;
     Atomics.store(words, at + LaneWord.drained, asked);
   }
 

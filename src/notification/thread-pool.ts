@@ -274,7 +274,7 @@ export class ThreadPool extends EventEmitter<ThreadPoolEvents> {
     const isOver = (): boolean => performance.now() - begun >= timeout;
     const sent = new DrainQuestion(this.#words);
     // First what was sent: then it is among the packets, or served already.
-    for (; !completions.closed && !isOver() && (sent.isOpen || this.#hasWork); await pause(DRAIN_LOOK)) if (this.#isHelpless) completions.declineQueued();
+    for (; !completions.closed && !isOver() && (sent.isOpen() || this.#hasWork); await pause(DRAIN_LOOK)) if (this.#isHelpless) completions.declineQueued();
     this.#drained = true; // from now on none is started
     clearTimeout(this.#retry);
     for (const thread of this.#threads) thread.leave();

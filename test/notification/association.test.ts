@@ -283,11 +283,11 @@ test('who asks whether rings are drained does not wait for an owner without port
   const { port, connect } = await serve(t, completions);
   await connect();
   const words = new Int32Array(completions.handle.completionPort);
-  assert.ok(new DrainQuestion(words).isOpen, 'before the owner has looked');
+  assert.ok(new DrainQuestion(words).isOpen(), 'before the owner has looked');
   await port.close();
-  assert.equal(new DrainQuestion(words).isOpen, false);
+  assert.equal(new DrainQuestion(words).isOpen(), false);
   const others = new CompletionPort();
   atEnd(t, () => others[Symbol.dispose]());
   assert.throws(() => port.associate(others, 1), failsWith('ERR_ALPC_CLOSED'));
-  assert.equal(new DrainQuestion(new Int32Array(others.handle.completionPort)).isOpen, false);
+  assert.equal(new DrainQuestion(new Int32Array(others.handle.completionPort)).isOpen(), false);
 });
